@@ -1,0 +1,68 @@
+//! Newtype ids, so that a user's id is never taken for a key's.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Builder;
+
+macro_rules! row_id {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub i64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )+};
+}
+
+row_id! {
+    /// A row of `users`.
+    UserId,
+    /// A row of `user_keys`.
+    KeyId,
+    /// A row of `providers`.
+    ProviderId,
+    /// A row of `credentials`.
+    CredentialId,
+    /// A row of `provider_models`.
+    ModelId,
+}
+
+/// One call of a client, named by a UUID version 7: ids sort by the time of their making.
+///
+/// It is the `x-gproxy-request-id` header and the primary key of the call's usage row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RequestId([u8; 16]);
+
+impl RequestId {
+    /// Makes an id from Unix milliseconds and ten random bytes.
+    #[must_use]
+    pub fn new(unix_ms: u64, random: &[u8; 10]) -> Self {
+        Self(*Builder::from_unix_timestamp_millis(unix_ms, random).as_uuid().as_bytes())
+    }
+
+    /// Reads the 32 hexadecimal digits that [`fmt::Display`] writes; hyphens are allowed.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        uuid::Uuid::try_parse(text).ok().map(|id| Self(*id.as_bytes()))
+    }
+
+    /// The moment of its making, Unix milliseconds.
+    #[must_use]
+    pub fn unix_ms(self) -> u64 {
+        self.0[..6].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [0; 32];
+        f.write_str(uuid::Uuid::from_bytes(self.0).simple().encode_lower(&mut text))
+    }
+}

@@ -1,0 +1,12 @@
+//! GPROXY: one gateway between every client's dialect and every provider.
+//!
+//! The rooms by floor; an import goes only downward (`tests/architecture.rs` holds it):
+//!
+//! - floor 0: [`base`], the words everybody uses
+//! - floor 1: [`protocol`], what is spoken; [`runtime`], the platform as traits
+//! - floor 2: [`store`], where things rest
+
+pub mod base;
+pub mod protocol;
+pub mod runtime;
+pub mod store;

@@ -1,0 +1,2 @@
+//! The `gproxy` program.
+fn main() {}

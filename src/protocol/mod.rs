@@ -1,0 +1,6 @@
+//! What is spoken: the operations, their wire kinds, the one table of both, and framing.
+
+pub mod catalog;
+mod operation;
+
+pub use operation::{Family, Operation, OperationGroup, OperationKey, OperationKind};

@@ -1,0 +1,169 @@
+//! The platform as traits: time, tasks, randomness and the network. The only room that knows native from edge.
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, Uri};
+
+mod body;
+
+pub use body::{Body, BodyFault};
+
+/// A boxed future that may move between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A moment on a clock that never goes back, in nanoseconds since the clock's own beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant(pub u64);
+
+impl Instant {
+    /// Time from `earlier` until this moment; zero where `earlier` is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Tells the time and waits.
+pub trait Clock: Send + Sync + fmt::Debug {
+    /// Unix time in milliseconds.
+    fn unix_ms(&self) -> u64;
+    /// Now, for measuring spans.
+    fn now(&self) -> Instant;
+    /// Resolves after `span`.
+    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// Starts background work that the platform ends or awaits at shutdown.
+pub trait Spawn: Send + Sync + fmt::Debug {
+    /// Starts `task`.
+    fn spawn(&self, task: BoxFuture<'static, ()>);
+}
+
+/// Gives random bytes fit for keys.
+pub trait Entropy: Send + Sync + fmt::Debug {
+    /// Fills `out`.
+    fn fill(&self, out: &mut [u8]);
+}
+
+/// Limits of time for one upstream call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timers {
+    /// Until the connection stands.
+    pub connect: Duration,
+    /// From the request until the response head.
+    pub head: Duration,
+    /// From one piece of the body to the next.
+    pub idle: Duration,
+    /// The whole call.
+    pub total: Duration,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            head: Duration::from_secs(60),
+            idle: Duration::from_secs(120),
+            total: Duration::from_secs(20 * 60),
+        }
+    }
+}
+
+/// How a connection is made: the data that decides which pooled connections a request may share.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Profile {
+    /// The outbound proxy: `http://`, `https://` or `socks5://`, with credentials where it wants them.
+    pub proxy: Option<Arc<str>>,
+}
+
+/// A request for an upstream.
+#[derive(Debug)]
+pub struct UpstreamRequest {
+    /// Method.
+    pub method: Method,
+    /// Absolute address.
+    pub uri: Uri,
+    /// Headers, without `host` and `content-length`, which the transport sets.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Body,
+    /// How to connect.
+    pub profile: Profile,
+    /// How long to wait.
+    pub timers: Timers,
+}
+
+/// An upstream's answer: its head, and its body as it comes.
+#[derive(Debug)]
+pub struct Reply {
+    /// Status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Body. Pieces that have arrived together come together; nothing waits for more.
+    pub body: Body,
+}
+
+/// Why an upstream gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportFault {
+    /// The address, the proxy or the headers cannot be used.
+    #[error("unusable request: {0}")]
+    Unusable(String),
+    /// No connection within the time, or none at all.
+    #[error("cannot connect: {0}")]
+    Connect(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The connection broke before the response head.
+    #[error("connection broke: {0}")]
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A timer ran out.
+    #[error("no {0} in time")]
+    Timeout(&'static str),
+    /// The upstream answered a WebSocket handshake with a plain response.
+    #[error("upstream refused the socket with status {}", .0.status)]
+    Refused(Box<Reply>),
+    /// This platform cannot do it.
+    #[error("not supported here: {0}")]
+    Unsupported(&'static str),
+}
+
+/// One message of a WebSocket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// UTF-8 text.
+    Text(Bytes),
+    /// Bytes.
+    Binary(Bytes),
+    /// The end, with the peer's code and reason.
+    Close(u16, String),
+}
+
+/// An open WebSocket. Pings are answered below.
+pub trait Socket: Send + fmt::Debug {
+    /// The next message; `None` after the end.
+    fn receive(&mut self) -> BoxFuture<'_, Option<Result<Message, BodyFault>>>;
+    /// Sends and flushes one message.
+    fn send(&mut self, message: Message) -> BoxFuture<'_, Result<(), BodyFault>>;
+}
+
+/// Sends requests to upstreams.
+pub trait Transport: Send + Sync + fmt::Debug {
+    /// Sends one request and resolves with the response head.
+    fn send(&self, request: UpstreamRequest) -> BoxFuture<'_, Result<Reply, TransportFault>>;
+    /// Opens a WebSocket (`http` and `https` addresses stand for `ws` and `wss`).
+    fn dial(&self, request: UpstreamRequest) -> BoxFuture<'_, Result<Box<dyn Socket>, TransportFault>>;
+}
+
+/// Everything the core needs of the platform.
+#[derive(Clone, Debug)]
+pub struct Platform {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Background work.
+    pub spawn: Arc<dyn Spawn>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// The way out.
+    pub transport: Arc<dyn Transport>,
+}

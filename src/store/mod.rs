@@ -1,0 +1,4 @@
+//! Where things rest: the records, the ledger of usage, the journal.
+
+pub mod persist;
+pub mod record;
