@@ -2,5 +2,7 @@
 
 pub mod catalog;
 mod operation;
+pub mod peek;
+pub mod splice;
 
 pub use operation::{Family, Operation, OperationGroup, OperationKey, OperationKind};

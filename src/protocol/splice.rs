@@ -1,0 +1,128 @@
+//! Changes to a body that leave every other byte as it came.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::peek::Peek;
+
+/// A JSON body, its top level, and the changes that it will be sent with.
+#[derive(Clone, Debug, Default)]
+pub struct Document {
+    body: Bytes,
+    peek: Peek,
+    /// New values, by the place of their member.
+    edits: Vec<(usize, Bytes)>,
+    /// Members that are gone, by place.
+    removed: Vec<usize>,
+    /// New members, as JSON text.
+    fresh: Vec<Bytes>,
+}
+
+impl Document {
+    /// Pairs a body with its scan.
+    #[must_use]
+    pub fn new(body: Bytes, peek: Peek) -> Self {
+        Self { body, peek, ..Self::default() }
+    }
+
+    /// The body as it came.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// Its top level.
+    #[must_use]
+    pub fn peek(&self) -> &Peek {
+        &self.peek
+    }
+
+    /// The value of a member as it came, as JSON text.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&[u8]> {
+        self.peek.value(&self.body, name)
+    }
+
+    /// Sets a member to a JSON text: every member of the name where there is one, else a new first member.
+    pub fn set(&mut self, name: &str, json: impl Into<Bytes>) {
+        let json = json.into();
+        let named = self.named(name);
+        if named.is_empty() {
+            let mut member = format!("{}:", serde_json::Value::from(name)).into_bytes();
+            member.extend_from_slice(&json);
+            self.fresh.push(member.into());
+        }
+        for at in named {
+            self.edits.retain(|(member, _)| *member != at);
+            self.edits.push((at, json.clone()));
+        }
+    }
+
+    /// Takes every member of the name out. An absent one is no matter.
+    pub fn remove(&mut self, name: &str) {
+        let named = self.named(name);
+        self.removed.extend(named);
+    }
+
+    /// The members called `name` that are still there, by place.
+    fn named(&self, name: &str) -> Vec<usize> {
+        let members = self.peek.members();
+        let called: Vec<_> = self.peek.all(&self.body, name).collect();
+        (0..members.len()).filter(|at| called.contains(&&members[*at]) && !self.removed.contains(at)).collect()
+    }
+
+    /// Whether the body goes out as it came.
+    #[must_use]
+    pub fn is_verbatim(&self) -> bool {
+        self.edits.is_empty() && self.removed.is_empty() && self.fresh.is_empty()
+    }
+
+    /// The body as it goes out: slices of the one that came, and the changes between them.
+    #[must_use]
+    pub fn into_pieces(self) -> Vec<Bytes> {
+        if self.is_verbatim() {
+            return vec![self.body];
+        }
+        let mut changes: Vec<(Range<usize>, Bytes)> = self.cuts().map(|cut| (cut, Bytes::new())).collect();
+        let members = self.peek.members();
+        let kept = self.edits.iter().filter(|(at, _)| !self.removed.contains(at));
+        changes.extend(kept.map(|(at, json)| (members[*at].value.clone(), json.clone())));
+        if !self.fresh.is_empty() {
+            let mut first = self.fresh.join(&b',');
+            if self.removed.len() < members.len() {
+                first.push(b',');
+            }
+            changes.push((self.peek.inside()..self.peek.inside(), first.into()));
+        }
+        changes.sort_by_key(|(range, _)| (range.start, range.end));
+        let mut pieces = Vec::with_capacity(changes.len() * 2 + 1);
+        let mut at = 0;
+        for (range, with) in changes {
+            pieces.push(self.body.slice(at..range.start));
+            pieces.push(with);
+            at = range.end;
+        }
+        pieces.push(self.body.slice(at..));
+        pieces.retain(|piece| !piece.is_empty());
+        pieces
+    }
+
+    /// The ranges of the removed members, each run of neighbours with the commas that would be left over.
+    fn cuts(&self) -> impl Iterator<Item = Range<usize>> {
+        let members = self.peek.members();
+        let gone = |at: usize| self.removed.contains(&at);
+        (0..members.len()).filter(move |at| gone(*at) && (*at == 0 || !gone(at - 1))).map(move |first| {
+            let next = (first..members.len()).find(|at| !gone(*at));
+            let last = members.last().map_or(0, |member| member.value.end);
+            match (next, first.checked_sub(1)) {
+                (Some(next), _) => members[first].key.start..members[next].key.start,
+                (None, Some(before)) => members[before].value.end..last,
+                (None, None) => members[first].key.start..last,
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
