@@ -5,8 +5,12 @@
 //! - floor 0: [`base`], the words everybody uses
 //! - floor 1: [`protocol`], what is spoken; [`runtime`], the platform as traits
 //! - floor 2: [`store`], where things rest
+//! - floor 3: [`access`], who may
+//! - floor 4: [`channel`], the adapters to upstreams
 
+pub mod access;
 pub mod base;
+pub mod channel;
 pub mod protocol;
 pub mod runtime;
 pub mod store;

@@ -1,0 +1,10 @@
+//! Who may: from a key to a caller, from a caller to a permit.
+
+mod admit;
+mod directory;
+mod identify;
+pub mod key;
+
+pub use admit::{Forbidden, Permit, admit, may_see};
+pub use directory::Directory;
+pub use identify::{Caller, Unauthenticated, identify};

@@ -1,0 +1,44 @@
+//! How upstreams want their key, by family.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
+
+use crate::{base::Secret, channel::PrepareFault, protocol::Family};
+
+/// Anthropic's version header; theirs is sent on, else the newest that the API has.
+pub const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+
+/// Puts the key where a family's own API takes it: Bearer, `x-api-key` (with `anthropic-version`), `x-goog-api-key`.
+///
+/// # Errors
+/// [`PrepareFault::Address`] where the key cannot stand in a header.
+pub fn by_family(family: Family, secret: &Secret<String>, headers: &mut HeaderMap) -> Result<(), PrepareFault> {
+    match family {
+        Family::OpenAi => bearer(secret, headers),
+        Family::Claude => {
+            headers.insert(X_API_KEY, value(secret.expose())?);
+            headers.entry(ANTHROPIC_VERSION).or_insert(HeaderValue::from_static("2023-06-01"));
+            Ok(())
+        }
+        Family::Gemini => {
+            headers.insert(X_GOOG_API_KEY, value(secret.expose())?);
+            Ok(())
+        }
+    }
+}
+
+/// `Authorization: Bearer`.
+///
+/// # Errors
+/// [`PrepareFault::Address`] where the key cannot stand in a header.
+pub fn bearer(secret: &Secret<String>, headers: &mut HeaderMap) -> Result<(), PrepareFault> {
+    headers.insert(AUTHORIZATION, value(&format!("Bearer {}", secret.expose()))?);
+    Ok(())
+}
+
+fn value(text: &str) -> Result<HeaderValue, PrepareFault> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| PrepareFault::Address("the credential cannot stand in a header".into()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}

@@ -1,0 +1,72 @@
+//! From an order to a request: address, headers, body.
+
+use http::{
+    HeaderValue, Uri,
+    header::{ACCEPT_ENCODING, USER_AGENT},
+};
+
+use crate::{
+    channel::{Dispatch, Order, PrepareFault, Site},
+    runtime::UpstreamRequest,
+};
+
+/// Joins a base and a path; where the base ends in `/v1` and the path begins with it, one of them is dropped.
+#[must_use]
+pub fn join(base_url: &str, path: &str) -> String {
+    match (base_url.strip_suffix("/v1"), path.starts_with("/v1/")) {
+        (Some(stem), true) => [stem, path].concat(),
+        _ => [base_url, path].concat(),
+    }
+}
+
+/// Where an order goes and how it proves itself, as a channel decides it.
+#[derive(Debug)]
+pub struct Destination {
+    /// Path under the base address.
+    pub path: String,
+    /// Query, without `?`.
+    pub query: Option<String>,
+}
+
+/// Makes the request of an order. `prove` puts the credential in.
+///
+/// # Errors
+/// [`PrepareFault`].
+pub fn request(
+    site: &Site,
+    order: Order,
+    to: Destination,
+    prove: impl FnOnce(&Order, &mut http::HeaderMap) -> Result<(), PrepareFault>,
+) -> Result<Dispatch, PrepareFault> {
+    let mut address = join(&site.base_url, &to.path);
+    if let Some(query) = to.query.filter(|query| !query.is_empty()) {
+        address.push('?');
+        address.push_str(&query);
+    }
+    let uri = Uri::try_from(address).map_err(|error| PrepareFault::Address(error.to_string()))?;
+    let mut proof = http::HeaderMap::new();
+    prove(&order, &mut proof)?;
+    let (_, draft, via) = order.into_parts();
+    let mut headers = draft.headers;
+    for (name, value) in proof {
+        if let Some(name) = name
+            && !(name == super::auth::ANTHROPIC_VERSION && headers.contains_key(&name))
+        {
+            headers.insert(name, value);
+        }
+    }
+    let own = HeaderValue::from_static(concat!("gproxy/", env!("CARGO_PKG_VERSION")));
+    headers.insert(USER_AGENT, site.user_agent.clone().unwrap_or(own));
+    // Bytes pass as they are, and the meter must be able to read them.
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    let body = draft.payload.into_body();
+    Ok(Dispatch::Send(Box::new(UpstreamRequest { method: draft.method, uri, headers, body, profile: via.profile, timers: via.timers })))
+}
+
+/// The credential's secret of an order.
+///
+/// # Errors
+/// [`PrepareFault::NoCredential`].
+pub fn secret(order: &Order) -> Result<&crate::base::Secret<String>, PrepareFault> {
+    order.via().secret.as_deref().ok_or(PrepareFault::NoCredential)
+}

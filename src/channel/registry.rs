@@ -1,0 +1,68 @@
+//! The one list of channels. A folder's row stands beside its `mod` line; a plain vendor is a row only.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::{
+    Adapter, Built, SettingsFault, Site,
+    kit::{
+        settings,
+        vendor::{Vendor, VendorSpec, openai_compatible},
+    },
+};
+use crate::runtime::Platform;
+
+#[path = "openai/mod.rs"]
+mod openai;
+
+/// One channel.
+#[derive(Debug)]
+pub struct ChannelRow {
+    /// Its id.
+    pub id: &'static str,
+    /// Other ids that configuration may use for it.
+    pub aliases: &'static [&'static str],
+    /// Where it goes when the settings do not say.
+    pub base_url: Option<&'static str>,
+    maker: Maker,
+}
+
+#[derive(Debug)]
+enum Maker {
+    Folder(fn(Site, Map<String, Value>) -> Result<Built, SettingsFault>),
+    Vendor(&'static VendorSpec),
+}
+
+const fn folder<A: Adapter>(aliases: &'static [&'static str]) -> ChannelRow {
+    ChannelRow { id: A::ID, aliases, base_url: A::BASE_URL, maker: Maker::Folder(settings::adapter::<A>) }
+}
+
+const fn vendor(spec: &'static VendorSpec) -> ChannelRow {
+    ChannelRow { id: spec.id, aliases: &[], base_url: Some(spec.base_url), maker: Maker::Vendor(spec) }
+}
+
+/// Every channel.
+pub static CHANNELS: &[ChannelRow] =
+    &[folder::<openai::OpenAi>(&[]), vendor(&openai_compatible("nvidia", "https://integrate.api.nvidia.com"))];
+
+/// Finds a channel by its id or an alias.
+#[must_use]
+pub fn find(id: &str) -> Option<&'static ChannelRow> {
+    CHANNELS.iter().find(|row| row.id == id || row.aliases.contains(&id))
+}
+
+/// Makes the channel of one provider from its settings, a JSON object.
+///
+/// # Errors
+/// [`SettingsFault`] naming the member, what it was and what was expected.
+pub fn build(row: &'static ChannelRow, settings_json: &str, platform: &Platform) -> Result<Built, SettingsFault> {
+    let (site, rest) = settings::split(settings_json, row.base_url, platform)?;
+    match row.maker {
+        Maker::Folder(make) => make(site, rest),
+        Maker::Vendor(spec) => {
+            settings::nothing_left(&rest)?;
+            Ok(Arc::new(Vendor::new(spec, site)))
+        }
+    }
+}
