@@ -6,6 +6,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri};
 
 mod body;
+#[cfg(feature = "native")]
+pub mod native;
 
 pub use body::{Body, BodyFault};
 

@@ -1,0 +1,274 @@
+//! One request and its answer on one HTTP/1.1 connection, driven by the task that wants them.
+//!
+//! hyper splits a connection from its requests and would have us spawn the connection. Then each piece of an answer
+//! costs two task switches. Here the caller's task drives both, and pieces that arrived together leave together.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::task::AtomicWaker;
+use http::{Request, Response};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::{
+    body::Incoming,
+    client::conn::{TrySendError, http1},
+};
+use tokio::time::{Instant, Sleep};
+
+use super::{connect::Line, pool::Keep};
+use crate::runtime::{Body, BodyFault, Timers, TransportFault};
+
+/// What arrived together is joined up to this size; a larger piece passes alone.
+const JOIN: usize = 64 * 1024;
+/// A piece from this size on is not worth copying.
+const LARGE: usize = 16 * 1024;
+
+/// An HTTP/1.1 connection that nobody else drives.
+pub(super) struct Lane {
+    sender: http1::SendRequest<Body>,
+    driver: Pin<Box<http1::Connection<Line, Body>>>,
+    gate: Arc<Gate>,
+}
+
+impl Lane {
+    pub(super) async fn open(line: Line) -> Result<Self, TransportFault> {
+        let (sender, driver) = http1::Builder::new().handshake(line).await.map_err(|error| TransportFault::Connect(error.into()))?;
+        Ok(Self { sender, driver: Box::pin(driver), gate: Arc::new(Gate::default()) })
+    }
+
+    /// Drives the connection once and tells whether it can take a request.
+    pub(super) fn is_alive(&mut self, cx: &mut Context<'_>) -> bool {
+        !self.drive(cx) && self.sender.is_ready()
+    }
+
+    /// Drives the connection as far as it goes; true when it has ended.
+    fn drive(&mut self, cx: &mut Context<'_>) -> bool {
+        self.gate.task.register(cx.waker());
+        let waker = Waker::from(Arc::clone(&self.gate));
+        let mut gated = Context::from_waker(&waker);
+        self.gate.open.store(true, Ordering::Release);
+        loop {
+            self.gate.woken.store(false, Ordering::Release);
+            if self.driver.as_mut().poll(&mut gated).is_ready() {
+                self.gate.open.store(false, Ordering::Release);
+                return true;
+            }
+            if !self.gate.woken.load(Ordering::Acquire) {
+                break;
+            }
+        }
+        self.gate.open.store(false, Ordering::Release);
+        // A wake between the last look and the closing of the gate would be lost.
+        if self.gate.woken.load(Ordering::Acquire) {
+            cx.waker().wake_by_ref();
+        }
+        false
+    }
+}
+
+/// Keeps the connection's wakes of its own task from costing a turn of the scheduler while that task drives it anyway.
+#[derive(Default)]
+struct Gate {
+    open: AtomicBool,
+    woken: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Wake for Gate {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Ordering::Release);
+        if !self.open.load(Ordering::Acquire) {
+            self.task.wake();
+        }
+    }
+}
+
+/// A deadline that costs a timer only once something is really waited for.
+struct Deadline {
+    at: Instant,
+    what: &'static str,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Deadline {
+    #[expect(clippy::disallowed_methods, reason = "the native runtime may use its own timers")]
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
+        let at = self.at;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        while sleep.as_mut().poll(cx).is_ready() {
+            if sleep.deadline() >= at {
+                return Poll::Ready(self.what);
+            }
+            // It was set when less was known; the true deadline is later.
+            sleep.as_mut().reset(at);
+        }
+        Poll::Pending
+    }
+}
+
+/// Sends a request on a lane and waits for the head.
+///
+/// The request comes back in the error where nothing of it was sent, so that another connection may try.
+pub(super) async fn exchange(
+    mut lane: Lane,
+    request: Request<Body>,
+    timers: Timers,
+    keep: Keep,
+) -> Result<Response<Body>, (TransportFault, Option<Request<Body>>)> {
+    let now = Instant::now();
+    let mut deadline = Deadline { at: now + timers.head, what: "response head", sleep: None };
+    let mut sending = Box::pin(lane.sender.try_send_request(request));
+    let head = std::future::poll_fn(|cx| {
+        // Only driving the connection makes progress, and we do that ourselves: no need to be woken by the answer's channel.
+        let mut idle = Context::from_waker(Waker::noop());
+        let ended = lane.drive(cx);
+        if let Poll::Ready(answer) = sending.as_mut().poll(&mut idle) {
+            return Poll::Ready(answer.map_err(refused));
+        }
+        if ended {
+            return Poll::Ready(Err((TransportFault::Broken("connection closed before the answer".into()), None)));
+        }
+        deadline.poll(cx).map(|what| Err((TransportFault::Timeout(what), None)))
+    })
+    .await?;
+    drop(sending);
+    let (parts, incoming) = head.into_parts();
+    deadline.what = "more of the answer";
+    let body = Answer { incoming, lane: Some(lane), keep, deadline, idle_limit: timers.idle, end: now + timers.total, next: None };
+    Ok(Response::from_parts(parts, Body::stream(body)))
+}
+
+fn refused(mut error: TrySendError<Request<Body>>) -> (TransportFault, Option<Request<Body>>) {
+    let request = error.take_message();
+    (TransportFault::Broken(error.into_error().into()), request)
+}
+
+/// An answer's body. It owns its connection: dropping it closes the connection at once, reading it to its end keeps it.
+struct Answer {
+    incoming: Incoming,
+    /// The connection; gone once the body has ended.
+    lane: Option<Lane>,
+    keep: Keep,
+    deadline: Deadline,
+    idle_limit: Duration,
+    end: Instant,
+    /// What was read behind a joined piece and leaves next.
+    next: Option<Step>,
+}
+
+/// What the connection gave.
+enum Step {
+    Data(Bytes),
+    End,
+    Fault(BodyFault),
+}
+
+impl Answer {
+    /// The next piece, driving the connection as far as it takes.
+    fn step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        if let Some(step) = self.next.take() {
+            return Poll::Ready(step);
+        }
+        let Some(lane) = &mut self.lane else { return Poll::Ready(Step::End) };
+        let mut idle = Context::from_waker(Waker::noop());
+        let mut driven = false;
+        loop {
+            match Pin::new(&mut self.incoming).poll_frame(&mut idle) {
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) => return Poll::Ready(Step::Data(data)),
+                    Err(_trailers) => {}
+                },
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Step::Fault(BodyFault::Broken(error.into()))),
+                Poll::Ready(None) => return Poll::Ready(Step::End),
+                Poll::Pending if driven => return Poll::Pending,
+                Poll::Pending => {
+                    // An ended connection has left its last words, or the fault, with the body.
+                    driven = true;
+                    let _ended = lane.drive(cx);
+                }
+            }
+        }
+    }
+
+    /// Gives the connection back where it can serve again.
+    fn release(&mut self, cx: &mut Context<'_>) {
+        if let Some(mut lane) = self.lane.take()
+            && lane.is_alive(cx)
+        {
+            self.keep.give_back(lane);
+        }
+    }
+
+    /// Joins what has arrived behind `first`.
+    fn join(&mut self, first: Bytes, cx: &mut Context<'_>) -> Bytes {
+        if first.len() >= LARGE {
+            return first;
+        }
+        let mut joined: Option<BytesMut> = None;
+        loop {
+            let size = joined.as_ref().map_or(first.len(), BytesMut::len);
+            match self.step(cx) {
+                Poll::Ready(Step::Data(data)) if size + data.len() <= JOIN => {
+                    joined.get_or_insert_with(|| BytesMut::from(&first[..])).extend_from_slice(&data);
+                }
+                Poll::Ready(step) => {
+                    self.next = Some(step);
+                    break;
+                }
+                Poll::Pending => break,
+            }
+        }
+        joined.map_or(first, BytesMut::freeze)
+    }
+}
+
+impl http_body::Body for Answer {
+    type Data = Bytes;
+    type Error = BodyFault;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        let this = self.get_mut();
+        match this.step(cx) {
+            Poll::Ready(Step::Data(first)) => {
+                let data = this.join(first, cx);
+                if matches!(this.next, Some(Step::End)) {
+                    this.release(cx);
+                }
+                this.deadline.at = (Instant::now() + this.idle_limit).min(this.end);
+                Poll::Ready(Some(Ok(Frame::data(data))))
+            }
+            Poll::Ready(Step::End) => {
+                this.release(cx);
+                Poll::Ready(None)
+            }
+            Poll::Ready(Step::Fault(fault)) => {
+                this.lane = None;
+                Poll::Ready(Some(Err(fault)))
+            }
+            Poll::Pending => this.deadline.poll(cx).map(|what| {
+                this.lane = None;
+                Some(Err(BodyFault::Timeout(what)))
+            }),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.lane.is_none() && self.next.as_ref().is_none_or(|next| matches!(next, Step::End))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}

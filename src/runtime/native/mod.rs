@@ -1,0 +1,80 @@
+//! The native platform: tokio's clock and tasks, the system's randomness, hyper's connections.
+
+mod connect;
+mod exchange;
+mod pool;
+pub mod socket;
+mod tasks;
+mod transport;
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+pub use tasks::Tasks;
+pub use transport::HyperTransport;
+
+use crate::runtime::{BoxFuture, Clock, Entropy, Instant, Platform};
+
+/// Makes the native platform. The tasks are what shutdown waits for.
+#[must_use]
+pub fn platform() -> (Platform, Arc<Tasks>) {
+    let tasks = Arc::new(Tasks::default());
+    let platform = Platform {
+        clock: Arc::new(SystemClock::new()),
+        spawn: Arc::clone(&tasks) as _,
+        entropy: Arc::new(SystemEntropy),
+        transport: Arc::new(HyperTransport::new()),
+    };
+    (platform, tasks)
+}
+
+/// The system's clocks.
+#[derive(Debug)]
+pub struct SystemClock {
+    begun: std::time::Instant,
+}
+
+impl SystemClock {
+    /// Starts counting.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is told to use")]
+    pub fn new() -> Self {
+        Self { begun: std::time::Instant::now() }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is told to use")]
+    fn unix_ms(&self) -> u64 {
+        // A clock before 1970 is a broken clock; zero says so without a crash.
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn now(&self) -> Instant {
+        Instant(u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is told to use")]
+    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(span))
+    }
+}
+
+/// The system's randomness.
+#[derive(Debug)]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    #[expect(clippy::expect_used, reason = "a system without randomness must not make keys")]
+    fn fill(&self, out: &mut [u8]) {
+        getrandom::fill(out).expect("the system gives random bytes");
+    }
+}

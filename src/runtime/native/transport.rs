@@ -1,0 +1,169 @@
+//! The transport over hyper: HTTP/1.1 and HTTP/2, pooled, and WebSockets.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, Uri, header::HOST, uri::PathAndQuery};
+use http_body::{Frame, SizeHint};
+use hyper::{body::Incoming, client::conn::http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+
+use super::{
+    connect::{Connector, Offer},
+    exchange::{Lane, exchange},
+    pool::{Found, Origin, Pool},
+    socket,
+};
+use crate::runtime::{Body, BodyFault, BoxFuture, Reply, Socket, Timers, Transport, TransportFault, UpstreamRequest};
+
+/// Sends requests over pooled connections. An HTTP/1.1 connection is driven by the request that uses it.
+#[derive(Clone, Debug)]
+pub struct HyperTransport {
+    connector: Connector,
+    pool: Pool,
+}
+
+impl HyperTransport {
+    /// Reads the system's certificates; connects to nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { connector: Connector::new(), pool: Pool::default() }
+    }
+
+    /// Closes connections that nobody has used for a while. Call it every few seconds.
+    pub fn sweep(&self) {
+        self.pool.sweep();
+    }
+
+    async fn carry(&self, request: UpstreamRequest) -> Result<Reply, TransportFault> {
+        let UpstreamRequest { method, uri, headers, body, profile, timers } = request;
+        let authority = uri.authority().cloned().ok_or_else(|| TransportFault::Unusable("the address has no host".into()))?;
+        let secure = uri.scheme_str() == Some("https");
+        let origin = Arc::new(Origin { secure, authority, profile });
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
+        *request.headers_mut() = headers;
+        *request.uri_mut() = uri.clone();
+        loop {
+            let (lane, reused) = match self.pool.take(&origin) {
+                Some(Found::Shared(sender)) => return multiplexed(sender, request, timers).await,
+                Some(Found::Lane(lane)) => (Some(*lane), true),
+                None => (None, false),
+            };
+            let lane = match lane {
+                Some(mut lane) => match std::future::poll_fn(|cx| Poll::Ready(lane.is_alive(cx))).await {
+                    true => lane,
+                    false => continue,
+                },
+                None => {
+                    let line = self.connector.open(&uri, origin.profile.proxy.as_deref(), Offer::Any, timers.connect).await?;
+                    if line.is_h2 {
+                        let sender = self.share(&origin, line).await?;
+                        return multiplexed(sender, request, timers).await;
+                    }
+                    Lane::open(line).await?
+                }
+            };
+            match exchange(lane, plain_form(request, &origin)?, timers, self.pool.keep(Arc::clone(&origin))).await {
+                Ok(response) => return Ok(reply(response)),
+                // The server had closed a resting connection; nothing was sent, so another one may carry it.
+                Err((_, Some(unsent))) if reused => {
+                    request = unsent;
+                    *request.uri_mut() = uri.clone();
+                }
+                Err((fault, _)) => return Err(fault),
+            }
+        }
+    }
+
+    async fn share(&self, origin: &Origin, line: super::connect::Line) -> Result<http2::SendRequest<Body>, TransportFault> {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder.timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(20)).adaptive_window(true);
+        let (sender, connection) = builder.handshake(line).await.map_err(|error| TransportFault::Connect(error.into()))?;
+        #[expect(clippy::disallowed_methods, reason = "the connection ends with its last stream; nothing waits for it at shutdown")]
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "HTTP/2 connection ended");
+            }
+        });
+        self.pool.share(origin, sender.clone());
+        Ok(sender)
+    }
+
+    async fn open_socket(&self, request: UpstreamRequest) -> Result<Box<dyn Socket>, TransportFault> {
+        let line = self.connector.open(&request.uri, request.profile.proxy.as_deref(), Offer::Http1, request.timers.connect).await?;
+        socket::dial(TokioIo::new(line), request).await
+    }
+}
+
+impl Default for HyperTransport {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Transport for HyperTransport {
+    fn send(&self, request: UpstreamRequest) -> BoxFuture<'_, Result<Reply, TransportFault>> {
+        Box::pin(self.carry(request))
+    }
+
+    fn dial(&self, request: UpstreamRequest) -> BoxFuture<'_, Result<Box<dyn Socket>, TransportFault>> {
+        Box::pin(self.open_socket(request))
+    }
+}
+
+/// HTTP/1.1 wants the path alone in the request line, and a `host` header.
+fn plain_form(mut request: Request<Body>, origin: &Origin) -> Result<Request<Body>, TransportFault> {
+    let authority = origin.authority.as_str();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = HeaderValue::from_str(host).map_err(|error| TransportFault::Unusable(error.to_string()))?;
+    request.headers_mut().insert(HOST, host);
+    let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    *request.uri_mut() = Uri::from(path);
+    Ok(request)
+}
+
+async fn multiplexed(mut sender: http2::SendRequest<Body>, request: Request<Body>, timers: Timers) -> Result<Reply, TransportFault> {
+    #[expect(clippy::disallowed_methods, reason = "the native runtime may use its own timers")]
+    let response = tokio::time::timeout(timers.head, async {
+        sender.ready().await?;
+        sender.send_request(request).await
+    })
+    .await
+    .map_err(|_| TransportFault::Timeout("response head"))?
+    .map_err(|error| TransportFault::Broken(error.into()))?;
+    Ok(reply(response.map(|incoming| Body::stream(Shared { incoming }))))
+}
+
+fn reply(response: Response<Body>) -> Reply {
+    let (parts, body) = response.into_parts();
+    Reply { status: parts.status, headers: parts.headers, body }
+}
+
+/// A body on a shared HTTP/2 connection.
+struct Shared {
+    incoming: Incoming,
+}
+
+impl http_body::Body for Shared {
+    type Data = Bytes;
+    type Error = BodyFault;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyFault::Broken(error.into()))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
