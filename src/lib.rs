@@ -11,6 +11,7 @@
 pub mod access;
 pub mod base;
 pub mod channel;
+pub mod observe;
 pub mod protocol;
 pub mod runtime;
 pub mod store;

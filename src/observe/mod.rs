@@ -1,0 +1,5 @@
+//! What is measured, under which names. The exporter stands in `http`.
+
+mod metrics;
+
+pub use metrics::{CallLabels, Metrics};

@@ -1,0 +1,152 @@
+//! An error as each family writes it: as a body, and as an event inside a stream.
+//!
+//! Sources: `OpenAI`'s error object, Anthropic's error types, Google's canonical codes (`google.rpc.Code`).
+
+use serde_json::{Value, json};
+
+use super::{Family, OperationKind};
+
+/// What went wrong, in a vocabulary that every family has words for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FaultKind {
+    /// The request itself is wrong.
+    BadRequest,
+    /// No key, or none that works.
+    Unauthenticated,
+    /// The key may not do this.
+    Forbidden,
+    /// No such path or thing.
+    NotFound,
+    /// No such model.
+    ModelNotFound,
+    /// The path takes other methods.
+    MethodNotAllowed,
+    /// The body is too large.
+    TooLarge,
+    /// Nobody here can do this.
+    Unsupported,
+    /// Too much at once.
+    Overloaded,
+    /// Our own fault.
+    Internal,
+    /// The provider's fault.
+    Upstream,
+    /// The provider was too slow.
+    UpstreamTimeout,
+}
+
+impl FaultKind {
+    /// The stable word in metrics and logs.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad_request",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::ModelNotFound => "model_not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::TooLarge => "too_large",
+            Self::Unsupported => "unsupported",
+            Self::Overloaded => "overloaded",
+            Self::Internal => "internal",
+            Self::Upstream => "upstream",
+            Self::UpstreamTimeout => "upstream_timeout",
+        }
+    }
+
+    /// `OpenAI`'s `type` and `code`.
+    const fn openai(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::BadRequest | Self::MethodNotAllowed => ("invalid_request_error", None),
+            Self::Unauthenticated => ("invalid_request_error", Some("invalid_api_key")),
+            Self::Forbidden => ("invalid_request_error", Some("permission_denied")),
+            Self::NotFound => ("invalid_request_error", Some("unknown_url")),
+            Self::ModelNotFound => ("invalid_request_error", Some("model_not_found")),
+            Self::TooLarge => ("invalid_request_error", Some("request_too_large")),
+            Self::Unsupported => ("invalid_request_error", Some("unsupported_operation")),
+            Self::Overloaded => ("server_error", Some("overloaded")),
+            Self::Internal => ("server_error", Some("internal_error")),
+            Self::Upstream => ("server_error", Some("upstream_error")),
+            Self::UpstreamTimeout => ("server_error", Some("upstream_timeout")),
+        }
+    }
+
+    /// Anthropic's `type`.
+    const fn claude(self) -> &'static str {
+        match self {
+            Self::BadRequest | Self::MethodNotAllowed | Self::Unsupported => "invalid_request_error",
+            Self::Unauthenticated => "authentication_error",
+            Self::Forbidden => "permission_error",
+            Self::NotFound | Self::ModelNotFound => "not_found_error",
+            Self::TooLarge => "request_too_large",
+            Self::Overloaded => "overloaded_error",
+            Self::Internal | Self::Upstream => "api_error",
+            Self::UpstreamTimeout => "timeout_error",
+        }
+    }
+
+    /// Google's `status`.
+    const fn gemini(self) -> &'static str {
+        match self {
+            Self::BadRequest | Self::MethodNotAllowed | Self::TooLarge => "INVALID_ARGUMENT",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Forbidden => "PERMISSION_DENIED",
+            Self::NotFound | Self::ModelNotFound => "NOT_FOUND",
+            Self::Unsupported => "UNIMPLEMENTED",
+            Self::Overloaded | Self::Upstream => "UNAVAILABLE",
+            Self::Internal => "INTERNAL",
+            Self::UpstreamTimeout => "DEADLINE_EXCEEDED",
+        }
+    }
+}
+
+/// An error in no family's shape yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault<'a> {
+    /// What went wrong.
+    pub kind: FaultKind,
+    /// The status that goes with it.
+    pub status: u16,
+    /// In words for the caller.
+    pub message: &'a str,
+    /// The request's field at fault.
+    pub field: Option<&'a str>,
+    /// The call.
+    pub request_id: &'a str,
+}
+
+impl Fault<'_> {
+    /// The error's JSON body in a family's shape.
+    #[must_use]
+    pub fn body(&self, family: Family) -> Value {
+        match family {
+            Family::OpenAi => {
+                let (kind, code) = self.kind.openai();
+                json!({"error": {"message": self.message, "type": kind, "param": self.field, "code": code}})
+            }
+            Family::Claude => {
+                json!({"type": "error", "error": {"type": self.kind.claude(), "message": self.message}, "request_id": self.request_id})
+            }
+            Family::Gemini => json!({"error": {"code": self.status, "message": self.message, "status": self.kind.gemini()}}),
+        }
+    }
+
+    /// The error as the last event of a stream that speaks `kind`, framed for SSE.
+    #[must_use]
+    pub fn event(&self, kind: OperationKind) -> String {
+        let body = self.body(kind.family());
+        match kind {
+            OperationKind::ClaudeMessages | OperationKind::Claude => format!("event: error\ndata: {body}\n\n"),
+            OperationKind::OpenAiResponses | OperationKind::OpenAiResponsesWebSocket => {
+                let (_, code) = self.kind.openai();
+                // `sequence_number` continues a count that only the upstream knew.
+                let event = json!({"type": "error", "code": code, "message": self.message, "param": self.field, "sequence_number": 0});
+                format!("event: error\ndata: {event}\n\n")
+            }
+            OperationKind::OpenAiChatCompletions | OperationKind::OpenAi | OperationKind::GeminiGenerateContent | OperationKind::Gemini => {
+                format!("data: {body}\n\n")
+            }
+        }
+    }
+}
