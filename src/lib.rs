@@ -3,15 +3,23 @@
 //! The rooms by floor; an import goes only downward (`tests/architecture.rs` holds it):
 //!
 //! - floor 0: [`base`], the words everybody uses
-//! - floor 1: [`protocol`], what is spoken; [`runtime`], the platform as traits
-//! - floor 2: [`store`], where things rest
-//! - floor 3: [`access`], who may
+//! - floor 1: [`protocol`], what is spoken; [`runtime`], the platform as traits; [`observe`], what is measured
+//! - floor 2: [`usage`], what passing frames say was used; [`store`], where things rest
+//! - floor 3: [`access`], who may; [`credentials`], sealed secrets
 //! - floor 4: [`channel`], the adapters to upstreams
+//! - floor 5: [`snapshot`], the configuration compiled
+//! - floor 6: [`pipeline`], the life of one request
+//! - floor 7: [`admin`], the use cases of the control plane; [`app`], putting it all together
+//! - floor 8: [`http`], serving
 
 pub mod access;
 pub mod base;
 pub mod channel;
+pub mod http;
 pub mod observe;
+pub mod pipeline;
 pub mod protocol;
 pub mod runtime;
+pub mod snapshot;
 pub mod store;
+pub mod usage;

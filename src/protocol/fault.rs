@@ -55,6 +55,24 @@ impl FaultKind {
         }
     }
 
+    /// The HTTP status that goes with it in every family; the one place where statuses are chosen.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::BadRequest => 400,
+            Self::Unauthenticated => 401,
+            Self::Forbidden => 403,
+            Self::NotFound | Self::ModelNotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::TooLarge => 413,
+            Self::Unsupported => 501,
+            Self::Overloaded => 503,
+            Self::Internal => 500,
+            Self::Upstream => 502,
+            Self::UpstreamTimeout => 504,
+        }
+    }
+
     /// `OpenAI`'s `type` and `code`.
     const fn openai(self) -> (&'static str, Option<&'static str>) {
         match self {
@@ -106,8 +124,6 @@ impl FaultKind {
 pub struct Fault<'a> {
     /// What went wrong.
     pub kind: FaultKind,
-    /// The status that goes with it.
-    pub status: u16,
     /// In words for the caller.
     pub message: &'a str,
     /// The request's field at fault.
@@ -128,7 +144,7 @@ impl Fault<'_> {
             Family::Claude => {
                 json!({"type": "error", "error": {"type": self.kind.claude(), "message": self.message}, "request_id": self.request_id})
             }
-            Family::Gemini => json!({"error": {"code": self.status, "message": self.message, "status": self.kind.gemini()}}),
+            Family::Gemini => json!({"error": {"code": self.kind.status(), "message": self.message, "status": self.kind.gemini()}}),
         }
     }
 

@@ -123,8 +123,13 @@ pub enum TransportFault {
     #[error("no {0} in time")]
     Timeout(&'static str),
     /// The upstream answered a WebSocket handshake with a plain response.
-    #[error("upstream refused the socket with status {}", .0.status)]
-    Refused(Box<Reply>),
+    #[error("upstream refused the socket with status {status}")]
+    Refused {
+        /// Its status.
+        status: StatusCode,
+        /// The beginning of its body.
+        body: Bytes,
+    },
     /// This platform cannot do it.
     #[error("not supported here: {0}")]
     Unsupported(&'static str),

@@ -13,7 +13,7 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::runtime::{Body, BodyFault, BoxFuture, Message, Reply, Socket, TransportFault, UpstreamRequest};
+use crate::runtime::{BodyFault, BoxFuture, Message, Socket, TransportFault, UpstreamRequest};
 
 /// The largest message, in bytes.
 const MESSAGE: usize = 32 << 20;
@@ -59,8 +59,7 @@ where
         Ok((stream, _)) => Ok(Box::new(Stream(stream))),
         Err(tungstenite::Error::Http(response)) => {
             let (parts, body) = response.into_parts();
-            let body = Body::from(Bytes::from(body.unwrap_or_default()));
-            Err(TransportFault::Refused(Box::new(Reply { status: parts.status, headers: parts.headers, body })))
+            Err(TransportFault::Refused { status: parts.status, body: Bytes::from(body.unwrap_or_default()) })
         }
         Err(error) => Err(TransportFault::Broken(error.into())),
     }

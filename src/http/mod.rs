@@ -1,0 +1,8 @@
+//! The only room that knows serving: requests in, responses out, whoever holds the socket.
+
+pub mod cors;
+pub mod data;
+#[cfg(feature = "native")]
+pub mod native;
+pub mod ops;
+pub mod reply;

@@ -1,0 +1,7 @@
+//! Serving over TCP with hyper.
+
+mod body;
+mod server;
+mod upgrade;
+
+pub use server::{Server, Serving};

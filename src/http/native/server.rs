@@ -1,0 +1,185 @@
+//! Accepts connections, hands requests to their planes, and stops without cutting anybody off.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::{IpAddr, SocketAddr},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use http::{Method, Request, Response};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{body, upgrade};
+use crate::{
+    http::{
+        cors::Cors,
+        data,
+        ops::{self, Readiness},
+        reply,
+    },
+    pipeline::{Engine, GatewayError, family_of},
+    protocol::fault::FaultKind,
+    runtime::{Body, BoxFuture},
+};
+
+/// The control plane as the server sees it: takes every request under `/admin`, `/user` and `/login`.
+pub type ControlPlane = Arc<dyn Fn(Request<Body>, Option<IpAddr>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
+
+/// What the server serves.
+#[derive(Clone)]
+pub struct Serving {
+    /// The data plane.
+    pub engine: Engine,
+    /// The control plane.
+    pub control: ControlPlane,
+    /// Browser access to data routes.
+    pub cors: Cors,
+    /// Peers whose word about the client's address is taken.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Whether new work is wanted.
+    pub readiness: Arc<Readiness>,
+}
+
+impl std::fmt::Debug for Serving {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Serving")
+    }
+}
+
+/// A bound server.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+}
+
+impl Server {
+    /// Binds an address.
+    ///
+    /// # Errors
+    /// The system's, for instance where the port is taken.
+    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
+        Ok(Self { listener: TcpListener::bind(address).await? })
+    }
+
+    /// The address in use, with the port that the system chose where 0 was asked.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `stop` resolves, then lets what runs end, at most for `drain`.
+    pub async fn run(self, serving: Serving, stop: impl Future<Output = ()>, drain: Duration) {
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(30));
+        builder.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(20)).max_header_list_size(64 * 1024);
+        let builder = Arc::new(builder);
+        let graceful = GracefulShutdown::new();
+        let serving = Arc::new(serving);
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            // Cancelling `accept` loses no connection: it takes one only when it is ready.
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = &mut stop => break,
+            };
+            match accepted {
+                Ok((stream, peer)) => connect(stream, peer.ip(), (&builder, &graceful), &serving),
+                Err(error) => {
+                    // Out of file handles: wait for some to come back rather than spin.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    serving.engine.platform.clock.sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+        serving.readiness.drain();
+        drop(self.listener);
+        tokio::select! {
+            () = graceful.shutdown() => {}
+            () = serving.engine.platform.clock.sleep(drain) => tracing::warn!("the drain time is over; open connections are closed"),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "connections are tracked by the graceful shutdown, not by the platform's tasks")]
+fn connect(
+    stream: TcpStream,
+    peer: IpAddr,
+    (builder, graceful): (&Arc<auto::Builder<TokioExecutor>>, &GracefulShutdown),
+    serving: &Arc<Serving>,
+) {
+    // Without it the first token of a stream waits 40 ms for an acknowledgement.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    let serving = Arc::clone(serving);
+    let service = service_fn(move |request| {
+        let serving = Arc::clone(&serving);
+        async move { Ok::<_, Infallible>(guarded(&serving, request, peer).await) }
+    });
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+    let watched = graceful.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = watched.await {
+            tracing::debug!(%error, "a client's connection ended badly");
+        }
+    });
+}
+
+/// A panic in one request costs that request, not the connection and not the process.
+async fn guarded(serving: &Serving, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+    let family = family_of(request.uri().path(), request.headers(), request.uri().query());
+    match AssertUnwindSafe(route(serving, request, peer)).catch_unwind().await {
+        Ok(response) => response,
+        Err(_panic) => {
+            let (request_id, _) = serving.engine.request_id();
+            tracing::error!(%request_id, "a request panicked");
+            reply::refuse(&GatewayError::new(FaultKind::Internal, "the gateway failed"), family, request_id)
+        }
+    }
+}
+
+async fn route(serving: &Serving, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+    if let Some(response) = ops::serve(&serving.engine, &serving.readiness, request.method(), request.uri().path()) {
+        return response;
+    }
+    let client = client_address(&request, peer, &serving.trusted_proxies);
+    let first = request.uri().path().split('/').nth(1).unwrap_or("");
+    if matches!(first, "admin" | "user" | "login") {
+        return (serving.control)(request.map(body::incoming), Some(client)).await;
+    }
+    if request.method() == Method::OPTIONS {
+        return serving.cors.preflight(request.headers());
+    }
+    if upgrade::is_wanted(request.headers()) {
+        return upgrade::serve(&serving.engine, request, client).await;
+    }
+    let browser = request.headers().contains_key(http::header::ORIGIN).then(|| request.headers().clone());
+    let mut response = data::serve(&serving.engine, request.map(body::incoming), Some(client)).await;
+    if let Some(headers) = browser {
+        serving.cors.mark(&headers, response.headers_mut());
+    }
+    response
+}
+
+/// The client's address: the peer's, or what a trusted proxy says.
+fn client_address<T>(request: &Request<T>, peer: IpAddr, trusted: &[IpAddr]) -> IpAddr {
+    let is_trusted = |address: &IpAddr| address.is_loopback() || trusted.contains(address);
+    if !is_trusted(&peer) {
+        return peer;
+    }
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let hops = header("x-forwarded-for").into_iter().flat_map(|hops| hops.rsplit(','));
+    let forwarded = hops.filter_map(|hop| hop.trim().parse().ok()).find(|hop| !is_trusted(hop));
+    forwarded.or_else(|| header("x-real-ip").and_then(|address| address.trim().parse().ok())).unwrap_or(peer)
+}

@@ -1,0 +1,157 @@
+//! One try: choose a credential, seal the order, send it, take the head of the answer.
+
+use std::{future::poll_fn, sync::Arc, task::Poll};
+
+use super::{
+    authorize::Admitted,
+    capture::Half,
+    engine::Engine,
+    error::GatewayError,
+    headers,
+    trail::{Fact, Trail},
+};
+use crate::{
+    channel::{Dispatch, Draft, Order, PrepareFault, Via},
+    protocol::{OperationKey, fault::FaultKind},
+    runtime::{Reply, UpstreamRequest},
+    snapshot::{Capture, Credential, Provider},
+    store::record::{Begun, Entry, UpstreamRow},
+};
+
+/// A call whose answer has begun.
+#[derive(Debug)]
+pub(super) struct Attempted {
+    pub(super) key: OperationKey,
+    pub(super) reply: Reply,
+    pub(super) begun: Option<Begun>,
+    pub(super) prompt_bytes: u64,
+    pub(super) hides_usage: bool,
+}
+
+/// Tries a call once.
+pub(super) async fn attempt(engine: &Engine, admitted: Admitted, trail: &mut Trail) -> Result<Attempted, GatewayError> {
+    let Admitted { call, permit } = admitted;
+    let key = call.key;
+    let provider = Arc::clone(&call.provider);
+    let credential = choose(engine, &provider)?;
+    trail.note(Fact::Credential(credential.map(|credential| credential.id)));
+    let (prompt_bytes, hides_usage) = (call.prompt_bytes, call.hides_usage);
+    let classified = call.call.call;
+    let mut client_headers = classified.inbound.headers;
+    headers::towards_upstream(&mut client_headers);
+    let draft = Draft {
+        method: classified.inbound.method,
+        path: classified.path,
+        query: classified.query,
+        headers: client_headers,
+        payload: call.payload,
+        model: call.model,
+    };
+    let via =
+        Via { secret: credential.and_then(|credential| credential.secret.clone()), profile: provider.profile.clone(), ..Via::default() };
+    let begun = trail.begun();
+    let reply = match provider.channel.prepare(Order::seal(&permit, draft, via))? {
+        Dispatch::Answer(reply) => {
+            note_begun(engine, begun.as_ref())?;
+            trail.note(Fact::Sent(engine.platform.clock.now()));
+            *reply
+        }
+        Dispatch::Send(request) => send(engine, *request, begun.as_ref(), (&provider, trail)).await?,
+    };
+    let mut reply = provider.channel.receive(key, reply);
+    if reply.status.as_u16() == 401 {
+        // Its text would tell the client about the provider's key, and read as if the client's own were wrong.
+        return Err(GatewayError::new(FaultKind::Upstream, format!("provider {:?} refused the credential it was given", provider.name)));
+    }
+    headers::towards_client(&mut reply.headers);
+    Ok(Attempted { key, reply, begun, prompt_bytes, hides_usage })
+}
+
+/// The provider's credentials take turns.
+fn choose<'a>(engine: &Engine, provider: &'a Provider) -> Result<Option<&'a Credential>, GatewayError> {
+    if provider.credentials.is_empty() {
+        return if provider.channel.needs_credential() { Err(PrepareFault::NoCredential.into()) } else { Ok(None) };
+    }
+    Ok(provider.credentials.get(engine.turn() % provider.credentials.len()))
+}
+
+fn note_begun(engine: &Engine, begun: Option<&Begun>) -> Result<(), GatewayError> {
+    begun.map_or(Ok(()), |begun| Ok(engine.journal.soon(&Entry::Begun(begun.clone()))?))
+}
+
+async fn send(
+    engine: &Engine,
+    request: UpstreamRequest,
+    begun: Option<&Begun>,
+    (provider, trail): (&Arc<Provider>, &mut Trail),
+) -> Result<Reply, GatewayError> {
+    let at = engine.platform.clock.now();
+    trail.note(Fact::Sent(at));
+    let mut wire = Wire::begin(engine, &request);
+    let mut sending = engine.platform.transport.send(request);
+    // The first turn puts the request on its way; only then is the call on record as begun, so that no record speaks of
+    // a request that the provider never saw.
+    let first = poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await;
+    note_begun(engine, begun)?;
+    let answer = match first {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => sending.await,
+    };
+    let outcome = if answer.as_ref().is_ok_and(|reply| reply.status.is_success()) { "success" } else { "failure" };
+    engine.metrics.attempt(&provider.name, outcome);
+    if let Some(wire) = wire.take() {
+        wire.end(engine, trail, provider, &answer);
+    }
+    Ok(answer?)
+}
+
+/// The provider's side of a try, where the operator wants it on record.
+struct Wire {
+    at_ms: u64,
+    begun: crate::runtime::Instant,
+    method: String,
+    url: String,
+    request: Half,
+    depth: Capture,
+}
+
+impl Wire {
+    fn begin(engine: &Engine, request: &UpstreamRequest) -> Option<Self> {
+        let depth = engine.snapshot.load().settings().upstream;
+        if depth == Capture::Off {
+            return None;
+        }
+        let mut half = Half::new(depth, &request.headers);
+        if let crate::runtime::Body::Pieces(pieces) = &request.body {
+            pieces.iter().for_each(|piece| half.push(piece));
+        }
+        // A key in the query must not be on record.
+        let url = request.uri.to_string().split('?').next().unwrap_or_default().to_owned();
+        let clock = &engine.platform.clock;
+        Some(Self { at_ms: clock.unix_ms(), begun: clock.now(), method: request.method.to_string(), url, request: half, depth })
+    }
+
+    fn end(self, engine: &Engine, trail: &Trail, provider: &Provider, answer: &Result<Reply, crate::runtime::TransportFault>) {
+        let (status, head, body) = match answer {
+            Ok(reply) => (Some(reply.status.as_u16()), Half::new(self.depth, &reply.headers).headers_json, None),
+            Err(fault) => (None, "{}".to_owned(), Some(fault.to_string().into_bytes())),
+        };
+        let latency = engine.platform.clock.now().since(self.begun);
+        let request_headers_json = self.request.headers_json.clone();
+        trail.write(&Entry::Upstream(Box::new(UpstreamRow {
+            request_id: trail.request_id(),
+            attempt: 1,
+            at: self.at_ms,
+            provider_id: provider.id,
+            credential_id: trail.credential(),
+            method: self.method,
+            url: self.url,
+            request_headers_json,
+            request_body: self.request.body(),
+            status,
+            response_headers_json: head,
+            response_body: body,
+            latency_us: u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
+        })));
+    }
+}

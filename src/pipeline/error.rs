@@ -1,0 +1,135 @@
+//! Why a call got no answer. No status codes here: `http/reply.rs` chooses them.
+
+use std::time::Duration;
+
+use crate::{
+    access::{Forbidden, Unauthenticated},
+    channel::PrepareFault,
+    protocol::{catalog::Missed, fault::FaultKind, peek::PeekFault},
+    runtime::{BodyFault, TransportFault},
+    store::persist::JournalFault,
+};
+
+/// Why a call got no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{public}")]
+pub struct GatewayError {
+    /// What went wrong, in every family's vocabulary.
+    pub kind: FaultKind,
+    /// For the caller: what it was, what was expected. Never an upstream's body, key or host.
+    pub public: String,
+    /// The request's field at fault.
+    pub field: Option<&'static str>,
+    /// When to come back.
+    pub retry_after: Option<Duration>,
+    /// The methods that the path takes.
+    pub allow: Option<String>,
+    /// For the log.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl GatewayError {
+    /// An error with words for the caller.
+    pub fn new(kind: FaultKind, public: impl Into<String>) -> Self {
+        Self { kind, public: public.into(), field: None, retry_after: None, allow: None, source: None }
+    }
+
+    /// Names the field at fault.
+    #[must_use]
+    pub fn at(mut self, field: &'static str) -> Self {
+        self.field = Some(field);
+        self
+    }
+
+    /// Keeps the cause for the log.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Refused for now: too much at once.
+    #[must_use]
+    pub fn overloaded(public: &str) -> Self {
+        Self { retry_after: Some(Duration::from_secs(1)), ..Self::new(FaultKind::Overloaded, public) }
+    }
+}
+
+impl From<Unauthenticated> for GatewayError {
+    fn from(refusal: Unauthenticated) -> Self {
+        Self::new(FaultKind::Unauthenticated, refusal.to_string())
+    }
+}
+
+impl From<Forbidden> for GatewayError {
+    fn from(refusal: Forbidden) -> Self {
+        Self::new(FaultKind::Forbidden, refusal.to_string()).at("model")
+    }
+}
+
+impl From<PeekFault> for GatewayError {
+    fn from(fault: PeekFault) -> Self {
+        let error = Self::new(FaultKind::BadRequest, fault.to_string());
+        match fault {
+            PeekFault::Contradiction { name } | PeekFault::Type { name, .. } => error.at(name),
+            PeekFault::NotAnObject | PeekFault::Syntax { .. } => error,
+        }
+    }
+}
+
+impl From<BodyFault> for GatewayError {
+    fn from(fault: BodyFault) -> Self {
+        match fault {
+            BodyFault::TooLarge { limit } => {
+                Self::new(FaultKind::TooLarge, format!("the request body is larger than the {limit} bytes allowed here"))
+            }
+            BodyFault::Broken(_) | BodyFault::Timeout(_) => {
+                Self::new(FaultKind::BadRequest, "the request body ended before its end").because(fault)
+            }
+        }
+    }
+}
+
+impl From<PrepareFault> for GatewayError {
+    fn from(fault: PrepareFault) -> Self {
+        match fault {
+            PrepareFault::Request { field, message } => Self { field, ..Self::new(FaultKind::BadRequest, message) },
+            PrepareFault::NoCredential => Self::new(FaultKind::Overloaded, fault.to_string()),
+            PrepareFault::Address(_) => Self::new(FaultKind::Internal, "the provider is not configured well").because(fault),
+        }
+    }
+}
+
+impl From<TransportFault> for GatewayError {
+    fn from(fault: TransportFault) -> Self {
+        match fault {
+            TransportFault::Timeout(what) => Self::new(FaultKind::UpstreamTimeout, format!("the provider gave no {what} in time")),
+            TransportFault::Unusable(_) | TransportFault::Unsupported(_) => {
+                Self::new(FaultKind::Internal, "the provider is not configured well").because(fault)
+            }
+            TransportFault::Connect(_) => Self::new(FaultKind::Upstream, "the provider cannot be reached").because(fault),
+            TransportFault::Broken(_) | TransportFault::Refused { .. } => {
+                Self::new(FaultKind::Upstream, "the provider gave no answer").because(fault)
+            }
+        }
+    }
+}
+
+impl From<JournalFault> for GatewayError {
+    fn from(fault: JournalFault) -> Self {
+        Self::overloaded("the gateway cannot keep more records now").because(fault)
+    }
+}
+
+impl From<Missed> for GatewayError {
+    fn from(missed: Missed) -> Self {
+        match missed {
+            Missed::Path => Self::new(FaultKind::NotFound, "this path is not served here"),
+            Missed::Method { allowed } => Self {
+                allow: Some(allowed.join(", ")),
+                ..Self::new(FaultKind::MethodNotAllowed, format!("this path takes {}", allowed.join(", ")))
+            },
+        }
+    }
+}

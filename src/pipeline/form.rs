@@ -1,0 +1,96 @@
+//! A shallow look at a multipart form: where its short text parts stand. Files are passed over unread.
+
+use std::ops::Range;
+
+/// The text parts of a form.
+#[derive(Debug, Default)]
+pub struct Parts {
+    texts: Vec<(String, Range<usize>)>,
+}
+
+impl Parts {
+    /// Where the value of a text part stands.
+    #[must_use]
+    pub fn range(&self, name: &str) -> Option<Range<usize>> {
+        self.texts.iter().find(|(part, _)| part == name).map(|(_, range)| range.clone())
+    }
+
+    /// The value of a text part.
+    #[must_use]
+    pub fn text<'a>(&self, body: &'a [u8], name: &str) -> Option<&'a str> {
+        std::str::from_utf8(&body[self.range(name)?]).ok()
+    }
+}
+
+/// Finds the text parts of a multipart body (RFC 7578).
+///
+/// # Errors
+/// In words for the caller: no boundary in the content type, or a body that does not follow it.
+pub fn scan(body: &[u8], content_type: &str) -> Result<Parts, String> {
+    let boundary = boundary(content_type).ok_or("the content type multipart/form-data has no boundary")?;
+    let delimiter = [b"--", boundary.as_bytes()].concat();
+    let finder = memchr::memmem::Finder::new(&delimiter);
+    let mut parts = Parts::default();
+    let mut at = finder.find(body).ok_or("the multipart body has no part")? + delimiter.len();
+    loop {
+        if body[at..].starts_with(b"--") {
+            return Ok(parts);
+        }
+        let Some(step) = finder.find(&body[at..]) else { return Err("the multipart body has no closing boundary".into()) };
+        let part = at..at + step;
+        if let Some((name, value)) = text_part(body, part) {
+            if parts.range(&name).is_some_and(|earlier| body[earlier] != body[value.clone()]) && name == "model" {
+                return Err("\"model\" is given more than once with different values".into());
+            }
+            parts.texts.push((name, value));
+        }
+        at += step + delimiter.len();
+    }
+}
+
+fn boundary(content_type: &str) -> Option<&str> {
+    let at = content_type.to_ascii_lowercase().find("boundary=")? + "boundary=".len();
+    let rest = &content_type[at..];
+    let value = match rest.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next()?,
+        None => rest.split([';', ' ']).next()?,
+    };
+    (!value.is_empty()).then_some(value)
+}
+
+/// Name and value of a part without a file name; the part's bytes run from behind one delimiter to the next.
+fn text_part(body: &[u8], part: Range<usize>) -> Option<(String, Range<usize>)> {
+    let head_end = memchr::memmem::find(&body[part.clone()], b"\r\n\r\n")? + part.start;
+    let head = std::str::from_utf8(&body[part.start..head_end]).ok()?;
+    let disposition = head.lines().find(|line| line.to_ascii_lowercase().starts_with("content-disposition:"))?;
+    if disposition.contains("filename") {
+        return None;
+    }
+    let name = disposition.split("name=").nth(1)?;
+    let name = name.strip_prefix('"').map_or_else(|| name.split(';').next(), |quoted| quoted.split('"').next())?;
+    let start = head_end + 4;
+    let end = part.end.checked_sub(2).filter(|end| *end >= start)?;
+    Some((name.trim().to_owned(), start..end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scan;
+
+    #[test]
+    fn text_parts_are_found_and_files_are_not_read() {
+        let body = b"--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nname=\"model\"\r\n--B\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\np/m\r\n--B--\r\n";
+        let parts = scan(body, "multipart/form-data; boundary=\"B\"").unwrap();
+        assert_eq!(parts.text(body, "model"), Some("p/m"));
+        assert_eq!(parts.text(body, "file"), None);
+    }
+
+    #[test]
+    fn a_broken_form_is_refused_in_words() {
+        assert!(scan(b"--B\r\n", "multipart/form-data").unwrap_err().contains("boundary"));
+        assert!(scan(b"x", "multipart/form-data; boundary=B").unwrap_err().contains("no part"));
+        assert!(scan(b"--B\r\nx", "multipart/form-data; boundary=B").unwrap_err().contains("closing"));
+        let twice = b"--B\r\nContent-Disposition: form-data; name=model\r\n\r\na\r\n--B\r\nContent-Disposition: form-data; name=model\r\n\r\nb\r\n--B--";
+        assert!(scan(twice, "multipart/form-data; boundary=B").unwrap_err().contains("more than once"));
+    }
+}

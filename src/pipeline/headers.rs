@@ -1,0 +1,147 @@
+//! Which headers pass, in each direction, and how they are written down.
+
+use http::{HeaderMap, HeaderName, header};
+
+/// Headers of a connection, which say nothing about the message.
+const HOP: &[&str] = &[
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Request headers that are the client's or the way's own business.
+const PRIVATE: &[&str] = &[
+    "host",
+    "via",
+    "cookie",
+    "origin",
+    "referer",
+    "dnt",
+    "priority",
+    "content-length",
+    "user-agent",
+    "accept-encoding",
+    "accept-language",
+    "forwarded",
+    "x-real-ip",
+    "cf-connecting-ip",
+    "true-client-ip",
+    "authorization",
+    "x-api-key",
+    "x-goog-api-key",
+    "api-key",
+    "expect",
+    "x-gproxy-session-id",
+    "sec-websocket-key",
+    "sec-websocket-version",
+    "sec-websocket-extensions",
+    "sec-websocket-accept",
+];
+
+const PRIVATE_PREFIXES: &[&str] = &["x-forwarded-", "sec-fetch", "sec-ch-ua", "x-gproxy-"];
+
+/// Response headers that belong to the upstream's connection or domain.
+const FOREIGN: &[&str] =
+    &["set-cookie", "alt-svc", "strict-transport-security", "server", "via", "nel", "report-to", "cf-ray", "cf-cache-status"];
+
+/// Headers whose values are never written down.
+const SECRET: &[&str] = &[
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "set-cookie",
+    "x-api-key",
+    "x-goog-api-key",
+    "api-key",
+    "chatgpt-account-id",
+    "sec-websocket-key",
+];
+
+/// The client's headers as the upstream gets them.
+pub(super) fn towards_upstream(headers: &mut HeaderMap) {
+    drop_nominated(headers);
+    retain(headers, |name| {
+        !HOP.contains(&name) && !PRIVATE.contains(&name) && !PRIVATE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    });
+}
+
+/// The upstream's headers as the client gets them.
+pub(super) fn towards_client(headers: &mut HeaderMap) {
+    drop_nominated(headers);
+    retain(headers, |name| !HOP.contains(&name) && !FOREIGN.contains(&name));
+}
+
+/// RFC 9110, 7.6.1: what `connection` names goes no further than this hop.
+fn drop_nominated(headers: &mut HeaderMap) {
+    let Some(connection) = headers.get(header::CONNECTION) else { return };
+    let named: Vec<HeaderName> =
+        connection.to_str().unwrap_or("").split(',').filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok()).collect();
+    for name in named {
+        headers.remove(name);
+    }
+}
+
+fn retain(headers: &mut HeaderMap, keep: impl Fn(&str) -> bool) {
+    let doomed: Vec<HeaderName> = headers.keys().filter(|name| !keep(name.as_str())).cloned().collect();
+    for name in doomed {
+        headers.remove(name);
+    }
+}
+
+/// Headers as a JSON object for the records, secrets blanked.
+pub(super) fn as_json(headers: &HeaderMap) -> String {
+    let members: serde_json::Map<String, serde_json::Value> = headers
+        .iter()
+        .map(|(name, value)| {
+            let shown = if SECRET.contains(&name.as_str()) || value.is_sensitive() {
+                "***".into()
+            } else {
+                String::from_utf8_lossy(value.as_bytes())
+            };
+            (name.as_str().to_owned(), shown.into_owned().into())
+        })
+        .collect();
+    serde_json::Value::Object(members).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue};
+
+    use super::{as_json, towards_upstream};
+
+    #[test]
+    fn only_what_concerns_the_provider_passes() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("anthropic-version", "2023-06-01"),
+            ("anthropic-beta", "a"),
+            ("content-type", "application/json"),
+            ("x-stainless-os", "Linux"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("connection", "close, x-mine"),
+            ("x-mine", "1"),
+            ("cookie", "a=b"),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        towards_upstream(&mut headers);
+        let mut names: Vec<&str> = headers.keys().map(http::HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["anthropic-beta", "anthropic-version", "content-type", "x-stainless-os"]);
+    }
+
+    #[test]
+    fn secrets_are_never_written_down() {
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", HeaderValue::from_static("Bearer canary"));
+        headers.insert("x-api-key", HeaderValue::from_static("canary"));
+        assert!(!as_json(&headers).contains("canary"));
+    }
+}

@@ -1,0 +1,78 @@
+//! The life of one request. The files in walking order: `inbound`, `classify`, `authenticate`, `resolve`, `authorize`,
+//! `attempt`, `settle`; beside the way `trail` and `capture` write down what happened, `models` answers lists over all
+//! providers, `socket` walks the same way for each message of a WebSocket.
+
+mod attempt;
+mod authenticate;
+mod authorize;
+mod capture;
+mod classify;
+mod engine;
+mod error;
+mod form;
+mod headers;
+mod inbound;
+mod models;
+mod resolve;
+mod settle;
+pub mod socket;
+mod trail;
+
+pub use classify::family_of;
+pub use engine::{Engine, Limits};
+pub use error::GatewayError;
+pub use inbound::Inbound;
+
+use crate::{
+    protocol::{Family, Operation},
+    runtime::Reply,
+};
+use trail::{Fact, Trail};
+
+/// What the walk gives back.
+#[derive(Debug)]
+pub enum Outbound {
+    /// The answer, in the client's kind.
+    Answer(Reply),
+    /// A refusal, to be written in the family's shape.
+    Refused(Box<GatewayError>, Family),
+}
+
+/// Walks one call through the rooms.
+pub async fn execute(engine: &Engine, inbound: Inbound) -> Outbound {
+    let snapshot = engine.snapshot.load();
+    let mut trail = Trail::begin(engine, &inbound);
+    let family = family_of(inbound.uri.path(), &inbound.headers, inbound.uri.query());
+    let Some(place) = engine.enter() else {
+        return trail.refuse(GatewayError::overloaded("too many calls at once; try again soon"), family);
+    };
+    let classified = match classify::classify(inbound) {
+        Ok(classified) => classified,
+        Err((_, error)) => return trail.refuse(error, family),
+    };
+    let family = classified.row.key(false).kind().family();
+    trail.note(Fact::Row(classified.row));
+    trail.note(Fact::Request(&classified));
+    let authenticated = match authenticate::authenticate(classified, snapshot.directory()) {
+        Ok(authenticated) => authenticated,
+        Err((_, error)) => return trail.refuse(error, family),
+    };
+    trail.note(Fact::Caller(&authenticated.caller));
+    let lists = authenticated.call.row.key(false).operation() == Operation::ListModels;
+    if lists && !models::is_scoped(&authenticated, &snapshot) {
+        return models::list(engine, authenticated, trail, place).await;
+    }
+    let resolved = match resolve::resolve(authenticated, &snapshot, engine.limits.body).await {
+        Ok(resolved) => resolved,
+        Err((_, error)) => return trail.refuse(error, family),
+    };
+    trail.note(Fact::Target(&resolved));
+    let admitted = match authorize::authorize(resolved) {
+        Ok(admitted) => admitted,
+        Err((_, error)) => return trail.refuse(error, family),
+    };
+    match attempt::attempt(engine, admitted, &mut trail).await {
+        Ok(attempted) => Outbound::Answer(settle::settle(engine, attempted, trail, place)),
+        Err(error) => trail.refuse(error, family),
+    }
+}

@@ -1,0 +1,269 @@
+//! What the call is about: its body read and looked at, its model, its provider.
+
+use std::{ops::Range, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderValue, header::CONTENT_TYPE};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use serde_json::Value;
+
+use super::{authenticate::Authenticated, error::GatewayError, form};
+use crate::{
+    access::Caller,
+    channel::Payload,
+    protocol::{
+        Operation, OperationKey, OperationKind,
+        catalog::{BodyShape, ModelPosition, StreamSwitch},
+        fault::FaultKind,
+        peek::Peek,
+        splice::Document,
+    },
+    runtime::Body,
+    snapshot::{Provider, Snapshot},
+};
+
+/// What may stand in a path segment (RFC 3986), and the slash of model ids.
+const SEGMENT: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'`').add(b'{').add(b'}').add(b'%');
+
+/// A call whose provider, model and shape are known.
+#[derive(Debug)]
+pub struct Resolved {
+    pub(super) call: Authenticated,
+    pub(super) key: OperationKey,
+    pub(super) provider: Arc<Provider>,
+    /// The upstream's id; empty where the call has none.
+    pub(super) model: Arc<str>,
+    pub(super) payload: Payload,
+    /// Bytes of the prompt, for estimates.
+    pub(super) prompt_bytes: u64,
+    /// Whether the usage chunk that we asked for must not reach the client.
+    pub(super) hides_usage: bool,
+}
+
+/// What a body says of the call.
+enum Looked {
+    Json(Document),
+    Form { body: Bytes, model: Option<Range<usize>>, streams: bool },
+    Unread(Body),
+}
+
+/// Reads the body as far as the call's row wants it read, and finds model and provider.
+///
+/// # Errors
+/// A body that is too large or no JSON, a missing or unknown model, an unknown provider, an operation that the provider does not serve.
+pub async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit: u64) -> Result<Resolved, (Caller, GatewayError)> {
+    let body = std::mem::take(&mut call.call.inbound.body);
+    let content_type = call.call.inbound.headers.get(CONTENT_TYPE).cloned();
+    match look(call.call.row.body, body, content_type, limit).await.and_then(|looked| place(&call, looked, snapshot)) {
+        Ok(placed) => {
+            let Placed { key, provider, model, payload, path, query, prompt_bytes, hides_usage } = placed;
+            call.call.path = path;
+            call.call.query = query;
+            Ok(Resolved { call, key, provider, model, payload, prompt_bytes, hides_usage })
+        }
+        Err(error) => Err((call.caller, error)),
+    }
+}
+
+async fn look(shape: BodyShape, body: Body, content_type: Option<HeaderValue>, limit: u64) -> Result<Looked, GatewayError> {
+    let content_type = content_type.as_ref().and_then(|value| value.to_str().ok()).unwrap_or("");
+    let is_form = content_type.trim_start().get(..19).is_some_and(|start| start.eq_ignore_ascii_case("multipart/form-data"));
+    match shape {
+        BodyShape::Empty => Ok(Looked::Unread(Body::Empty)),
+        BodyShape::Opaque => Ok(Looked::Unread(body)),
+        BodyShape::Form if is_form => {
+            let body = body.collect(limit).await?;
+            let parts = form::scan(&body, content_type).map_err(|message| GatewayError::new(FaultKind::BadRequest, message))?;
+            let streams = parts.text(&body, "stream") == Some("true");
+            Ok(Looked::Form { model: parts.range("model"), body, streams })
+        }
+        BodyShape::Json | BodyShape::Form => {
+            let body = body.collect(limit).await?;
+            let peek = Peek::scan(&body)?;
+            Ok(Looked::Json(Document::new(body, peek)))
+        }
+    }
+}
+
+struct Placed {
+    key: OperationKey,
+    provider: Arc<Provider>,
+    model: Arc<str>,
+    payload: Payload,
+    path: String,
+    query: Option<String>,
+    prompt_bytes: u64,
+    hides_usage: bool,
+}
+
+fn place(call: &Authenticated, looked: Looked, snapshot: &Snapshot) -> Result<Placed, GatewayError> {
+    let classified = &call.call;
+    let row = classified.row;
+    let streams = match (row.stream, &looked) {
+        (StreamSwitch::Always, _) => true,
+        (StreamSwitch::Flag, Looked::Json(document)) => document.peek().flag(document.body(), "stream"),
+        (StreamSwitch::Flag, Looked::Form { streams, .. }) => *streams,
+        (StreamSwitch::SseFormat, Looked::Json(document)) => document.value("stream_format") == Some(b"\"sse\""),
+        (StreamSwitch::Never | StreamSwitch::Flag | StreamSwitch::SseFormat, _) => false,
+    };
+    let key = row.key(streams);
+    let named = named_model(call, &looked)?;
+    if named.is_none() && row.model != ModelPosition::Absent && classified.scope.is_none() {
+        return Err(GatewayError::new(FaultKind::BadRequest, "\"model\" is missing; expected \"provider/model\"").at("model"));
+    }
+    if named.is_none()
+        && matches!(row.model, ModelPosition::Body)
+        && !matches!(key.operation(), Operation::CreateModeration | Operation::CreateImage)
+    {
+        return Err(GatewayError::new(FaultKind::BadRequest, "\"model\" is missing; expected the id of a model").at("model"));
+    }
+    let (provider, model) = find_provider(classified.scope.as_deref(), named.as_deref(), snapshot)?;
+    if !provider.channel.serves(key) {
+        let message = format!(
+            "provider {:?} does not serve {} in the {} shape; ask it in a dialect of its own (see the models and endpoints it lists)",
+            provider.name,
+            key.operation(),
+            key.kind()
+        );
+        return Err(GatewayError::new(FaultKind::Unsupported, message));
+    }
+    let prompt_bytes = match &looked {
+        Looked::Json(document) => document.body().len() as u64,
+        Looked::Form { body, .. } => body.len() as u64,
+        Looked::Unread(_) => 0,
+    };
+    let renamed = named.as_deref().is_some_and(|named| named != &*model);
+    let mut hides_usage = false;
+    let payload = match looked {
+        Looked::Unread(Body::Empty) => Payload::Empty,
+        Looked::Unread(body) => Payload::Opaque(body),
+        Looked::Form { body, model: Some(range), .. } if renamed => {
+            Payload::Opaque(Body::from(vec![body.slice(..range.start), Bytes::copy_from_slice(model.as_bytes()), body.slice(range.end..)]))
+        }
+        Looked::Form { body, .. } => Payload::Opaque(Body::from(body)),
+        Looked::Json(mut document) => {
+            if renamed {
+                rename(&mut document, row.model, named.as_deref().unwrap_or_default(), &model);
+            }
+            if key.kind() == OperationKind::OpenAiChatCompletions && streams {
+                hides_usage = ask_for_usage(&mut document);
+            }
+            Payload::Json(document)
+        }
+    };
+    let path = match &classified.model {
+        Some(range) => {
+            let encoded = utf8_percent_encode(&model, SEGMENT);
+            format!("{}{encoded}{}", &classified.path[..range.start], &classified.path[range.end..])
+        }
+        None => classified.path.clone(),
+    };
+    let query = match row.model {
+        ModelPosition::Query => classified.query.as_deref().map(|query| rename_in_query(query, &model)),
+        ModelPosition::Body | ModelPosition::Path | ModelPosition::Form | ModelPosition::Absent => classified.query.clone(),
+    };
+    Ok(Placed { key, provider, model, payload, path, query, prompt_bytes, hides_usage })
+}
+
+/// The model as the client named it.
+fn named_model(call: &Authenticated, looked: &Looked) -> Result<Option<String>, GatewayError> {
+    let classified = &call.call;
+    Ok(match (classified.row.model, looked) {
+        (ModelPosition::Path, _) => {
+            let encoded = classified.model.clone().map_or("", |range| &classified.path[range]);
+            Some(percent_decode_str(encoded).decode_utf8_lossy().into_owned())
+        }
+        (ModelPosition::Query, _) => classified.query.as_deref().and_then(|query| {
+            form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "model").map(|(_, value)| value.into_owned())
+        }),
+        (ModelPosition::Body | ModelPosition::Form, Looked::Json(document)) => {
+            document.peek().text(document.body(), "model")?.map(std::borrow::Cow::into_owned)
+        }
+        (ModelPosition::Form | ModelPosition::Body, Looked::Form { body, model, .. }) => {
+            model.clone().map(|range| String::from_utf8_lossy(&body[range]).into_owned())
+        }
+        (ModelPosition::Absent, _) | (ModelPosition::Body | ModelPosition::Form, Looked::Unread(_)) => None,
+    })
+}
+
+/// The provider, and the model's id at that provider.
+fn find_provider(scope: Option<&str>, named: Option<&str>, snapshot: &Snapshot) -> Result<(Arc<Provider>, Arc<str>), GatewayError> {
+    if let Some(scope) = scope {
+        if let Some(provider) = snapshot.provider(scope) {
+            return Ok((Arc::clone(provider), named.unwrap_or_default().into()));
+        }
+        // `/openai/v1/...` without a provider of that name is the family's plain path (people's habit elsewhere).
+        if !["openai", "anthropic", "gemini"].contains(&scope) {
+            return Err(GatewayError::new(FaultKind::NotFound, format!("unknown provider {scope:?} in the path; {}", known(snapshot))));
+        }
+    }
+    let Some(named) = named else {
+        let message = format!("this call names no model, so its path must name the provider: /{{provider}}/v1/...; {}", known(snapshot));
+        return Err(GatewayError::new(FaultKind::NotFound, message));
+    };
+    let unknown = || {
+        let message = format!("unknown model {named:?}; expected \"provider/model\"; {}", known(snapshot));
+        GatewayError::new(FaultKind::ModelNotFound, message).at("model")
+    };
+    let (provider, model) = named.split_once('/').ok_or_else(unknown)?;
+    let provider = snapshot.provider(provider).ok_or_else(unknown)?;
+    Ok((Arc::clone(provider), model.into()))
+}
+
+fn known(snapshot: &Snapshot) -> String {
+    format!("{} providers are configured", snapshot.providers().len())
+}
+
+/// Writes the upstream's model id where the client's stood.
+fn rename(document: &mut Document, position: ModelPosition, named: &str, model: &str) {
+    match position {
+        ModelPosition::Path => {
+            // Gemini repeats the model inside some bodies, as `models/{id}`.
+            let full = format!("models/{named}");
+            for member in ["model", "requests", "generateContentRequest"] {
+                let Some(mut value) = document.value(member).and_then(|text| serde_json::from_slice::<Value>(text).ok()) else { continue };
+                if rename_within(&mut value, &full, model) {
+                    document.set(member, value.to_string());
+                }
+            }
+        }
+        ModelPosition::Body | ModelPosition::Form | ModelPosition::Query | ModelPosition::Absent => {
+            document.set("model", Value::from(model).to_string());
+        }
+    }
+}
+
+fn rename_within(value: &mut Value, full: &str, model: &str) -> bool {
+    match value {
+        Value::String(text) if text == full => {
+            *text = format!("models/{model}");
+            true
+        }
+        Value::Array(items) => items.iter_mut().fold(false, |changed, item| rename_within(item, full, model) || changed),
+        Value::Object(members) => members.get_mut("model").is_some_and(|inner| rename_within(inner, full, model)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// Asks a Chat stream for its usage; tells whether the client had not.
+fn ask_for_usage(document: &mut Document) -> bool {
+    let asked = |options: &Value| options.get("include_usage") == Some(&Value::Bool(true));
+    let mut options: Value = document.value("stream_options").and_then(|text| serde_json::from_slice(text).ok()).unwrap_or(Value::Null);
+    if asked(&options) {
+        return false;
+    }
+    if !options.is_object() {
+        options = Value::Object(serde_json::Map::new());
+    }
+    options["include_usage"] = true.into();
+    document.set("stream_options", options.to_string());
+    true
+}
+
+fn rename_in_query(query: &str, model: &str) -> String {
+    let mut out = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        out.append_pair(&name, if name == "model" { model } else { &value });
+    }
+    out.finish()
+}

@@ -1,0 +1,242 @@
+//! What happened on the walk: written as it goes, read only at the end.
+
+use std::{sync::Arc, time::Duration};
+
+use http::HeaderMap;
+use tracing::{Level, error, info};
+
+use super::{Outbound, capture::Half, classify::Classified, engine::Engine, error::GatewayError, inbound::Inbound, resolve::Resolved};
+use crate::{
+    access::Caller,
+    base::{Bucket, CredentialId, KeyId, RequestId, UserId},
+    observe::CallLabels,
+    protocol::{Family, OperationKey, catalog::CatalogRow, fault::FaultKind},
+    runtime::Instant,
+    snapshot::Capture,
+    store::record::{Begun, DownstreamRow, Entry, UsageRow},
+};
+
+/// A fact about the walk.
+#[derive(Debug)]
+pub(super) enum Fact<'a> {
+    Row(&'static CatalogRow),
+    Request(&'a Classified),
+    Caller(&'a Caller),
+    Target(&'a Resolved),
+    Credential(Option<CredentialId>),
+    /// The request leaves for the upstream now.
+    Sent(Instant),
+    /// The status and headers that the client gets.
+    Head(u16, &'a HeaderMap),
+    FirstByte(Instant),
+}
+
+/// The record of one walk. Write-only until it is closed.
+#[derive(Debug)]
+pub(super) struct Trail {
+    engine: Engine,
+    request_id: RequestId,
+    at_ms: u64,
+    arrived: Instant,
+    method: String,
+    path: String,
+    query: Option<String>,
+    row: Option<&'static CatalogRow>,
+    key: Option<OperationKey>,
+    caller: Option<(UserId, KeyId)>,
+    provider: Option<(crate::base::ProviderId, Arc<str>)>,
+    credential: Option<CredentialId>,
+    model: Arc<str>,
+    status: u16,
+    first_byte: Option<Instant>,
+    request_half: Option<Half>,
+    response_half: Option<Half>,
+}
+
+impl Trail {
+    /// Begins with what is known on arrival.
+    pub(super) fn begin(engine: &Engine, inbound: &Inbound) -> Self {
+        let depth = engine.snapshot.load().settings().downstream;
+        Self {
+            engine: engine.clone(),
+            request_id: inbound.request_id,
+            at_ms: inbound.at_ms,
+            arrived: inbound.arrived,
+            method: if depth == Capture::Off { String::new() } else { inbound.method.to_string() },
+            path: inbound.uri.path().to_owned(),
+            query: None,
+            row: None,
+            key: None,
+            caller: None,
+            provider: None,
+            credential: None,
+            model: Arc::from(""),
+            status: 0,
+            first_byte: None,
+            request_half: (depth != Capture::Off).then(|| Half::new(depth, &inbound.headers)),
+            response_half: (depth != Capture::Off).then(|| Half::new(depth, &HeaderMap::new())),
+        }
+    }
+
+    /// Writes a fact down.
+    pub(super) fn note(&mut self, fact: Fact<'_>) {
+        match fact {
+            Fact::Row(row) => self.row = Some(row),
+            Fact::Request(call) => self.query.clone_from(&call.query),
+            Fact::Caller(caller) => self.caller = Some((caller.user(), caller.key())),
+            Fact::Target(call) => {
+                self.key = Some(call.key);
+                self.provider = Some((call.provider.id, Arc::clone(&call.provider.name)));
+                self.model = Arc::clone(&call.model);
+                if let (Some(half), crate::channel::Payload::Json(document)) = (&mut self.request_half, &call.payload) {
+                    half.push(document.body());
+                }
+            }
+            Fact::Credential(credential) => self.credential = credential,
+            Fact::Sent(at) => self.engine.metrics.overhead(at.since(self.arrived)),
+            Fact::Head(status, headers) => {
+                self.status = status;
+                if let Some(half) = &mut self.response_half {
+                    *half = Half::new(self.engine.snapshot.load().settings().downstream, headers);
+                }
+            }
+            Fact::FirstByte(at) => self.first_byte = self.first_byte.or(Some(at)),
+        }
+    }
+
+    /// Keeps a piece of the answer, where the operator asked for it.
+    pub(super) fn keep(&mut self, data: &bytes::Bytes) {
+        if let Some(half) = &mut self.response_half {
+            half.push(data);
+        }
+    }
+
+    /// The call as it leaves for the upstream; `None` where nothing is metered.
+    pub(super) fn begun(&self) -> Option<Begun> {
+        let (user_id, key_id) = self.caller?;
+        let (provider_id, _) = self.provider.as_ref()?;
+        let key = self.key?;
+        self.row.filter(|row| row.metered())?;
+        Some(Begun {
+            request_id: self.request_id,
+            at: self.at_ms,
+            user_id,
+            key_id,
+            provider_id: *provider_id,
+            credential_id: self.credential,
+            operation: key.operation(),
+            kind: key.kind(),
+            model: self.model.as_ref().to_owned(),
+        })
+    }
+
+    /// Microseconds from arrival to the first byte of the answer, and to `now`.
+    pub(super) fn spans(&self, now: Instant) -> (Option<u64>, u64) {
+        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        (self.first_byte.map(|at| micros(at.since(self.arrived))), micros(now.since(self.arrived)))
+    }
+
+    pub(super) fn request_id(&self) -> RequestId {
+        self.request_id
+    }
+
+    pub(super) fn credential(&self) -> Option<CredentialId> {
+        self.credential
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Ends the walk with a refusal.
+    pub(super) fn refuse(mut self, error: GatewayError, family: Family) -> Outbound {
+        let kind = error.kind;
+        if matches!(kind, FaultKind::Internal | FaultKind::Upstream | FaultKind::UpstreamTimeout) {
+            let cause = error.source.as_ref().map(ToString::to_string);
+            tracing::warn!(request_id = %self.request_id, kind = kind.id(), error = %error, cause, "call failed");
+        }
+        self.status = kind.status();
+        self.close(None, Some(kind));
+        Outbound::Refused(Box::new(error), family)
+    }
+
+    /// Ends the walk: the usage row into the journal, one line into the log, the counts up.
+    pub(super) fn close(mut self, usage: Option<UsageRow>, refused: Option<FaultKind>) {
+        let now = self.engine.platform.clock.now();
+        let duration = now.since(self.arrived);
+        if let Some(row) = usage {
+            for bucket in Bucket::ALL {
+                self.engine.metrics.tokens(bucket_name(bucket), row.usage.bucket(bucket));
+            }
+            self.write(&Entry::Ended(Box::new(row)));
+        }
+        let labels = CallLabels {
+            operation: self.key.map_or("", |key| key.operation().id()),
+            kind: self.key.map_or("", |key| key.kind().id()),
+            provider: self.provider.as_ref().map_or_else(|| Arc::from(""), |(_, name)| Arc::clone(name)),
+            status: self.status,
+        };
+        self.engine.metrics.call(&labels, duration);
+        if let (Some(request), Some(response)) = (self.request_half.take(), self.response_half.take()) {
+            let row = self.downstream_row(request, response);
+            self.write(&Entry::Downstream(Box::new(row)));
+        }
+        if tracing::enabled!(Level::INFO) {
+            let outcome = refused.map_or("answered", FaultKind::id);
+            info!(
+                request_id = %self.request_id,
+                path = self.path,
+                operation = labels.operation,
+                provider = &*labels.provider,
+                model = &*self.model,
+                status = self.status,
+                outcome,
+                user = self.caller.map(|(user, _)| user.0),
+                ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+                "request"
+            );
+        }
+    }
+
+    fn downstream_row(&self, request: Half, response: Half) -> DownstreamRow {
+        let request_headers_json = request.headers_json.clone();
+        let response_headers_json = response.headers_json.clone();
+        DownstreamRow {
+            request_id: self.request_id,
+            at: self.at_ms,
+            user_id: self.caller.map(|(user, _)| user),
+            key_id: self.caller.map(|(_, key)| key),
+            method: self.method.clone(),
+            path: self.path.clone(),
+            query: self.query.clone(),
+            request_headers_json,
+            request_body: request.body(),
+            status: self.status,
+            response_headers_json,
+            response_body: response.body(),
+        }
+    }
+
+    /// Writes an entry into the journal. What cannot be written is in the log, whole.
+    pub(super) fn write(&self, entry: &Entry) {
+        if let Err(fault) = self.engine.journal.append(entry) {
+            self.engine.metrics.lost_records.inc();
+            match entry {
+                Entry::Ended(row) => error!(%fault, row = ?row, "a usage row could not be kept"),
+                Entry::Begun(_) | Entry::Downstream(_) | Entry::Upstream(_) => error!(%fault, "a record could not be kept"),
+            }
+        }
+    }
+}
+
+const fn bucket_name(bucket: Bucket) -> &'static str {
+    match bucket {
+        Bucket::Input => "input",
+        Bucket::CacheRead => "cache_read",
+        Bucket::CacheWrite5m => "cache_write_5m",
+        Bucket::CacheWrite30m => "cache_write_30m",
+        Bucket::CacheWrite1h => "cache_write_1h",
+        Bucket::Output => "output",
+        Bucket::Reasoning => "reasoning",
+    }
+}
