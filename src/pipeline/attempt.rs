@@ -28,14 +28,23 @@ pub(super) struct Attempted {
     pub(super) hides_usage: bool,
 }
 
-/// Tries a call once.
-pub(super) async fn attempt(engine: &Engine, admitted: Admitted, trail: &mut Trail) -> Result<Attempted, GatewayError> {
+/// A call that is ready to go.
+pub(super) struct Prepared {
+    pub(super) key: OperationKey,
+    pub(super) provider: Arc<Provider>,
+    pub(super) dispatch: Dispatch,
+    pub(super) begun: Option<Begun>,
+    pub(super) prompt_bytes: u64,
+    hides_usage: bool,
+}
+
+/// Chooses a credential and lets the channel make its request.
+pub(super) fn prepare(engine: &Engine, admitted: Admitted, trail: &mut Trail) -> Result<Prepared, GatewayError> {
     let Admitted { call, permit } = admitted;
-    let key = call.key;
+    let (key, prompt_bytes, hides_usage) = (call.key, call.prompt_bytes, call.hides_usage);
     let provider = Arc::clone(&call.provider);
     let credential = choose(engine, &provider)?;
     trail.note(Fact::Credential(credential.map(|credential| credential.id)));
-    let (prompt_bytes, hides_usage) = (call.prompt_bytes, call.hides_usage);
     let classified = call.call.call;
     let mut client_headers = classified.inbound.headers;
     headers::towards_upstream(&mut client_headers);
@@ -50,7 +59,14 @@ pub(super) async fn attempt(engine: &Engine, admitted: Admitted, trail: &mut Tra
     let via =
         Via { secret: credential.and_then(|credential| credential.secret.clone()), profile: provider.profile.clone(), ..Via::default() };
     let begun = trail.begun();
-    let reply = match provider.channel.prepare(Order::seal(&permit, draft, via))? {
+    let dispatch = provider.channel.prepare(Order::seal(&permit, draft, via))?;
+    Ok(Prepared { key, provider, dispatch, begun, prompt_bytes, hides_usage })
+}
+
+/// Tries a call once.
+pub(super) async fn attempt(engine: &Engine, admitted: Admitted, trail: &mut Trail) -> Result<Attempted, GatewayError> {
+    let Prepared { key, provider, dispatch, begun, prompt_bytes, hides_usage } = prepare(engine, admitted, trail)?;
+    let reply = match dispatch {
         Dispatch::Answer(reply) => {
             note_begun(engine, begun.as_ref())?;
             trail.note(Fact::Sent(engine.platform.clock.now()));
@@ -75,7 +91,7 @@ fn choose<'a>(engine: &Engine, provider: &'a Provider) -> Result<Option<&'a Cred
     Ok(provider.credentials.get(engine.turn() % provider.credentials.len()))
 }
 
-fn note_begun(engine: &Engine, begun: Option<&Begun>) -> Result<(), GatewayError> {
+pub(super) fn note_begun(engine: &Engine, begun: Option<&Begun>) -> Result<(), GatewayError> {
     begun.map_or(Ok(()), |begun| Ok(engine.journal.soon(&Entry::Begun(begun.clone()))?))
 }
 

@@ -1,6 +1,7 @@
 //! The answer on its way to the client, metered as it passes, and settled exactly once: before its last byte leaves.
 
 use std::{
+    collections::VecDeque,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -21,7 +22,7 @@ use crate::{
     },
     runtime::{Body, BodyFault, Reply},
     store::record::{Begun, Ended, Source, UsageRow},
-    usage::{Meter, Metered, Shape, estimate},
+    usage::{Meter, Metered, Passed, Shape, estimate},
 };
 
 /// Wraps an answer's body so that passing it settles the call.
@@ -30,7 +31,10 @@ pub(super) fn settle(engine: &Engine, attempted: Attempted, mut trail: Trail, pl
     trail.note(Fact::Head(reply.status.as_u16(), &reply.headers));
     let shape = shape(&reply.headers, key);
     let succeeded = reply.status.is_success();
-    let meter = (begun.is_some() && succeeded).then(|| Meter::new(key, shape, hides_usage));
+    let meter = (begun.is_some() && succeeded).then(|| {
+        let meter = Meter::new(key, shape);
+        if hides_usage { meter.hide_usage() } else { meter }
+    });
     let streams = shape != Shape::Whole;
     if streams {
         // What is cut out of a stream would make a stated length a lie.
@@ -43,7 +47,7 @@ pub(super) fn settle(engine: &Engine, attempted: Attempted, mut trail: Trail, pl
     }
     let status = reply.status.as_u16();
     let bill = Bill { trail, meter, begun, prompt_bytes, status, streams, key, _place: place };
-    let body = Settling { body: std::mem::take(&mut reply.body), bill: Some(Box::new(bill)), shape };
+    let body = Settling { body: std::mem::take(&mut reply.body), bill: Some(Box::new(bill)), shape, ready: VecDeque::new() };
     Reply { body: Body::stream(body), ..reply }
 }
 
@@ -79,15 +83,15 @@ impl Bill {
         if self.streams {
             self.trail.engine().metrics.streams.dec();
         }
-        let metered = self.meter.take().map(Meter::finish);
+        let metered = self.meter.as_mut().map(Meter::finish);
         if let Some(metered) = &metered {
             self.trail.engine().metrics.dropped_events.inc_by(u64::from(metered.dropped_events));
         }
         let now = self.trail.engine().platform.clock.now();
         let row = self.begun.take().map(|begun| {
             let (first_byte_us, latency_us) = self.trail.spans(now);
-            let (usage, source) = count(metered.as_ref(), self.prompt_bytes);
             let ended = if self.status >= 400 { Ended::Failed } else { how };
+            let (usage, source) = count(metered.as_ref(), self.prompt_bytes, ended);
             UsageRow { begun, usage, source, ended, status: self.status, first_byte_us, latency_us }
         });
         self.trail.close(row, None);
@@ -95,11 +99,13 @@ impl Bill {
 }
 
 /// What was used, and who says so.
-fn count(metered: Option<&Metered>, prompt_bytes: u64) -> (crate::base::Usage, Source) {
-    match metered {
-        None => (crate::base::Usage::default(), Source::None),
-        Some(Metered { usage: Some(usage), .. }) => (*usage, Source::Upstream),
-        Some(metered) => (estimate::estimate(prompt_bytes, metered.relayed_text_bytes), Source::Estimated),
+fn count(metered: Option<&Metered>, prompt_bytes: u64, ended: Ended) -> (crate::base::Usage, Source) {
+    let Some(metered) = metered else { return (crate::base::Usage::default(), Source::None) };
+    match (metered.usage, ended) {
+        (Some(usage), Ended::Complete) => (usage, Source::Upstream),
+        // Broken off before anything came: nothing was used that anybody could be asked to pay for.
+        (None, Ended::Interrupted | Ended::Failed) if metered.relayed_text_bytes == 0 => (crate::base::Usage::default(), Source::None),
+        (seen, _) => (estimate::fill(seen, prompt_bytes, metered.relayed_text_bytes), Source::Estimated),
     }
 }
 
@@ -108,6 +114,8 @@ struct Settling {
     body: Body,
     bill: Option<Box<Bill>>,
     shape: Shape,
+    /// What may leave at once.
+    ready: VecDeque<Bytes>,
 }
 
 impl Settling {
@@ -117,48 +125,63 @@ impl Settling {
         }
     }
 
-    /// The upstream has ended: well, or without its terminal event.
-    fn upstream_ended(&mut self) -> Option<Bytes> {
-        let bill = self.bill.as_mut()?;
-        let ended_well = bill.meter.as_mut().is_none_or(Meter::ended_well);
-        let rest = bill.meter.as_mut().map(Meter::rest).filter(|rest| !rest.is_empty());
-        if ended_well || self.shape != Shape::Sse {
-            self.end(if ended_well { Ended::Complete } else { Ended::Interrupted });
-            return rest;
+    /// Lets what passed the meter leave.
+    fn release(&mut self, passed: Passed) {
+        if let Some(bill) = &mut self.bill {
+            for piece in passed.into_pieces() {
+                bill.trail.keep(&piece);
+                self.ready.push_back(piece);
+            }
+        } else {
+            self.ready.extend(passed.into_pieces());
         }
-        let last_words = self.last_words("the provider ended the stream before its end");
-        self.end(Ended::Interrupted);
-        last_words
+    }
+
+    /// A piece came from the upstream.
+    fn pass(&mut self, data: Bytes) {
+        let at_end = http_body::Body::is_end_stream(&self.body);
+        let Some(bill) = self.bill.as_mut() else { return self.ready.push_back(data) };
+        let now = bill.trail.engine().platform.clock.now();
+        bill.trail.note(Fact::FirstByte(now));
+        let Some(meter) = bill.meter.as_mut() else {
+            bill.trail.keep(&data);
+            self.ready.push_back(data);
+            return if at_end {
+                self.end(Ended::Complete)
+            };
+        };
+        let passed = meter.push(data);
+        let done = passed.done;
+        self.release(passed);
+        if done {
+            self.end(Ended::Complete);
+        } else if at_end {
+            self.upstream_ended(None);
+        }
+    }
+
+    /// The upstream has ended: well, or without its terminal event, or by a fault.
+    fn upstream_ended(&mut self, fault: Option<&BodyFault>) {
+        let Some(bill) = self.bill.as_mut() else { return };
+        let Some(meter) = bill.meter.as_mut() else {
+            return self.end(if fault.is_some() { Ended::Interrupted } else { Ended::Complete });
+        };
+        let passed = meter.end();
+        let ended_well = fault.is_none() && meter.ended_well();
+        self.release(passed);
+        if !ended_well && self.shape == Shape::Sse {
+            self.last_words("the provider ended the stream before its end");
+        }
+        self.end(if ended_well { Ended::Complete } else { Ended::Interrupted });
     }
 
     /// The dialect's own error event, for a stream that cannot go on.
-    fn last_words(&self, message: &str) -> Option<Bytes> {
-        let bill = self.bill.as_ref()?;
+    fn last_words(&mut self, message: &str) {
+        let Some(bill) = self.bill.as_ref() else { return };
         let request_id = bill.trail.request_id().to_string();
         let fault = Fault { kind: FaultKind::Upstream, message, field: None, request_id: &request_id };
-        (self.shape == Shape::Sse).then(|| Bytes::from(fault.event(bill.key.kind())))
-    }
-
-    /// Passes a piece through the meter.
-    fn pass(&mut self, data: Bytes) -> Bytes {
-        let at_end = http_body::Body::is_end_stream(&self.body);
-        let Some(bill) = self.bill.as_mut() else { return data };
-        let now = bill.trail.engine().platform.clock.now();
-        bill.trail.note(Fact::FirstByte(now));
-        let (mut out, done) = match bill.meter.as_mut() {
-            None => (data, false),
-            Some(meter) => {
-                let passed = meter.push(data);
-                (passed.bytes, passed.done)
-            }
-        };
-        bill.trail.keep(&out);
-        if done {
-            self.end(Ended::Complete);
-        } else if at_end && let Some(rest) = self.upstream_ended() {
-            out = if out.is_empty() { rest } else { [out, rest].concat().into() };
-        }
-        out
+        // The blank line ends an event that was cut.
+        self.ready.push_back(Bytes::from(format!("\n\n{}", fault.event(bill.key.kind()))));
     }
 }
 
@@ -179,20 +202,25 @@ impl http_body::Body for Settling {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         let this = self.get_mut();
         loop {
+            if let Some(piece) = this.ready.pop_front() {
+                return Poll::Ready(Some(Ok(Frame::data(piece))));
+            }
             match ready!(Pin::new(&mut this.body).poll_data(cx)) {
-                Some(Ok(data)) => {
-                    let out = this.pass(data);
-                    if !out.is_empty() {
-                        return Poll::Ready(Some(Ok(Frame::data(out))));
+                Some(Ok(data)) => this.pass(data),
+                None => {
+                    this.upstream_ended(None);
+                    if this.ready.is_empty() {
+                        return Poll::Ready(None);
                     }
                 }
-                None => return Poll::Ready(this.upstream_ended().map(|rest| Ok(Frame::data(rest)))),
                 Some(Err(fault)) => {
                     tracing::warn!(%fault, "an answer broke off");
-                    let last_words = this.last_words("the provider's stream broke off");
-                    this.end(Ended::Interrupted);
+                    this.upstream_ended(Some(&fault));
                     this.body = Body::Empty;
-                    return Poll::Ready(Some(last_words.map_or(Err(fault), |event| Ok(Frame::data(event)))));
+                    // A body of stated length, or one without events, can only be broken off in its turn.
+                    if this.ready.is_empty() {
+                        return Poll::Ready(Some(Err(fault)));
+                    }
                 }
             }
         }
@@ -200,7 +228,7 @@ impl http_body::Body for Settling {
 
     fn is_end_stream(&self) -> bool {
         // Before it is settled, even an empty body has something left to do.
-        self.bill.is_none() && http_body::Body::is_end_stream(&self.body)
+        self.bill.is_none() && self.ready.is_empty() && http_body::Body::is_end_stream(&self.body)
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -1,42 +1,21 @@
-//! TEMPORARY until the real room lands.
-use crate::{base::Usage, protocol::OperationKey};
-use bytes::Bytes;
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    Whole,
-    Sse,
-    Ndjson,
-    JsonArray,
-}
-pub struct Passed {
-    pub bytes: Bytes,
-    pub done: bool,
-}
-pub struct Metered {
-    pub usage: Option<Usage>,
-    pub dropped_events: u32,
-    pub relayed_text_bytes: u64,
-}
-pub struct Meter;
-impl Meter {
-    pub fn new(_k: OperationKey, _s: Shape, _h: bool) -> Self {
-        Self
-    }
-    pub fn push(&mut self, bytes: Bytes) -> Passed {
-        Passed { bytes, done: false }
-    }
-    pub fn ended_well(&mut self) -> bool {
-        true
-    }
-    pub fn rest(&mut self) -> Bytes {
-        Bytes::new()
-    }
-    pub fn finish(self) -> Metered {
-        Metered { usage: None, dropped_events: 0, relayed_text_bytes: 0 }
-    }
-}
-pub mod estimate {
-    pub fn estimate(_: u64, _: u64) -> crate::base::Usage {
-        crate::base::Usage::default()
-    }
-}
+//! What a call used, read from its answer as it passes.
+//!
+//! The [`Meter`] never changes an answer, but for two kinds of stream events that it leaves out: those that are not
+//! valid JSON, and the Chat usage chunk that a client did not ask for. Each dialect's file says how its numbers
+//! become disjoint buckets.
+
+mod claude;
+mod draft;
+pub mod estimate;
+mod gemini;
+mod meter;
+mod openai;
+mod pieces;
+mod sieve;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod whole;
+mod wire;
+
+pub use meter::{Fault, Meter, Metered, Passed, Shape};

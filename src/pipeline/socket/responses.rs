@@ -122,7 +122,10 @@ async fn relay(socket: &mut dyn Socket, mut body: Body) -> Result<(), BodyFault>
         };
         let ended = data.is_none();
         match data {
-            Some(data) => splitter.push(&data?, &mut |event| keep(event.data)),
+            Some(data) => {
+                let pushed = splitter.push(&data?, &mut |event| keep(event.data));
+                pushed.map_err(|fault| BodyFault::Broken(fault.into()))?;
+            }
             None => splitter.finish(&mut |event| keep(event.data)),
         }
         for event in events {

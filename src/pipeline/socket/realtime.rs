@@ -1,0 +1,93 @@
+//! A voice session: admitted once, relayed message by message in both directions, metered as it runs.
+
+use crate::{
+    channel::Dispatch,
+    pipeline::{
+        Engine,
+        attempt::{self, Prepared},
+        authorize::Admitted,
+        error::GatewayError,
+        trail::{Fact, Trail},
+    },
+    protocol::fault::FaultKind,
+    runtime::{Message, Socket},
+    store::record::{Begun, Ended, Source, UsageRow},
+    usage::{Meter, Shape},
+};
+
+/// An open socket to the provider.
+#[derive(Debug)]
+pub(super) struct Dialled {
+    upstream: Box<dyn Socket>,
+    begun: Option<Begun>,
+    meter: Meter,
+}
+
+/// Opens the provider's socket.
+pub(super) async fn dial(engine: &Engine, admitted: Admitted, trail: &mut Trail) -> Result<Dialled, GatewayError> {
+    let Prepared { key, provider, dispatch, begun, .. } = attempt::prepare(engine, admitted, trail)?;
+    let Dispatch::Send(request) = dispatch else {
+        return Err(GatewayError::new(FaultKind::Unsupported, format!("provider {:?} has no realtime sessions", provider.name)));
+    };
+    trail.note(Fact::Sent(engine.platform.clock.now()));
+    let upstream = engine.platform.transport.dial(*request).await?;
+    attempt::note_begun(engine, begun.as_ref())?;
+    Ok(Dialled { upstream, begun, meter: Meter::new(key, Shape::Whole) })
+}
+
+/// A session whose provider is connected.
+#[derive(Debug)]
+pub struct Session {
+    dialled: Dialled,
+    trail: Trail,
+}
+
+impl Session {
+    pub(super) fn new(dialled: Dialled, trail: Trail) -> Self {
+        Self { dialled, trail }
+    }
+
+    pub(super) async fn run(self, engine: &Engine, mut client: Box<dyn Socket>) {
+        let Dialled { mut upstream, begun, mut meter } = self.dialled;
+        let mut trail = self.trail;
+        trail.note(Fact::Head(101, &http::HeaderMap::new()));
+        engine.metrics.streams.inc();
+        let how = relay(&mut *client, &mut *upstream, &mut meter).await;
+        engine.metrics.streams.dec();
+        let metered = meter.finish();
+        let row = begun.map(|begun| {
+            let (first_byte_us, latency_us) = trail.spans(engine.platform.clock.now());
+            let source = if metered.usage.is_some() { Source::Upstream } else { Source::None };
+            UsageRow { begun, usage: metered.usage.unwrap_or_default(), source, ended: how, status: 101, first_byte_us, latency_us }
+        });
+        trail.close(row, None);
+    }
+}
+
+/// Passes messages until one side closes; tells how it ended.
+async fn relay(client: &mut dyn Socket, upstream: &mut dyn Socket, meter: &mut Meter) -> Ended {
+    loop {
+        // Both receives are cancel-safe: a message is taken only when it is whole.
+        let (message, from_upstream) = tokio::select! {
+            message = client.receive() => (message, false),
+            message = upstream.receive() => (message, true),
+        };
+        let (to, other): (&mut dyn Socket, bool) = if from_upstream { (&mut *client, true) } else { (&mut *upstream, false) };
+        match message {
+            Some(Ok(Message::Close(code, reason))) => {
+                // The session is over either way; a peer that is gone already cannot be told.
+                let _told = to.send(Message::Close(code, reason)).await;
+                return Ended::Complete;
+            }
+            Some(Ok(message)) => {
+                if let (true, Message::Text(text)) = (other, &message) {
+                    meter.message(text);
+                }
+                if to.send(message).await.is_err() {
+                    return Ended::Interrupted;
+                }
+            }
+            Some(Err(_)) | None => return Ended::Interrupted,
+        }
+    }
+}
