@@ -4,7 +4,7 @@
 //!
 //! - floor 0: [`base`], the words everybody uses
 //! - floor 1: [`protocol`], what is spoken; [`runtime`], the platform as traits
-//! - floor 2: [`store`], where things rest
+//! - floor 2: [`usage`], the meter; [`store`], where things rest
 //! - floor 3: [`access`], who may
 //! - floor 4: [`channel`], the adapters to upstreams
 
@@ -15,3 +15,4 @@ pub mod observe;
 pub mod protocol;
 pub mod runtime;
 pub mod store;
+pub mod usage;

@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod fault;
+pub mod frame;
 mod operation;
 pub mod peek;
 pub mod splice;
