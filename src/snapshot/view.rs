@@ -1,0 +1,143 @@
+//! The snapshot itself.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::Fault;
+use crate::{
+    access::Directory,
+    base::{CredentialId, ProviderId, Secret, UserId},
+    channel::Channel,
+    runtime::Profile,
+};
+
+/// Configuration as the request path sees it. Immutable; a change makes another one.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    pub(super) settings: Settings,
+    pub(super) directory: Directory,
+    pub(super) providers: Vec<Arc<Provider>>,
+    pub(super) by_name: HashMap<Arc<str>, usize>,
+    pub(super) logins: HashMap<Arc<str>, Login>,
+    pub(super) faults: Vec<Fault>,
+}
+
+impl Snapshot {
+    /// What applies to the whole instance.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Every key and whose it is.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The enabled provider of a name.
+    #[must_use]
+    pub fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
+        self.by_name.get(name).map(|at| &self.providers[*at])
+    }
+
+    /// All enabled providers, by name.
+    #[must_use]
+    pub fn providers(&self) -> &[Arc<Provider>] {
+        &self.providers
+    }
+
+    /// The user of a name, as far as a login needs it.
+    #[must_use]
+    pub fn login(&self, name: &str) -> Option<&Login> {
+        self.logins.get(name)
+    }
+
+    /// What does not serve, and why.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+}
+
+/// What applies to the whole instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Outbound proxy for providers without one of their own.
+    pub proxy: Option<Arc<str>>,
+    /// Whether secrets and bodies stay out of the request records.
+    pub mask_sensitive_info: bool,
+    /// What a client's request leaves in the records.
+    pub downstream: Capture,
+    /// What an upstream attempt leaves in the records.
+    pub upstream: Capture,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { proxy: None, mask_sensitive_info: true, downstream: Capture::Off, upstream: Capture::Off }
+    }
+}
+
+/// How much of the wire is recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Capture {
+    /// Nothing.
+    #[default]
+    Off,
+    /// Heads without bodies.
+    Heads,
+    /// Heads and bodies.
+    Bodies,
+}
+
+/// A provider ready for use.
+#[derive(Debug)]
+pub struct Provider {
+    /// Its row.
+    pub id: ProviderId,
+    /// The `{provider}` of paths and model ids.
+    pub name: Arc<str>,
+    /// What makes its requests.
+    pub channel: Arc<dyn Channel>,
+    /// Its enabled credentials, opened. It may have none: calls then say so.
+    pub credentials: Vec<Credential>,
+    /// Its enabled models, as its operator lists them.
+    pub models: Vec<Model>,
+    /// How it is reached: its own proxy, else the instance's.
+    pub profile: Profile,
+    /// Its settings, for whoever steers the pool by the `credential_*` members.
+    pub settings: serde_json::Map<String, serde_json::Value>,
+    /// The operator's dispatch rules, for whoever applies them.
+    pub dispatch_json: Option<Arc<str>>,
+}
+
+/// A credential ready for use.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// Its row.
+    pub id: CredentialId,
+    /// Its secret, where its kind has one.
+    pub secret: Option<Arc<Secret<String>>>,
+}
+
+/// A listed model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// The upstream's id.
+    pub id: Arc<str>,
+    /// A name for people.
+    pub display_name: Option<Arc<str>>,
+}
+
+/// A user as a login sees it.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Who.
+    pub id: UserId,
+    /// An argon2id PHC string; without one there is no login by password.
+    pub password_hash: Option<Arc<str>>,
+    /// Whether the admin API is open to this user.
+    pub is_admin: bool,
+    /// Whether the user's keys work.
+    pub enabled: bool,
+}
