@@ -13,8 +13,11 @@
 //! - floor 8: [`http`], serving
 
 pub mod access;
+pub mod admin;
+pub mod app;
 pub mod base;
 pub mod channel;
+pub mod credentials;
 pub mod http;
 pub mod observe;
 pub mod pipeline;
@@ -22,4 +25,6 @@ pub mod protocol;
 pub mod runtime;
 pub mod snapshot;
 pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod usage;

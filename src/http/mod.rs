@@ -1,5 +1,6 @@
 //! The only room that knows serving: requests in, responses out, whoever holds the socket.
 
+pub mod api;
 pub mod cors;
 pub mod data;
 #[cfg(feature = "native")]

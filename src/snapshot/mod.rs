@@ -1,9 +1,18 @@
 //! What the request path reads: configuration, compiled once, immutable and indexed.
+//!
+//! A record that cannot be compiled is absent and explained by a [`Fault`]; everything else serves.
 
 mod cell;
+mod compile;
 mod fault;
+pub mod name;
+pub mod secret;
 mod view;
 
 pub use cell::SnapshotCell;
+pub use compile::{Compiler, compile};
 pub use fault::Fault;
 pub use view::{Capture, Credential, Login, Model, Provider, Settings, Snapshot};
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,8 @@ use crate::{
     },
 };
 
+pub mod memory;
+
 /// Why a store did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreFault {

@@ -1,0 +1,169 @@
+//! What the control plane works on.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use super::{password::Passwords, throttle::Throttle};
+use crate::{
+    credentials::Sealer,
+    runtime::Platform,
+    snapshot::{Compiler, Fault, SnapshotCell, compile},
+    store::{
+        persist::{Ledger, Records, StoreFault},
+        record::ConfigRows,
+    },
+};
+
+/// Where configuration comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// The database; the file was read at first boot and is ignored.
+    #[default]
+    Database,
+    /// This file; providers and settings are read-only here.
+    File(PathBuf),
+}
+
+/// What outlives the process.
+#[derive(Clone, Debug)]
+pub struct Stores {
+    /// Configuration.
+    pub records: Arc<dyn Records>,
+    /// What calls left behind.
+    pub ledger: Arc<dyn Ledger>,
+}
+
+/// The control plane: stores, the snapshot that serves, and what changes the one into the other.
+#[derive(Debug)]
+pub struct Control {
+    stores: Stores,
+    snapshot: SnapshotCell,
+    sealer: Sealer,
+    platform: Platform,
+    pub(super) passwords: Passwords,
+    pub(super) throttle: Throttle,
+    tickets: AtomicU64,
+    served: Mutex<u64>,
+    origin: Mutex<Origin>,
+    file_faults: Mutex<Vec<Fault>>,
+}
+
+impl Control {
+    /// Puts it together. Nothing serves before the first [`Control::refresh`].
+    #[must_use]
+    pub fn new(stores: Stores, sealer: Sealer, platform: Platform) -> Self {
+        Self {
+            stores,
+            snapshot: SnapshotCell::default(),
+            sealer,
+            platform,
+            passwords: Passwords::default(),
+            throttle: Throttle::default(),
+            tickets: AtomicU64::new(0),
+            served: Mutex::default(),
+            origin: Mutex::default(),
+            file_faults: Mutex::default(),
+        }
+    }
+
+    /// Takes another cost of passwords.
+    #[must_use]
+    pub fn with_passwords(mut self, passwords: Passwords) -> Self {
+        self.passwords = passwords;
+        self
+    }
+
+    /// How passwords are hashed.
+    #[must_use]
+    pub fn passwords(&self) -> &Passwords {
+        &self.passwords
+    }
+
+    /// Configuration at rest.
+    #[must_use]
+    pub fn records(&self) -> &dyn Records {
+        &*self.stores.records
+    }
+
+    /// What calls left behind.
+    #[must_use]
+    pub fn ledger(&self) -> &dyn Ledger {
+        &*self.stores.ledger
+    }
+
+    /// The snapshot that serves.
+    #[must_use]
+    pub fn snapshot(&self) -> &SnapshotCell {
+        &self.snapshot
+    }
+
+    /// What seals secrets.
+    #[must_use]
+    pub fn sealer(&self) -> &Sealer {
+        &self.sealer
+    }
+
+    /// The platform.
+    #[must_use]
+    pub fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
+    /// Now, Unix milliseconds.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.platform.clock.unix_ms()
+    }
+
+    /// Where configuration comes from.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.origin.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says where configuration comes from.
+    pub fn set_origin(&self, origin: Origin) {
+        *self.origin.lock().unwrap_or_else(PoisonError::into_inner) = origin;
+    }
+
+    /// Says why the configuration file as it stands is not what serves.
+    pub fn set_file_faults(&self, faults: Vec<Fault>) {
+        *self.file_faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
+    }
+
+    /// What does not serve, and why: records first, then the file.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        let mut faults = self.snapshot.load().faults().to_vec();
+        faults.extend(self.file_faults.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        faults
+    }
+
+    /// Compiles rows without serving them.
+    #[must_use]
+    pub fn compile(&self, rows: &ConfigRows) -> crate::snapshot::Snapshot {
+        compile(rows, Compiler { sealer: &self.sealer, platform: &self.platform })
+    }
+
+    /// Makes what the store holds serve.
+    ///
+    /// # Errors
+    /// Of the store; what served goes on serving.
+    pub async fn refresh(&self) -> Result<(), StoreFault> {
+        // Of two refreshes at once the one that began to read later has seen more; the other must not overwrite it.
+        let ticket = self.tickets.fetch_add(1, Ordering::SeqCst) + 1;
+        let rows = self.stores.records.load().await?;
+        let snapshot = self.compile(&rows);
+        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        if ticket > *served {
+            *served = ticket;
+            self.snapshot.store(snapshot);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,212 @@
+//! Keys of users. A key is shown once, when it is made.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Admin, AdminFault, Control, Member, input::clearable, users};
+use crate::{
+    access::key,
+    base::{KeyId, Secret, UserId},
+    snapshot::name,
+    store::record::{ConfigRows, KeyRow, NewKey},
+};
+
+/// The label of keys that a login made.
+pub const LOGIN_LABEL: &str = "login";
+
+/// A key as it is shown: never whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KeyView {
+    /// Its id.
+    pub id: KeyId,
+    /// Whose.
+    pub user_id: UserId,
+    /// Its safe beginning.
+    pub prefix: String,
+    /// A name for people.
+    pub label: Option<String>,
+    /// When it stops working, Unix milliseconds.
+    pub expires_at: Option<i64>,
+    /// Whether it works.
+    pub enabled: bool,
+    /// Unix milliseconds.
+    pub created_at: i64,
+    /// Unix milliseconds.
+    pub updated_at: i64,
+}
+
+impl From<&KeyRow> for KeyView {
+    fn from(row: &KeyRow) -> Self {
+        Self {
+            id: row.id,
+            user_id: row.user_id,
+            prefix: row.prefix.clone(),
+            label: row.label.clone(),
+            expires_at: row.expires_at,
+            enabled: row.enabled,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// A key that was just made, whole for the only time.
+#[derive(Debug)]
+pub struct FreshKey {
+    /// What is shown of it later.
+    pub view: KeyView,
+    /// The key.
+    pub key: Secret<String>,
+}
+
+/// Makes or changes a key. With an `id` what is absent stays.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "absent, null and a value are three things")]
+pub struct KeyInput {
+    /// Which one to change.
+    pub id: Option<KeyId>,
+    /// A name for people.
+    #[serde(deserialize_with = "clearable")]
+    pub label: Option<Option<String>>,
+    /// Whether it works; `true` for a new one.
+    pub enabled: Option<bool>,
+    /// When it stops working, Unix milliseconds.
+    #[serde(deserialize_with = "clearable")]
+    pub expires_at: Option<Option<i64>>,
+}
+
+/// What saving a key gives.
+#[derive(Debug)]
+pub enum Saved {
+    /// A new one.
+    Made(FreshKey),
+    /// A changed one.
+    Changed(KeyView),
+}
+
+/// Keys of one user, or of everybody.
+///
+/// # Errors
+/// [`AdminFault::Missing`] where there is no such user.
+pub async fn list(admin: Admin<'_>, of: Option<UserId>) -> Result<Vec<KeyView>, AdminFault> {
+    let rows = admin.control().records().load().await?;
+    if let Some(id) = of {
+        users::find(&rows, id)?;
+    }
+    Ok(views(&rows, of))
+}
+
+/// One key.
+///
+/// # Errors
+/// [`AdminFault::Missing`].
+pub async fn get(admin: Admin<'_>, id: KeyId) -> Result<KeyView, AdminFault> {
+    let rows = admin.control().records().load().await?;
+    find(&rows, id, None).map(KeyView::from)
+}
+
+/// Makes or changes a key of a user; `of` is `None` where the id alone says which.
+///
+/// # Errors
+/// [`AdminFault`].
+pub async fn save(admin: Admin<'_>, of: Option<UserId>, input: KeyInput) -> Result<Saved, AdminFault> {
+    let rows = admin.control().records().load().await?;
+    if let Some(id) = of {
+        users::find(&rows, id)?;
+    }
+    let saved = store(admin.control(), &rows, of, input).await?;
+    admin.changed("key.save", saved.id()).await?;
+    Ok(saved)
+}
+
+/// Forgets a key.
+///
+/// # Errors
+/// [`AdminFault::Missing`].
+pub async fn delete(admin: Admin<'_>, id: KeyId) -> Result<(), AdminFault> {
+    admin.control().records().delete_key(id).await?;
+    admin.changed("key.delete", id).await
+}
+
+/// The caller's own keys.
+///
+/// # Errors
+/// Of the store.
+pub async fn own(member: Member<'_>) -> Result<Vec<KeyView>, AdminFault> {
+    let rows = member.control().records().load().await?;
+    Ok(views(&rows, Some(member.caller().user())))
+}
+
+/// Makes or changes a key of the caller. Others' keys are as if they were not there.
+///
+/// # Errors
+/// [`AdminFault`].
+pub async fn save_own(member: Member<'_>, input: KeyInput) -> Result<Saved, AdminFault> {
+    let rows = member.control().records().load().await?;
+    let saved = store(member.control(), &rows, Some(member.caller().user()), input).await?;
+    member.changed("key.save", saved.id()).await?;
+    Ok(saved)
+}
+
+/// Forgets a key of the caller.
+///
+/// # Errors
+/// [`AdminFault::Missing`], also for others' keys.
+pub async fn delete_own(member: Member<'_>, id: KeyId) -> Result<(), AdminFault> {
+    let rows = member.control().records().load().await?;
+    find(&rows, id, Some(member.caller().user()))?;
+    member.control().records().delete_key(id).await?;
+    member.changed("key.delete", id).await
+}
+
+impl Saved {
+    fn id(&self) -> KeyId {
+        match self {
+            Self::Made(fresh) => fresh.view.id,
+            Self::Changed(view) => view.id,
+        }
+    }
+}
+
+/// Makes a key and stores its digest.
+pub(super) async fn mint(control: &Control, row: NewKey) -> Result<FreshKey, AdminFault> {
+    let fresh = key::generate(&*control.platform().entropy);
+    let row = NewKey { digest: key::digest_text(fresh.key.expose()), prefix: fresh.prefix, ..row };
+    let saved = control.records().save_key(None, row).await?;
+    Ok(FreshKey { view: KeyView::from(&saved), key: fresh.key })
+}
+
+/// A key row without its key.
+pub(super) fn blank(user_id: UserId) -> NewKey {
+    NewKey { user_id, digest: String::new(), prefix: String::new(), label: None, expires_at: None, enabled: true }
+}
+
+async fn store(control: &Control, rows: &ConfigRows, of: Option<UserId>, input: KeyInput) -> Result<Saved, AdminFault> {
+    let mut row = match (input.id, of) {
+        (Some(id), of) => find(rows, id, of)?.row.clone(),
+        (None, Some(user)) => blank(user),
+        (None, None) => return Err(AdminFault::invalid("id", "is required")),
+    };
+    row.label = input.label.unwrap_or(row.label);
+    if let Some(label) = &row.label {
+        name::text(label).map_err(|message| AdminFault::invalid("label", message))?;
+        if input.id.is_none() && label == LOGIN_LABEL {
+            return Err(AdminFault::invalid("label", format!("{LOGIN_LABEL:?} is for keys that a login makes; expected another one")));
+        }
+    }
+    row.expires_at = input.expires_at.unwrap_or(row.expires_at);
+    row.enabled = input.enabled.unwrap_or(row.enabled);
+    match input.id {
+        None => Ok(Saved::Made(mint(control, row).await?)),
+        Some(id) => Ok(Saved::Changed(KeyView::from(&control.records().save_key(Some(id), row).await?))),
+    }
+}
+
+fn views(rows: &ConfigRows, of: Option<UserId>) -> Vec<KeyView> {
+    rows.keys.iter().filter(|row| of.is_none_or(|id| row.user_id == id)).map(KeyView::from).collect()
+}
+
+fn find(rows: &ConfigRows, id: KeyId, of: Option<UserId>) -> Result<&KeyRow, AdminFault> {
+    let found = rows.keys.iter().find(|row| row.id == id && of.is_none_or(|user| row.user_id == user));
+    found.ok_or_else(|| AdminFault::missing("key", id))
+}

@@ -1,0 +1,29 @@
+//! The control plane's use cases, one file per noun. No HTTP types: the API of `http` and the bootstrap of `app` both call here.
+//!
+//! An administrator's use case takes an [`Admin`], a user's own one takes a [`Member`]. Both are proofs.
+
+mod actor;
+pub mod channels;
+mod control;
+pub mod credentials;
+mod fault;
+pub mod input;
+pub mod keys;
+pub mod login;
+pub mod models;
+pub mod password;
+pub mod permissions;
+pub mod providers;
+mod redact;
+pub mod requests;
+pub mod settings;
+mod throttle;
+pub mod usage;
+pub mod users;
+
+pub use actor::{Admin, Member};
+pub use control::{Control, Origin, Stores};
+pub use fault::AdminFault;
+
+#[cfg(test)]
+mod tests;

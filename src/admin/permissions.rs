@@ -1,0 +1,69 @@
+//! Permissions: what a user may use.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Admin, AdminFault, users};
+use crate::{
+    base::UserId,
+    snapshot::name,
+    store::record::{NewPermission, PermissionRow},
+};
+
+/// A permission as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PermissionView {
+    /// Its id.
+    pub id: i64,
+    /// Whose.
+    pub user_id: UserId,
+    /// A glob over `provider/model`.
+    pub pattern: String,
+    /// Unix milliseconds.
+    pub created_at: i64,
+}
+
+impl From<&PermissionRow> for PermissionView {
+    fn from(row: &PermissionRow) -> Self {
+        Self { id: row.id, user_id: row.user_id, pattern: row.pattern.clone(), created_at: row.created_at }
+    }
+}
+
+/// Makes a permission.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PermissionInput {
+    /// A glob over `provider/model`; `*` is everything.
+    pub pattern: String,
+}
+
+/// What a user may use.
+///
+/// # Errors
+/// [`AdminFault::Missing`] where there is no such user.
+pub async fn list(admin: Admin<'_>, of: UserId) -> Result<Vec<PermissionView>, AdminFault> {
+    let rows = admin.control().records().load().await?;
+    users::find(&rows, of)?;
+    Ok(rows.permissions.iter().filter(|row| row.user_id == of).map(PermissionView::from).collect())
+}
+
+/// Makes a permission; the same one again is the same one.
+///
+/// # Errors
+/// [`AdminFault`].
+pub async fn save(admin: Admin<'_>, of: UserId, input: PermissionInput) -> Result<PermissionView, AdminFault> {
+    let rows = admin.control().records().load().await?;
+    users::find(&rows, of)?;
+    name::text(&input.pattern).map_err(|message| AdminFault::invalid("pattern", message))?;
+    let saved = admin.control().records().save_permission(NewPermission { user_id: of, pattern: input.pattern }).await?;
+    admin.changed("permission.save", saved.id).await?;
+    Ok(PermissionView::from(&saved))
+}
+
+/// Forgets a permission.
+///
+/// # Errors
+/// [`AdminFault::Missing`].
+pub async fn delete(admin: Admin<'_>, id: i64) -> Result<(), AdminFault> {
+    admin.control().records().delete_permission(id).await?;
+    admin.changed("permission.delete", id).await
+}

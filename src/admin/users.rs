@@ -1,0 +1,159 @@
+//! Users: who may log in and whose keys work.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Admin, AdminFault, Member,
+    input::{SecretText, clearable},
+    keys::LOGIN_LABEL,
+};
+use crate::{
+    base::UserId,
+    snapshot::name,
+    store::record::{ConfigRows, NewUser, UserRow},
+};
+
+/// A user as it is shown. The hash stays inside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UserView {
+    /// Its id.
+    pub id: UserId,
+    /// Unique.
+    pub name: String,
+    /// Whether the admin API is open to it.
+    pub is_admin: bool,
+    /// Whether its keys work.
+    pub enabled: bool,
+    /// Whether it can log in by password.
+    pub has_password: bool,
+    /// What it may use: globs over `provider/model`.
+    pub permissions: Vec<String>,
+    /// Unix milliseconds.
+    pub created_at: i64,
+    /// Unix milliseconds.
+    pub updated_at: i64,
+}
+
+impl UserView {
+    fn of(row: &UserRow, rows: &ConfigRows) -> Self {
+        let own = rows.permissions.iter().filter(|permission| permission.user_id == row.id);
+        Self {
+            id: row.id,
+            name: row.name.clone(),
+            is_admin: row.is_admin,
+            enabled: row.enabled,
+            has_password: row.password_hash.is_some(),
+            permissions: own.map(|permission| permission.pattern.clone()).collect(),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// Makes or changes a user. With an `id` what is absent stays.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "absent, null and a value are three things")]
+pub struct UserInput {
+    /// Which one to change.
+    pub id: Option<UserId>,
+    /// Its name.
+    pub name: Option<String>,
+    /// Plain; `null` takes the login away.
+    #[serde(deserialize_with = "clearable")]
+    pub password: Option<Option<SecretText>>,
+    /// Whether the admin API is open to it; `false` for a new one.
+    pub is_admin: Option<bool>,
+    /// Whether its keys work; `true` for a new one.
+    pub enabled: Option<bool>,
+}
+
+/// All users.
+///
+/// # Errors
+/// Of the store.
+pub async fn list(admin: Admin<'_>) -> Result<Vec<UserView>, AdminFault> {
+    let rows = admin.control().records().load().await?;
+    Ok(rows.users.iter().map(|row| UserView::of(row, &rows)).collect())
+}
+
+/// One user.
+///
+/// # Errors
+/// [`AdminFault::Missing`].
+pub async fn get(admin: Admin<'_>, id: UserId) -> Result<UserView, AdminFault> {
+    let rows = admin.control().records().load().await?;
+    Ok(UserView::of(find(&rows, id)?, &rows))
+}
+
+/// The caller itself.
+///
+/// # Errors
+/// Of the store.
+pub async fn me(member: Member<'_>) -> Result<UserView, AdminFault> {
+    let rows = member.control().records().load().await?;
+    Ok(UserView::of(find(&rows, member.caller().user())?, &rows))
+}
+
+/// Makes or changes a user. A new password, or none, ends the sessions that the old one began.
+///
+/// # Errors
+/// [`AdminFault`], also where nobody could administrate any more.
+pub async fn save(admin: Admin<'_>, input: UserInput) -> Result<UserView, AdminFault> {
+    let control = admin.control();
+    let rows = control.records().load().await?;
+    let standing = input.id.map(|id| find(&rows, id)).transpose()?;
+    let mut row = standing.map_or_else(new_user, |standing| standing.row.clone());
+    row.name = input.name.unwrap_or(row.name);
+    name::text(&row.name).map_err(|message| AdminFault::invalid("name", message))?;
+    row.is_admin = input.is_admin.unwrap_or(row.is_admin);
+    row.enabled = input.enabled.unwrap_or(row.enabled);
+    if let Some(id) = input.id {
+        keep_an_admin(&rows, id, Some(&row))?;
+    }
+    let ends_sessions = input.password.is_some();
+    row.password_hash = match input.password {
+        None => row.password_hash,
+        Some(None) => None,
+        Some(Some(plain)) => Some(control.passwords().hash(plain.0.expose(), &*control.platform().entropy)?),
+    };
+    let saved = control.records().save_user(input.id, row).await?;
+    if ends_sessions {
+        for key in rows.keys.iter().filter(|key| key.user_id == saved.id && key.label.as_deref() == Some(LOGIN_LABEL)) {
+            control.records().delete_key(key.id).await?;
+        }
+    }
+    admin.changed("user.save", saved.id).await?;
+    Ok(UserView::of(&saved, &rows))
+}
+
+/// Forgets a user with its keys and permissions.
+///
+/// # Errors
+/// [`AdminFault::Missing`], or [`AdminFault::Conflict`] for the last administrator.
+pub async fn delete(admin: Admin<'_>, id: UserId) -> Result<(), AdminFault> {
+    let rows = admin.control().records().load().await?;
+    find(&rows, id)?;
+    keep_an_admin(&rows, id, None)?;
+    admin.control().records().delete_user(id).await?;
+    admin.changed("user.delete", id).await
+}
+
+fn new_user() -> NewUser {
+    NewUser { name: String::new(), password_hash: None, is_admin: false, enabled: true }
+}
+
+pub(super) fn find(rows: &ConfigRows, id: UserId) -> Result<&UserRow, AdminFault> {
+    rows.users.iter().find(|row| row.id == id).ok_or_else(|| AdminFault::missing("user", id))
+}
+
+/// Refuses what would leave no enabled administrator.
+fn keep_an_admin(rows: &ConfigRows, id: UserId, becomes: Option<&NewUser>) -> Result<(), AdminFault> {
+    let rules = |row: &NewUser| row.is_admin && row.enabled;
+    let was = rows.users.iter().any(|row| row.id == id && rules(row));
+    let others = rows.users.iter().any(|row| row.id != id && rules(row));
+    if was && !others && !becomes.is_some_and(rules) {
+        return Err(AdminFault::Conflict("this is the last enabled administrator; make another one first".into()));
+    }
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! From what a handler gives to a response: the one place of the API that knows status codes.
+
+use bytes::Bytes;
+use http::{
+    HeaderName, HeaderValue, Method, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
+};
+use serde::Serialize;
+
+use super::{allow, route::Style};
+use crate::{access::Unauthenticated, admin::AdminFault};
+
+/// What a handler gives.
+pub(super) type Answer = Result<Reply, Refusal>;
+
+/// A good answer.
+#[derive(Debug)]
+pub(super) enum Reply {
+    Json(Vec<u8>),
+    Nothing,
+}
+
+/// A refusal.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    Unauthenticated(Unauthenticated),
+    NotAdmin,
+    NoRoute(String),
+    Method(Vec<Method>),
+    Fault(AdminFault),
+}
+
+impl From<AdminFault> for Refusal {
+    fn from(fault: AdminFault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// Answers with a value.
+pub(super) fn json<T: Serialize>(value: &T) -> Answer {
+    let text = serde_json::to_vec(value);
+    text.map(Reply::Json).map_err(|error| Refusal::Fault(AdminFault::Conflict(format!("the answer cannot be written: {error}"))))
+}
+
+/// Answers that it is done.
+pub(super) fn done((): ()) -> Reply {
+    Reply::Nothing
+}
+
+/// Writes the response.
+pub(super) fn render(answer: Answer, style: Style) -> Response<Bytes> {
+    let mut response = match answer {
+        Ok(Reply::Json(text)) => with_body(StatusCode::OK, text),
+        Ok(Reply::Nothing) => {
+            let mut response = Response::new(Bytes::new());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            response
+        }
+        Err(refusal) => refuse(&refusal, style),
+    };
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn with_body(status: StatusCode, text: Vec<u8>) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    message: &'a str,
+    r#type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+}
+
+fn refuse(refusal: &Refusal, style: Style) -> Response<Bytes> {
+    let Told { status, kind, message, field, header } = tell(refusal);
+    let field = field.filter(|field| !field.is_empty());
+    let text = match style {
+        Style::Object => serde_json::to_vec(&serde_json::json!({ "error": ErrorBody { message: &message, r#type: kind, field } })),
+        Style::Text => {
+            let message = field.map_or_else(|| message.clone(), |field| format!("{field}: {message}"));
+            serde_json::to_vec(&serde_json::json!({ "error": message }))
+        }
+    };
+    let mut response = with_body(status, text.unwrap_or_default());
+    if let Some((name, value)) = header {
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+struct Told<'a> {
+    status: StatusCode,
+    kind: &'static str,
+    message: String,
+    field: Option<&'a str>,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+fn tell(refusal: &Refusal) -> Told<'_> {
+    let told = |status, kind, message: String| Told { status, kind, message, field: None, header: None };
+    match refusal {
+        Refusal::Unauthenticated(why) => Told {
+            header: Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            ..told(StatusCode::UNAUTHORIZED, "authentication_error", unauthenticated(*why))
+        },
+        Refusal::NotAdmin => told(StatusCode::FORBIDDEN, "permission_error", "this is for administrators; the key's user is none".into()),
+        Refusal::NoRoute(path) => told(StatusCode::NOT_FOUND, "not_found_error", format!("nothing is at {path}")),
+        Refusal::Method(methods) => {
+            let (name, value) = allow(methods);
+            let message = format!("the method is not allowed here; expected {}", value.to_str().unwrap_or_default());
+            Told { header: Some((name, value)), ..told(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message) }
+        }
+        Refusal::Fault(fault) => tell_fault(fault),
+    }
+}
+
+fn unauthenticated(why: Unauthenticated) -> String {
+    match why {
+        // The admin API takes no key from a query.
+        Unauthenticated::NoKey => "no API key was sent; expected one in the Authorization header (Bearer) or in x-api-key".into(),
+        Unauthenticated::UnknownKey | Unauthenticated::Disabled | Unauthenticated::Expired => why.to_string(),
+    }
+}
+
+fn tell_fault(fault: &AdminFault) -> Told<'_> {
+    let message = fault.to_string();
+    let told = |status, kind| Told { status, kind, message, field: None, header: None };
+    match fault {
+        AdminFault::Invalid { field, .. } => Told { field: Some(field), ..told(StatusCode::BAD_REQUEST, "invalid_request_error") },
+        AdminFault::Missing { .. } => told(StatusCode::NOT_FOUND, "not_found_error"),
+        AdminFault::Taken { .. } | AdminFault::Conflict(_) => told(StatusCode::CONFLICT, "conflict_error"),
+        AdminFault::WrongLogin => told(StatusCode::UNAUTHORIZED, "authentication_error"),
+        AdminFault::Throttled { retry_after } => {
+            Told { header: Some((RETRY_AFTER, HeaderValue::from(*retry_after))), ..told(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error") }
+        }
+        AdminFault::Store(source) => {
+            tracing::error!(error = %source, "the store failed an admin call");
+            told(StatusCode::SERVICE_UNAVAILABLE, "api_error")
+        }
+    }
+}
