@@ -11,6 +11,13 @@ use crate::{
     },
 };
 
+#[cfg(feature = "native")]
+pub mod journal;
+#[cfg(feature = "native")]
+pub mod sql;
+#[cfg(feature = "native")]
+pub mod writer;
+
 /// Why a store did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreFault {
