@@ -140,7 +140,9 @@ impl Dialect {
                 "SELECT lower(c.relname::text) AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
                  WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm')"
             }
-            Self::Mysql => "SELECT CONVERT(lower(table_name) USING utf8mb4) AS name FROM information_schema.tables WHERE table_schema = DATABASE()",
+            Self::Mysql => {
+                "SELECT CONVERT(lower(table_name) USING utf8mb4) AS name FROM information_schema.tables WHERE table_schema = DATABASE()"
+            }
         };
         let rows = connection.query_all_raw(self.statement(sql, Vec::new())).await?;
         rows.iter().map(|row: &QueryResult| row.try_get("", "name")).collect()

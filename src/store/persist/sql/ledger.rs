@@ -1,11 +1,9 @@
 //! What calls left behind: the hot write, and the screens' reads.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
 
 use super::{
-    SqlStore,
-    dialect::Dialect,
-    failed,
+    SqlStore, failed, hot,
     noun::{optional, text},
     stored, usage,
     usage::{int, request_id, uint},
@@ -17,9 +15,6 @@ use crate::{
         record::{DownstreamRow, UpstreamRow, UsageRow},
     },
 };
-
-/// Rows per statement. Few different texts, each prepared once per connection and then cached.
-const CHUNKS: [usize; 3] = [64, 16, 1];
 
 const DOWNSTREAM: [&str; 12] = [
     "request_id",
@@ -55,32 +50,13 @@ const UPSTREAM: [&str; 13] = [
 /// Slack between the time in an id and the row's own time, when a range of time is made a range of ids.
 const SLACK_MS: u64 = 60_000;
 
-/// The texts of the hot writes.
-pub(super) struct Texts {
-    usages: [String; 3],
-    downstream: String,
-    upstream: String,
-}
-
-impl Texts {
-    pub(super) fn new(dialect: Dialect) -> Self {
-        Self {
-            usages: CHUNKS.map(|rows| dialect.insert_new("usages", &usage::COLUMNS, rows, "request_id")),
-            downstream: dialect.insert_new("downstream_requests", &DOWNSTREAM, 1, "request_id"),
-            upstream: dialect.insert_new("upstream_requests", &UPSTREAM, 1, "request_id"),
-        }
-    }
-}
-
 impl Ledger for SqlStore {
     fn write_usages(&self, rows: Vec<UsageRow>) -> Stored<'_, ()> {
         stored(async move {
             if rows.is_empty() {
                 return Ok(());
             }
-            let transaction = self.begin().await.map_err(failed)?;
-            self.insert_usages(&transaction, &rows).await.map_err(failed)?;
-            transaction.commit().await.map_err(failed)
+            hot::write(self, &rows).await.map_err(failed)
         })
     }
 
@@ -89,14 +65,7 @@ impl Ledger for SqlStore {
             if downstream.is_empty() && upstream.is_empty() {
                 return Ok(());
             }
-            let transaction = self.begin().await.map_err(failed)?;
-            for row in downstream {
-                transaction.execute_raw(self.raw(&self.texts.downstream, downstream_values(row))).await.map_err(failed)?;
-            }
-            for row in upstream {
-                transaction.execute_raw(self.raw(&self.texts.upstream, upstream_values(row))).await.map_err(failed)?;
-            }
-            transaction.commit().await.map_err(failed)
+            self.insert_wire(downstream, upstream).await.map_err(failed)
         })
     }
 
@@ -140,30 +109,22 @@ impl Ledger for SqlStore {
 }
 
 impl SqlStore {
-    async fn insert_usages(&self, transaction: &DatabaseTransaction, rows: &[UsageRow]) -> Result<(), DbErr> {
-        let mut rest = rows;
-        for (size, sql) in CHUNKS.into_iter().zip(&self.texts.usages) {
-            while let Some((chunk, after)) = rest.split_at_checked(size) {
-                rest = after;
-                let mut values = Vec::with_capacity(size * usage::COLUMNS.len());
-                for row in chunk {
-                    usage::push_values(&mut values, row);
-                }
-                transaction.execute_raw(self.raw(sql, values)).await?;
-            }
+    async fn insert_wire(&self, downstream: Vec<DownstreamRow>, upstream: Vec<UpstreamRow>) -> Result<(), DbErr> {
+        let transaction = self.begin().await?;
+        let sql = self.dialect.insert_new("downstream_requests", &DOWNSTREAM, 1, "request_id");
+        for row in downstream {
+            transaction.execute_raw(Statement::from_sql_and_values(self.dialect.backend(), &sql, downstream_values(row))).await?;
         }
-        Ok(())
-    }
-
-    /// A statement of a text that has this engine's placeholders already.
-    fn raw(&self, sql: &str, values: Vec<Value>) -> Statement {
-        Statement::from_sql_and_values(self.dialect.backend(), sql, values)
+        let sql = self.dialect.insert_new("upstream_requests", &UPSTREAM, 1, "request_id");
+        for row in upstream {
+            transaction.execute_raw(Statement::from_sql_and_values(self.dialect.backend(), &sql, upstream_values(row))).await?;
+        }
+        transaction.commit().await
     }
 
     async fn sum(&self, filter: &UsageFilter) -> Result<UsageSummary, DbErr> {
         let (condition, values) = condition(filter, None);
-        let sums: Vec<String> =
-            usage::BUCKET_COLUMNS.iter().map(|column| format!("{} AS {column}", self.dialect.sum(column))).collect();
+        let sums: Vec<String> = usage::BUCKET_COLUMNS.iter().map(|column| format!("{} AS {column}", self.dialect.sum(column))).collect();
         let sql = format!("SELECT COUNT(*) AS requests, {} FROM usages WHERE {condition}", sums.join(", "));
         let Some(row) = self.database.query_one_raw(self.statement(&sql, values)).await? else {
             return Ok(UsageSummary::default());

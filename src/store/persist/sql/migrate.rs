@@ -72,7 +72,9 @@ async fn standing<C: ConnectionTrait>(store: &SqlStore, connection: &C, known: i
     if tables.iter().any(|table| table == "schema_migrations") {
         let rows = store.statement("SELECT version, applied_at FROM schema_migrations", Vec::new());
         let rows = connection.query_all_raw(rows).await.map_err(|_| {
-            StoreFault::Schema("the database has a table schema_migrations that another program made; give gproxy a database of its own".to_owned())
+            StoreFault::Schema(
+                "the database has a table schema_migrations that another program made; give gproxy a database of its own".to_owned(),
+            )
         })?;
         for row in rows {
             let (version, at): (i64, i64) = (row.try_get("", "version").map_err(failed)?, row.try_get("", "applied_at").map_err(failed)?);
@@ -102,7 +104,9 @@ async fn lock(store: &SqlStore, transaction: &DatabaseTransaction) -> Result<(),
         Dialect::Sqlite => Ok(()),
         Dialect::Postgres => transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await.map(drop),
         Dialect::Mysql => {
-            let row = transaction.query_one_raw(store.statement("SELECT CAST(GET_LOCK('gproxy_schema', 60) AS SIGNED) AS held", Vec::new())).await?;
+            let row = transaction
+                .query_one_raw(store.statement("SELECT CAST(GET_LOCK('gproxy_schema', 60) AS SIGNED) AS held", Vec::new()))
+                .await?;
             match row.map(|row| row.try_get::<Option<i64>>("", "held")).transpose()?.flatten() {
                 Some(1) => Ok(()),
                 Some(_) | None => Err(DbErr::Custom("another instance has been migrating this database for a minute".to_owned())),

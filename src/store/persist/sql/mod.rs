@@ -13,6 +13,7 @@ use sea_orm::{
 use crate::store::persist::{StoreFault, Stored};
 
 mod dialect;
+mod hot;
 mod ledger;
 mod migrate;
 mod noun;
@@ -28,7 +29,7 @@ use dialect::Dialect;
 pub struct SqlStore {
     database: DatabaseConnection,
     dialect: Dialect,
-    texts: ledger::Texts,
+    texts: hot::Texts,
 }
 
 impl SqlStore {
@@ -67,7 +68,7 @@ impl SqlStore {
             tune_sqlite(&mut options, &dsn)?;
         }
         let database = Database::connect(options).await.map_err(failed)?;
-        Ok(Self { database, dialect, texts: ledger::Texts::new(dialect) })
+        Ok(Self { database, dialect, texts: hot::Texts::new(dialect) })
     }
 
     /// The SQLite file, where there is one.
@@ -111,7 +112,8 @@ impl fmt::Debug for SqlStore {
 }
 
 fn tune_sqlite(options: &mut ConnectOptions, dsn: &str) -> Result<(), StoreFault> {
-    let parsed: SqliteConnectOptions = dsn.parse().map_err(|error| StoreFault::Failed(Box::<dyn std::error::Error + Send + Sync>::from(error)))?;
+    let parsed: SqliteConnectOptions =
+        dsn.parse().map_err(|error| StoreFault::Failed(Box::<dyn std::error::Error + Send + Sync>::from(error)))?;
     let path = parsed.get_filename();
     let in_memory = path.to_string_lossy().starts_with("file:");
     if let Some(folder) = path.parent().filter(|folder| !in_memory && !folder.as_os_str().is_empty()) {

@@ -67,13 +67,7 @@ impl Noun for NewCredential {
     const COLUMNS: &'static [&'static str] = &["provider_id", "name", "kind", "secret_sealed", "enabled"];
 
     fn values(&self) -> Vec<Value> {
-        vec![
-            self.provider_id.0.into(),
-            optional(self.name.as_deref()),
-            text(&self.kind),
-            text(&self.secret_sealed),
-            self.enabled.into(),
-        ]
+        vec![self.provider_id.0.into(), optional(self.name.as_deref()), text(&self.kind), text(&self.secret_sealed), self.enabled.into()]
     }
 
     fn own_name(&self) -> String {

@@ -14,8 +14,8 @@ use crate::{
     store::{
         persist::{Records, StoreFault, Stored},
         record::{
-            ConfigRows, CredentialRow, KeyRow, ModelRow, NewCredential, NewKey, NewModel, NewPermission, NewProvider, NewUser, PermissionRow,
-            ProviderRow, SettingsRow, UserRow,
+            ConfigRows, CredentialRow, KeyRow, ModelRow, NewCredential, NewKey, NewModel, NewPermission, NewProvider, NewUser,
+            PermissionRow, ProviderRow, SettingsRow, UserRow,
         },
     },
 };

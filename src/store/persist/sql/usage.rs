@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use sea_orm::{DbErr, QueryResult, Value};
 use serde::{Deserialize, Serialize};
 
-use super::noun::{optional, text};
 use crate::{
     base::{Bucket, Counts, CredentialId, KeyId, Modality, ProviderId, RequestId, Usage, UserId},
     protocol::{Operation, OperationKind},
     store::record::{Begun, Ended, Source, UsageRow},
 };
 
-/// The columns of `usages`, in the order of [`push_values`].
+/// The columns of `usages`, in the order of [`bind`].
 pub(super) const COLUMNS: [&str; 22] = [
     "request_id",
     "at",
@@ -49,29 +48,51 @@ pub(super) const BUCKET_COLUMNS: [&str; 7] = [
     "reasoning_tokens",
 ];
 
-/// Appends what to bind for one row.
-pub(super) fn push_values(values: &mut Vec<Value>, row: &UsageRow) {
+/// A column whose value often stays the same from row to row.
+#[derive(Clone, Copy)]
+pub(super) enum Word {
+    Operation,
+    Kind,
+    Model,
+    Source,
+    Ended,
+}
+
+impl Word {
+    /// How many there are.
+    pub(super) const COUNT: usize = 5;
+}
+
+/// Takes the values of rows, column by column.
+pub(super) trait Binder {
+    fn text(&mut self, text: &str);
+    fn word(&mut self, word: Word, text: &str);
+    fn optional_text(&mut self, text: Option<&str>);
+    fn int(&mut self, figure: i64);
+    fn optional_int(&mut self, figure: Option<i64>);
+}
+
+/// Binds one row, in the order of [`COLUMNS`].
+pub(super) fn bind(to: &mut impl Binder, row: &UsageRow) {
     let UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us } = row;
-    values.extend([
-        text(&begun.request_id.to_string()),
-        int(begun.at),
-        begun.user_id.0.into(),
-        begun.key_id.0.into(),
-        begun.provider_id.0.into(),
-        begun.credential_id.map(|id| id.0).into(),
-        text(begun.operation.id()),
-        text(begun.kind.id()),
-        text(&begun.model),
-    ]);
-    values.extend(Bucket::ALL.map(|bucket| int(usage.bucket(bucket))));
-    values.extend([
-        optional(metrics(usage).as_deref()),
-        text(source_id(*source)),
-        text(ended_id(*ended)),
-        i64::from(*status).into(),
-        first_byte_us.map(|us| i64::try_from(us).unwrap_or(i64::MAX)).into(),
-        int(*latency_us),
-    ]);
+    to.text(&begun.request_id.to_string());
+    to.int(signed(begun.at));
+    to.int(begun.user_id.0);
+    to.int(begun.key_id.0);
+    to.int(begun.provider_id.0);
+    to.optional_int(begun.credential_id.map(|id| id.0));
+    to.word(Word::Operation, begun.operation.id());
+    to.word(Word::Kind, begun.kind.id());
+    to.word(Word::Model, &begun.model);
+    for bucket in Bucket::ALL {
+        to.int(signed(usage.bucket(bucket)));
+    }
+    to.optional_text(metrics(usage).as_deref());
+    to.word(Word::Source, source_id(*source));
+    to.word(Word::Ended, ended_id(*ended));
+    to.int(i64::from(*status));
+    to.optional_int(first_byte_us.map(signed));
+    to.int(signed(*latency_us));
 }
 
 /// Reads one row.
@@ -98,9 +119,14 @@ pub(super) fn read(row: &QueryResult) -> Result<UsageRow, DbErr> {
     })
 }
 
-/// An unsigned figure to bind; the engines' widest integer is signed.
+/// An unsigned figure as the engines' widest integer, which is signed.
+fn signed(figure: u64) -> i64 {
+    i64::try_from(figure).unwrap_or(i64::MAX)
+}
+
+/// An unsigned figure to bind.
 pub(super) fn int(figure: u64) -> Value {
-    i64::try_from(figure).unwrap_or(i64::MAX).into()
+    signed(figure).into()
 }
 
 /// An unsigned figure read back.
