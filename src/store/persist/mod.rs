@@ -11,6 +11,12 @@ use crate::{
     },
 };
 
+#[cfg(feature = "native")]
+pub mod journal;
+#[cfg(feature = "native")]
+pub mod sql;
+#[cfg(feature = "native")]
+pub mod writer;
 pub mod memory;
 
 /// Why a store did not do it.

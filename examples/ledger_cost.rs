@@ -1,0 +1,74 @@
+//! What a usage row costs: CPU time per row of the ledger's hot write on SQLite. Run by hand:
+//! `cargo run --release --example ledger_cost -- [rows] [dsn]`
+
+use gproxy::{
+    base::{Bucket, CredentialId, KeyId, Modality, ProviderId, RequestId, Usage, UserId},
+    protocol::{Operation, OperationKind},
+    store::{
+        persist::{Ledger, UsageFilter, sql::SqlStore},
+        record::{Begun, Ended, Source, UsageRow},
+    },
+};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let rows: u64 = arguments.next().map_or(Ok(200_000), |rows| rows.parse())?;
+    let folder = tempfile::tempdir()?;
+    let dsn = arguments.next().unwrap_or_else(|| format!("sqlite://{}/cost.db?mode=rwc", folder.path().display()));
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(&dsn, rows))
+}
+
+async fn run(dsn: &str, rows: u64) -> Result<(), Box<dyn std::error::Error>> {
+    let store = SqlStore::open(dsn).await?;
+    for round in 0..5 {
+        let batches: Vec<Vec<UsageRow>> =
+            (0..rows / 1024).map(|batch| (0..1024).map(|row| usage((round * rows) + batch * 1024 + row)).collect()).collect();
+        let (count, before) = (batches.len() * 1024, cpu_ns()?);
+        for batch in batches {
+            store.write_usages(batch).await?;
+        }
+        let spent = cpu_ns()? - before;
+        println!("{count} rows, {:.2} us of CPU each", spent as f64 / 1000.0 / count as f64);
+    }
+    println!("{:?}", store.usage_summary(UsageFilter::default()).await?);
+    store.close().await?;
+    Ok(())
+}
+
+fn usage(number: u64) -> UsageRow {
+    let mut random = [0; 10];
+    random[2..].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
+    let mut usage = Usage::default();
+    usage.set(Bucket::Input, Modality::Text, 1200 + number % 1000);
+    usage.set(Bucket::CacheRead, Modality::Text, 800);
+    usage.set(Bucket::Output, Modality::Text, 300 + number % 77);
+    UsageRow {
+        begun: Begun {
+            request_id: RequestId::new(1_790_000_000_000 + number / 50, &random),
+            at: 1_790_000_000_000 + number / 50,
+            user_id: UserId(7),
+            key_id: KeyId(9),
+            provider_id: ProviderId(3),
+            credential_id: Some(CredentialId(4)),
+            operation: Operation::StreamGenerateContent,
+            kind: OperationKind::OpenAiChatCompletions,
+            model: "gpt-5-mini-2026-08-07".to_owned(),
+        },
+        usage,
+        source: Source::Upstream,
+        ended: Ended::Complete,
+        status: 200,
+        first_byte_us: Some(350_000),
+        latency_us: 1_900_000,
+    }
+}
+
+/// CPU time of all threads so far, nanoseconds.
+fn cpu_ns() -> std::io::Result<u64> {
+    let mut sum = 0;
+    for task in std::fs::read_dir("/proc/self/task")? {
+        let text = std::fs::read_to_string(task?.path().join("schedstat"))?;
+        sum += text.split(' ').next().and_then(|first| first.parse::<u64>().ok()).unwrap_or(0);
+    }
+    Ok(sum)
+}

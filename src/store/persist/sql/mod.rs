@@ -1,0 +1,148 @@
+//! Records and ledger in SQLite, PostgreSQL or MySQL, chosen by the dsn.
+//!
+//! Statements are texts with bound parameters; only [`dialect`] knows where the engines differ.
+
+use std::{fmt, future::Future, path::PathBuf, time::Duration};
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait,
+    sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+
+use crate::store::persist::{StoreFault, Stored};
+
+mod dialect;
+mod hot;
+mod ledger;
+mod migrate;
+mod noun;
+mod records;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod usage;
+
+use dialect::Dialect;
+
+/// Records and ledger in one SQL database.
+pub struct SqlStore {
+    database: DatabaseConnection,
+    dialect: Dialect,
+    texts: hot::Texts,
+}
+
+impl SqlStore {
+    /// Opens `sqlite://path?mode=rwc`, `postgres://…` or `mysql://…`, and brings the schema up to date.
+    ///
+    /// A SQLite file's folder is made where it is missing; its file is copied beside itself before a migration.
+    ///
+    /// # Errors
+    /// [`StoreFault::Schema`] where the dsn or the schema is not one that this program knows, [`StoreFault::Failed`] where the
+    /// database cannot be reached.
+    pub async fn open(dsn: &str) -> Result<Self, StoreFault> {
+        let store = Self::connect(dsn).await?;
+        migrate::run(&store, schema::MIGRATIONS).await?;
+        Ok(store)
+    }
+
+    /// Closes every connection after its last statement. SQLite folds its log into the file here.
+    ///
+    /// # Errors
+    /// [`StoreFault::Failed`].
+    pub async fn close(&self) -> Result<(), StoreFault> {
+        self.database.close_by_ref().await.map_err(failed)
+    }
+
+    async fn connect(dsn: &str) -> Result<Self, StoreFault> {
+        // The dsn carries a password: no message repeats it.
+        let unknown = || StoreFault::Schema("unknown dsn; expected sqlite://path?mode=rwc, postgres://… or mysql://…".to_owned());
+        let dialect = Dialect::of(dsn).ok_or_else(unknown)?;
+        let dsn = match dsn.strip_prefix("mariadb:") {
+            Some(rest) => format!("mysql:{rest}"),
+            None => dsn.to_owned(),
+        };
+        let mut options = ConnectOptions::new(dsn.as_str());
+        options.sqlx_logging(false).acquire_timeout(Duration::from_secs(5)).max_connections(8).min_connections(1);
+        if dialect == Dialect::Sqlite {
+            tune_sqlite(&mut options, &dsn)?;
+        }
+        let database = Database::connect(options).await.map_err(failed)?;
+        Ok(Self { database, dialect, texts: hot::Texts::new(dialect) })
+    }
+
+    /// The SQLite file, where there is one.
+    fn file(&self) -> Option<PathBuf> {
+        match self.dialect {
+            Dialect::Sqlite => {
+                let options = self.database.get_sqlite_connection_pool().connect_options();
+                let path = options.get_filename().to_owned();
+                // sqlx names databases in memory `file:sqlx-in-memory-N`.
+                (!path.to_string_lossy().starts_with("file:")).then_some(path)
+            }
+            Dialect::Postgres | Dialect::Mysql => None,
+        }
+    }
+
+    /// Begins a transaction that writes; SQLite takes its lock here rather than at a later point where waiting would be refused.
+    async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        let mode = match self.dialect {
+            Dialect::Sqlite => Some(SqliteTransactionMode::Immediate),
+            Dialect::Postgres | Dialect::Mysql => None,
+        };
+        self.database.begin_with_options(TransactionOptions { sqlite_transaction_mode: mode, ..TransactionOptions::default() }).await
+    }
+
+    fn statement(&self, sql: &str, values: Vec<sea_orm::Value>) -> Statement {
+        self.dialect.statement(sql, values)
+    }
+
+    /// Unix milliseconds by the database's clock.
+    async fn now<C: ConnectionTrait>(&self, connection: &C) -> Result<i64, DbErr> {
+        let sql = format!("SELECT {} AS now", self.dialect.now());
+        let row = connection.query_one_raw(self.statement(&sql, Vec::new())).await?;
+        row.ok_or_else(|| DbErr::RecordNotFound("now".to_owned()))?.try_get("", "now")
+    }
+}
+
+impl fmt::Debug for SqlStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlStore").field("dialect", &self.dialect).finish_non_exhaustive()
+    }
+}
+
+fn tune_sqlite(options: &mut ConnectOptions, dsn: &str) -> Result<(), StoreFault> {
+    let parsed: SqliteConnectOptions =
+        dsn.parse().map_err(|error| StoreFault::Failed(Box::<dyn std::error::Error + Send + Sync>::from(error)))?;
+    let path = parsed.get_filename();
+    let in_memory = path.to_string_lossy().starts_with("file:");
+    if let Some(folder) = path.parent().filter(|folder| !in_memory && !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|error| StoreFault::Failed(Box::new(error)))?;
+    }
+    // One connection for the writer, the rest for screens; a database in memory lives in its one connection.
+    options.max_connections(if in_memory { 1 } else { 4 });
+    options.test_before_acquire(false).idle_timeout(None).max_lifetime(None);
+    options.map_sqlx_sqlite_opts(|options| {
+        options
+            .journal_mode(SqliteJournalMode::Wal)
+            // The journal is the log that must survive; this one may lose its last moments to a power cut.
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(Duration::from_secs(5))
+            .foreign_keys(true)
+            .pragma("journal_size_limit", "67108864")
+    });
+    Ok(())
+}
+
+/// A database's error as the store's.
+fn failed(error: DbErr) -> StoreFault {
+    StoreFault::Failed(Box::new(error))
+}
+
+/// Boxes a store's future, with the database's errors made the store's.
+fn stored<'a, T, F>(future: F) -> Stored<'a, T>
+where
+    F: Future<Output = Result<T, StoreFault>> + Send + 'a,
+{
+    Box::pin(future)
+}

@@ -1,0 +1,1 @@
+//! The schema's refusals and its backup, on SQLite files.

@@ -1,0 +1,217 @@
+//! A usage row as columns, and back.
+
+use std::collections::BTreeMap;
+
+use sea_orm::{DbErr, QueryResult, Value};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    base::{Bucket, Counts, CredentialId, KeyId, Modality, ProviderId, RequestId, Usage, UserId},
+    protocol::{Operation, OperationKind},
+    store::record::{Begun, Ended, Source, UsageRow},
+};
+
+/// The columns of `usages`, in the order of [`bind`].
+pub(super) const COLUMNS: [&str; 22] = [
+    "request_id",
+    "at",
+    "user_id",
+    "user_key_id",
+    "provider_id",
+    "credential_id",
+    "operation",
+    "kind",
+    "model",
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_30m_tokens",
+    "cache_write_1h_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "metrics_json",
+    "source",
+    "ended",
+    "status",
+    "first_byte_us",
+    "latency_us",
+];
+
+/// The columns of the buckets, in the order of [`Bucket::ALL`].
+pub(super) const BUCKET_COLUMNS: [&str; 7] = [
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_30m_tokens",
+    "cache_write_1h_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+];
+
+/// A column whose value often stays the same from row to row.
+#[derive(Clone, Copy)]
+pub(super) enum Word {
+    Operation,
+    Kind,
+    Model,
+    Source,
+    Ended,
+}
+
+impl Word {
+    /// How many there are.
+    pub(super) const COUNT: usize = 5;
+}
+
+/// Takes the values of rows, column by column.
+pub(super) trait Binder {
+    fn text(&mut self, text: &str);
+    fn word(&mut self, word: Word, text: &str);
+    fn optional_text(&mut self, text: Option<&str>);
+    fn int(&mut self, figure: i64);
+    fn optional_int(&mut self, figure: Option<i64>);
+}
+
+/// Binds one row, in the order of [`COLUMNS`].
+pub(super) fn bind(to: &mut impl Binder, row: &UsageRow) {
+    let UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us } = row;
+    to.text(&begun.request_id.to_string());
+    to.int(signed(begun.at));
+    to.int(begun.user_id.0);
+    to.int(begun.key_id.0);
+    to.int(begun.provider_id.0);
+    to.optional_int(begun.credential_id.map(|id| id.0));
+    to.word(Word::Operation, begun.operation.id());
+    to.word(Word::Kind, begun.kind.id());
+    to.word(Word::Model, &begun.model);
+    for bucket in Bucket::ALL {
+        to.int(signed(usage.bucket(bucket)));
+    }
+    to.optional_text(metrics(usage).as_deref());
+    to.word(Word::Source, source_id(*source));
+    to.word(Word::Ended, ended_id(*ended));
+    to.int(i64::from(*status));
+    to.optional_int(first_byte_us.map(signed));
+    to.int(signed(*latency_us));
+}
+
+/// Reads one row.
+pub(super) fn read(row: &QueryResult) -> Result<UsageRow, DbErr> {
+    let begun = Begun {
+        request_id: request_id(row)?,
+        at: uint(row, "at")?,
+        user_id: UserId(row.try_get("", "user_id")?),
+        key_id: KeyId(row.try_get("", "user_key_id")?),
+        provider_id: ProviderId(row.try_get("", "provider_id")?),
+        credential_id: row.try_get::<Option<i64>>("", "credential_id")?.map(CredentialId),
+        operation: word(row, "operation", Operation::parse)?,
+        kind: word(row, "kind", OperationKind::parse)?,
+        model: row.try_get("", "model")?,
+    };
+    Ok(UsageRow {
+        begun,
+        usage: read_usage(row)?,
+        source: word(row, "source", parse_source)?,
+        ended: word(row, "ended", parse_ended)?,
+        status: u16::try_from(uint(row, "status")?).unwrap_or(0),
+        first_byte_us: row.try_get::<Option<i64>>("", "first_byte_us")?.and_then(|us| u64::try_from(us).ok()),
+        latency_us: uint(row, "latency_us")?,
+    })
+}
+
+/// An unsigned figure as the engines' widest integer, which is signed.
+fn signed(figure: u64) -> i64 {
+    i64::try_from(figure).unwrap_or(i64::MAX)
+}
+
+/// An unsigned figure to bind.
+pub(super) fn int(figure: u64) -> Value {
+    signed(figure).into()
+}
+
+/// An unsigned figure read back.
+pub(super) fn uint(row: &QueryResult, column: &str) -> Result<u64, DbErr> {
+    row.try_get::<i64>("", column).map(|figure| u64::try_from(figure).unwrap_or(0))
+}
+
+/// The row's request id.
+pub(super) fn request_id(row: &QueryResult) -> Result<RequestId, DbErr> {
+    word(row, "request_id", RequestId::parse)
+}
+
+fn word<T>(row: &QueryResult, column: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, DbErr> {
+    let word: String = row.try_get("", column)?;
+    parse(&word).ok_or_else(|| DbErr::Type(format!("column {column} has an unknown value {word:?}")))
+}
+
+/// What the columns cannot say, by name, so that a later order of the enums changes nothing.
+#[derive(Default, Serialize, Deserialize)]
+struct Metrics {
+    #[serde(default)]
+    tokens: BTreeMap<Modality, BTreeMap<Bucket, u64>>,
+    #[serde(default)]
+    counts: Counts,
+}
+
+fn metrics(usage: &Usage) -> Option<String> {
+    let wide = Bucket::ALL.iter().any(|bucket| i64::try_from(usage.get(*bucket, Modality::Text)).is_err());
+    if !usage.is_mixed() && usage.counts == Counts::default() && !wide {
+        return None;
+    }
+    let mut metrics = Metrics { counts: usage.counts, ..Metrics::default() };
+    for modality in Modality::ALL {
+        for bucket in Bucket::ALL {
+            let tokens = usage.get(bucket, modality);
+            if tokens > 0 {
+                metrics.tokens.entry(modality).or_default().insert(bucket, tokens);
+            }
+        }
+    }
+    serde_json::to_string(&metrics).ok()
+}
+
+fn read_usage(row: &QueryResult) -> Result<Usage, DbErr> {
+    let mut usage = Usage::default();
+    match row.try_get::<Option<String>>("", "metrics_json")? {
+        Some(json) => {
+            let metrics: Metrics = serde_json::from_str(&json).map_err(|error| DbErr::Json(error.to_string()))?;
+            for (modality, buckets) in metrics.tokens {
+                for (bucket, tokens) in buckets {
+                    usage.set(bucket, modality, tokens);
+                }
+            }
+            usage.counts = metrics.counts;
+        }
+        None => {
+            for (bucket, column) in Bucket::ALL.into_iter().zip(BUCKET_COLUMNS) {
+                usage.set(bucket, Modality::Text, uint(row, column)?);
+            }
+        }
+    }
+    Ok(usage)
+}
+
+fn source_id(source: Source) -> &'static str {
+    match source {
+        Source::Upstream => "upstream",
+        Source::Counted => "counted",
+        Source::Estimated => "estimated",
+        Source::None => "none",
+    }
+}
+
+fn parse_source(id: &str) -> Option<Source> {
+    [Source::Upstream, Source::Counted, Source::Estimated, Source::None].into_iter().find(|source| source_id(*source) == id)
+}
+
+fn ended_id(ended: Ended) -> &'static str {
+    match ended {
+        Ended::Complete => "complete",
+        Ended::Interrupted => "interrupted",
+        Ended::Failed => "failed",
+    }
+}
+
+fn parse_ended(id: &str) -> Option<Ended> {
+    [Ended::Complete, Ended::Interrupted, Ended::Failed].into_iter().find(|ended| ended_id(*ended) == id)
+}
