@@ -70,6 +70,7 @@ pub static CHANNELS: &[ChannelRow] = &[
     folder::<openrouter::OpenRouter>(&[]),
     folder::<custom::Custom>(&[]),
     vendor(&openai_compatible("nvidia", "https://integrate.api.nvidia.com")),
+    vendor(&openai_compatible("xai", "https://api.x.ai")),
     vendor(&VendorSpec { id: "vercel", base_url: "https://ai-gateway.vercel.sh", cells: VERCEL, proof: auth::always_bearer }),
 ];
 
