@@ -12,6 +12,8 @@ use crate::{
     runtime::{Platform, Reply, UpstreamRequest},
 };
 
+#[cfg(test)]
+mod contract;
 pub mod kit;
 mod order;
 mod registry;

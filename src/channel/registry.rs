@@ -7,14 +7,31 @@ use serde_json::{Map, Value};
 use super::{
     Adapter, Built, SettingsFault, Site,
     kit::{
-        settings,
+        auth, settings,
         vendor::{Vendor, VendorSpec, openai_compatible},
     },
 };
-use crate::runtime::Platform;
+use crate::{
+    protocol::{Operation, OperationKind},
+    runtime::Platform,
+};
 
+#[path = "aistudio/mod.rs"]
+mod aistudio;
+#[path = "claude/mod.rs"]
+mod claude;
+#[path = "custom/mod.rs"]
+mod custom;
+#[path = "deepseek/mod.rs"]
+mod deepseek;
+#[path = "groq/mod.rs"]
+mod groq;
 #[path = "openai/mod.rs"]
 mod openai;
+#[path = "openrouter/mod.rs"]
+mod openrouter;
+#[path = "vertexexpress/mod.rs"]
+mod vertexexpress;
 
 /// One channel.
 #[derive(Debug)]
@@ -43,8 +60,33 @@ const fn vendor(spec: &'static VendorSpec) -> ChannelRow {
 }
 
 /// Every channel.
-pub static CHANNELS: &[ChannelRow] =
-    &[folder::<openai::OpenAi>(&[]), vendor(&openai_compatible("nvidia", "https://integrate.api.nvidia.com"))];
+pub static CHANNELS: &[ChannelRow] = &[
+    folder::<openai::OpenAi>(&[]),
+    folder::<claude::Claude>(&["claude", "claudeapi"]),
+    folder::<aistudio::AiStudio>(&[]),
+    folder::<vertexexpress::VertexExpress>(&[]),
+    folder::<deepseek::DeepSeek>(&[]),
+    folder::<groq::Groq>(&[]),
+    folder::<openrouter::OpenRouter>(&[]),
+    folder::<custom::Custom>(&[]),
+    vendor(&openai_compatible("nvidia", "https://integrate.api.nvidia.com")),
+    vendor(&openai_compatible("xai", "https://api.x.ai")),
+    vendor(&VendorSpec { id: "vercel", base_url: "https://ai-gateway.vercel.sh", cells: VERCEL, proof: auth::always_bearer }),
+];
+
+/// Three dialects and Claude's token count, all with the one Bearer key.
+const VERCEL: &[(Operation, OperationKind)] = &[
+    (Operation::ListModels, OperationKind::OpenAi),
+    (Operation::GetModel, OperationKind::OpenAi),
+    (Operation::GenerateContent, OperationKind::OpenAiChatCompletions),
+    (Operation::StreamGenerateContent, OperationKind::OpenAiChatCompletions),
+    (Operation::GenerateContent, OperationKind::OpenAiResponses),
+    (Operation::StreamGenerateContent, OperationKind::OpenAiResponses),
+    (Operation::GenerateContent, OperationKind::ClaudeMessages),
+    (Operation::StreamGenerateContent, OperationKind::ClaudeMessages),
+    (Operation::CountTokens, OperationKind::Claude),
+    (Operation::CreateEmbedding, OperationKind::OpenAi),
+];
 
 /// Finds a channel by its id or an alias.
 #[must_use]

@@ -79,8 +79,7 @@ pub struct Profile {
     pub proxy: Option<Arc<str>>,
 }
 
-/// A request for an upstream.
-#[derive(Debug)]
+/// A request for an upstream. Its `Debug` leaves out the query, where some upstreams take their key.
 pub struct UpstreamRequest {
     /// Method.
     pub method: Method,
@@ -94,6 +93,20 @@ pub struct UpstreamRequest {
     pub profile: Profile,
     /// How long to wait.
     pub timers: Timers,
+}
+
+impl fmt::Debug for UpstreamRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address =
+            (self.uri.scheme_str().unwrap_or(""), self.uri.authority().map_or("", |authority| authority.as_str()), self.uri.path());
+        f.debug_struct("UpstreamRequest")
+            .field("method", &self.method)
+            .field("address", &address)
+            .field("headers", &self.headers)
+            .field("body", &self.body)
+            .field("timers", &self.timers)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An upstream's answer: its head, and its body as it comes.

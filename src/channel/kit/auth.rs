@@ -28,6 +28,17 @@ pub fn by_family(family: Family, secret: &Secret<String>, headers: &mut HeaderMa
     }
 }
 
+/// How a vendor takes its key, given the family of the call.
+pub type Proof = fn(Family, &Secret<String>, &mut HeaderMap) -> Result<(), PrepareFault>;
+
+/// `Authorization: Bearer`, whatever the family.
+///
+/// # Errors
+/// [`PrepareFault::Address`] where the key cannot stand in a header.
+pub fn always_bearer(_family: Family, secret: &Secret<String>, headers: &mut HeaderMap) -> Result<(), PrepareFault> {
+    bearer(secret, headers)
+}
+
 /// `Authorization: Bearer`.
 ///
 /// # Errors

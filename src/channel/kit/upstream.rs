@@ -10,13 +10,16 @@ use crate::{
     runtime::UpstreamRequest,
 };
 
-/// Joins a base and a path; where the base ends in `/v1` and the path begins with it, one of them is dropped.
+/// Joins a base and a path; where the base ends in the version that the path begins with, one of them is dropped.
 #[must_use]
 pub fn join(base_url: &str, path: &str) -> String {
-    match (base_url.strip_suffix("/v1"), path.starts_with("/v1/")) {
-        (Some(stem), true) => [stem, path].concat(),
-        _ => [base_url, path].concat(),
+    for version in ["/v1", "/v1beta"] {
+        let doubled = path.strip_prefix(version).is_some_and(|rest| rest.starts_with('/'));
+        if let (Some(stem), true) = (base_url.strip_suffix(version), doubled) {
+            return [stem, path].concat();
+        }
     }
+    [base_url, path].concat()
 }
 
 /// Where an order goes and how it proves itself, as a channel decides it.
@@ -61,6 +64,17 @@ pub fn request(
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let body = draft.payload.into_body();
     Ok(Dispatch::Send(Box::new(UpstreamRequest { method: draft.method, uri, headers, body, profile: via.profile, timers: via.timers })))
+}
+
+/// A base without the tail that people copy along from a vendor's page, for channels whose paths begin with it.
+#[must_use]
+pub fn without_tail(mut base_url: String, tails: &[&str]) -> String {
+    for tail in tails {
+        if let Some(stem) = base_url.strip_suffix(tail) {
+            base_url.truncate(stem.len());
+        }
+    }
+    base_url
 }
 
 /// The credential's secret of an order.

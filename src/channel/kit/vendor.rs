@@ -1,7 +1,7 @@
 //! Vendors that speak `OpenAI`'s dialect at another address: a row of data, no code.
 
 use super::{
-    auth,
+    auth::{self, Proof},
     upstream::{self, Destination},
 };
 use crate::{
@@ -19,6 +19,8 @@ pub struct VendorSpec {
     pub base_url: &'static str,
     /// What it serves: operations with the kinds that it takes them in.
     pub cells: &'static [(Operation, OperationKind)],
+    /// How it takes its key.
+    pub proof: Proof,
 }
 
 /// Chat, legacy completions, embeddings and models: what nearly every compatible vendor has.
@@ -34,7 +36,7 @@ pub const OPENAI_COMPATIBLE: &[(Operation, OperationKind)] = &[
 /// A vendor that takes Chat Completions at `/v1` with a Bearer key.
 #[must_use]
 pub const fn openai_compatible(id: &'static str, base_url: &'static str) -> VendorSpec {
-    VendorSpec { id, base_url, cells: OPENAI_COMPATIBLE }
+    VendorSpec { id, base_url, cells: OPENAI_COMPATIBLE, proof: auth::always_bearer }
 }
 
 /// The channel of one provider of such a vendor.
@@ -70,7 +72,7 @@ impl Channel for Vendor {
     fn prepare(&self, mut order: Order) -> Result<Dispatch, PrepareFault> {
         let to = Destination { path: order.take_path(), query: order.take_query() };
         upstream::request(&self.site, order, to, |order, headers| {
-            auth::by_family(order.key().kind().family(), upstream::secret(order)?, headers)
+            (self.spec.proof)(order.key().kind().family(), upstream::secret(order)?, headers)
         })
     }
 
