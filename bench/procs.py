@@ -66,7 +66,6 @@ class Child:
         if log:
             out.close()
         self.pid = self.process.pid
-        self.spent_ns = 0
         _children.append(self)
         prefer(self.pid)
 
@@ -92,8 +91,27 @@ class Child:
             for tid in tids:
                 yield pid, int(tid)
 
-    def cpu_ns(self):
-        """CPU time of all threads alive, from the scheduler's own books."""
+    def cpu(self):
+        """A reading of the CPU time spent, for `spent`."""
+        return self._cpu_of_threads(), self._cpu_of_processes()
+
+    def spent(self, before):
+        """CPU time since a reading, in ns: the scheduler's own books, which are exact, but forget threads that have ended."""
+        exact, whole = (now - then for now, then in zip(self.cpu(), before))
+        return whole if whole > exact * 1.02 else exact
+
+    def _cpu_of_processes(self):
+        total = 0
+        for pid in self.pids():
+            try:
+                with open(f"/proc/{pid}/stat") as stat:
+                    fields = stat.read().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            total += int(fields[11]) + int(fields[12])
+        return total * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+    def _cpu_of_threads(self):
         total = 0
         for pid, tid in self.threads():
             try:

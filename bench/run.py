@@ -62,7 +62,8 @@ def say(text):
 
 def build(chosen):
     """Builds what is needed; gives the directory of the binaries."""
-    directory = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
+    metadata = subprocess.run(["cargo", "metadata", "--no-deps", "--format-version", "1"], cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    directory = json.loads(metadata.stdout)["target_directory"]
     directory = os.path.join(directory, "debug" if chosen.profile == "dev" else chosen.profile)
     if not chosen.no_build:
         names = TOOLS if chosen.no_gateway or chosen.gateway else (*TOOLS, "gproxy")

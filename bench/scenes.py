@@ -87,9 +87,9 @@ class Stage:
         realtime = scene.latency and self.realtime
         for child in (target.child, self.mock.child):
             child.realtime(realtime)
-        before, cpu, begin = self.mock.stats(), target.child.cpu_ns(), time.monotonic()
+        before, cpu, begin = self.mock.stats(), target.child.cpu(), time.monotonic()
         result = self.load(target, [*scene.options, "--seconds", seconds], scene.stream, realtime).result()
-        wall, cpu = time.monotonic() - begin, target.child.cpu_ns() - cpu
+        wall, cpu = time.monotonic() - begin, target.child.spent(cpu)
         for child in (target.child, self.mock.child):
             child.realtime(False)
         given = self.account(target, before, self.mock.settled())
