@@ -1,4 +1,4 @@
-//! What the mock provider answers: OpenAI chat completions whose token numbers differ from call to call.
+//! What the mock provider answers: `OpenAI` chat completions whose token numbers differ from call to call.
 //!
 //! Each event's content is `@` and the 20 digits of the moment of its sending,
 //! so the client can say how long it was on its way.
@@ -8,11 +8,11 @@ use std::io::Write;
 use memchr::memmem;
 
 /// Digits of a stamp.
-pub const STAMP: usize = 20;
+pub(crate) const STAMP: usize = 20;
 
 /// What a model does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Behaviour {
+pub(crate) enum Behaviour {
     /// `bench-plain`: a whole answer.
     Plain,
     /// `bench-sse-N`: a stream of N events, all in one write.
@@ -42,16 +42,16 @@ impl Behaviour {
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug)]
-pub struct Ask {
+pub(crate) struct Ask {
     /// What to do.
-    pub behaviour: Behaviour,
+    pub(crate) behaviour: Behaviour,
     /// Whether a stream shall end with its usage.
-    pub usage: bool,
+    pub(crate) usage: bool,
 }
 
 impl Ask {
     /// Reads the body, or its beginning where it is long. `None` for a model that is not ours.
-    pub fn read(body: &[u8]) -> Option<Self> {
+    pub(crate) fn read(body: &[u8]) -> Option<Self> {
         let behaviour = Behaviour::of(string_after(body, b"\"model\"")?)?;
         Some(Self { behaviour, usage: is_true_after(body, b"\"include_usage\"") })
     }
@@ -73,20 +73,20 @@ fn value_after<'a>(body: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
 
 /// The tokens of one call.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Tokens {
+pub(crate) struct Tokens {
     /// All of the prompt.
-    pub prompt: u64,
+    pub(crate) prompt: u64,
     /// Of these, read from a cache.
-    pub cached: u64,
+    pub(crate) cached: u64,
     /// All of the answer.
-    pub completion: u64,
+    pub(crate) completion: u64,
     /// Of these, reasoning.
-    pub reasoning: u64,
+    pub(crate) reasoning: u64,
 }
 
 impl Tokens {
     /// The tokens of the `n`th call: different enough that equal sums mean equal rows.
-    pub fn of(n: u64) -> Self {
+    pub(crate) fn of(n: u64) -> Self {
         let (prompt, completion) = (10 + n % 997, 1 + n % 293);
         let cached = if n.is_multiple_of(4) { prompt / 2 } else { 0 };
         let reasoning = if n.is_multiple_of(5) { completion / 3 } else { 0 };
@@ -111,7 +111,7 @@ fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 }
 
 /// Writes a whole answer with its head.
-pub fn plain(out: &mut Vec<u8>, n: u64, tokens: Tokens) {
+pub(crate) fn plain(out: &mut Vec<u8>, n: u64, tokens: Tokens) {
     let mut body = Vec::with_capacity(768);
     put(
         &mut body,
@@ -125,7 +125,7 @@ pub fn plain(out: &mut Vec<u8>, n: u64, tokens: Tokens) {
 }
 
 /// Writes an answer of known length.
-pub fn whole(out: &mut Vec<u8>, status: &str, body: &[u8]) {
+pub(crate) fn whole(out: &mut Vec<u8>, status: &str, body: &[u8]) {
     let length = body.len();
     put(
         out,
@@ -138,18 +138,18 @@ pub fn whole(out: &mut Vec<u8>, status: &str, body: &[u8]) {
 
 /// A stream's head and content events, ready but for their stamps. Each event is a chunk of its own, as providers send them.
 #[derive(Debug)]
-pub struct Template {
+pub(crate) struct Template {
     /// Everything.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// Where the digits of each event's stamp begin.
-    pub stamps: Vec<usize>,
+    pub(crate) stamps: Vec<usize>,
     /// Where each event's chunk ends.
-    pub ends: Vec<usize>,
+    pub(crate) ends: Vec<usize>,
 }
 
 impl Template {
     /// Makes the stream of `events` events; with usage asked for, each says that its own is null, as the vendor's do.
-    pub fn new(events: u32, ask: Ask) -> Self {
+    pub(crate) fn new(events: u32, ask: Ask) -> Self {
         let mut bytes = Vec::from(&b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nopenai-processing-ms: 12\r\nx-request-id: req_bench\r\ntransfer-encoding: chunked\r\n\r\n"[..]);
         let (mut stamps, mut ends) = (Vec::new(), Vec::new());
         for index in 0..events {
@@ -165,7 +165,7 @@ impl Template {
 }
 
 /// Writes `now` into the digits of a stamp.
-pub fn stamp(digits: &mut [u8], mut now: u64) {
+pub(crate) fn stamp(digits: &mut [u8], mut now: u64) {
     for digit in digits[..STAMP].iter_mut().rev() {
         *digit = b'0' + u8::try_from(now % 10).unwrap_or_default();
         now /= 10;
@@ -173,7 +173,7 @@ pub fn stamp(digits: &mut [u8], mut now: u64) {
 }
 
 /// Writes the end of a stream: the reason, the usage where it was asked for, and the end of the body.
-pub fn tail(out: &mut Vec<u8>, ask: Ask, tokens: Tokens) {
+pub(crate) fn tail(out: &mut Vec<u8>, ask: Ask, tokens: Tokens) {
     chunk(out, &event("{}", "\"stop\"", ask));
     if ask.usage {
         let mut last = Vec::with_capacity(512);

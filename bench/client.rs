@@ -23,7 +23,7 @@ const STAMP: u32 = 20;
 
 /// Why a call did not count.
 #[derive(Debug)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// No connection.
     Connect(io::Error),
     /// The connection broke, or ended before the answer did.
@@ -38,10 +38,10 @@ pub enum Fault {
 
 impl Fault {
     /// The kinds by name.
-    pub const KINDS: [&'static str; 5] = ["connect", "broken", "status", "short", "malformed"];
+    pub(crate) const KINDS: [&'static str; 5] = ["connect", "broken", "status", "short", "malformed"];
 
     /// The index of its kind.
-    pub fn kind(&self) -> usize {
+    pub(crate) fn kind(&self) -> usize {
         match self {
             Self::Connect(_) => 0,
             Self::Broken(_) => 1,
@@ -66,7 +66,7 @@ impl fmt::Display for Fault {
 
 /// What a right answer looks like.
 #[derive(Clone, Copy, Debug)]
-pub enum Expect {
+pub(crate) enum Expect {
     /// A JSON object.
     Json,
     /// A stream of so many events, the terminal ones included.
@@ -75,38 +75,38 @@ pub enum Expect {
 
 /// What all calls of a run share.
 #[derive(Debug)]
-pub struct Order {
+pub(crate) struct Order {
     /// Where to.
-    pub target: SocketAddr,
+    pub(crate) target: SocketAddr,
     /// The request's bytes.
-    pub request: Vec<u8>,
+    pub(crate) request: Vec<u8>,
     /// What must come back.
-    pub expect: Expect,
+    pub(crate) expect: Expect,
     /// Whether each event's stamp is read.
-    pub stamps: bool,
+    pub(crate) stamps: bool,
     /// Whether the gateway's ids are kept.
-    pub ids: bool,
+    pub(crate) ids: bool,
     /// Streams whose first event has come.
-    pub opened: AtomicU64,
+    pub(crate) opened: AtomicU64,
 }
 
 /// One connection.
 #[derive(Debug)]
-pub struct Link {
+pub(crate) struct Link {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Link {
     /// Opens a connection.
-    pub async fn open(order: &Order) -> Result<Self, Fault> {
+    pub(crate) async fn open(order: &Order) -> Result<Self, Fault> {
         let stream = TcpStream::connect(order.target).await.map_err(Fault::Connect)?;
         stream.set_nodelay(true).map_err(Fault::Connect)?;
         Ok(Self { stream, buffer: vec![0; 64 * 1024] })
     }
 
     /// Makes one call and notes what it saw. `start` is when the call began, or ought to have begun.
-    pub async fn call(&mut self, order: &Order, start: u64, tally: &mut Tally) -> Result<(), Fault> {
+    pub(crate) async fn call(&mut self, order: &Order, start: u64, tally: &mut Tally) -> Result<(), Fault> {
         self.stream.write_all(&order.request).await.map_err(Fault::Broken)?;
         let (mut filled, mut framing) = self.head(order, tally).await?;
         let mut answer = Answer::default();

@@ -1,7 +1,7 @@
 //! The yardstick: the least that a forwarder on hyper can do.
 //!
 //! It takes a request, sends it upstream over a pooled connection and streams
-//! the answer back. No key, no parse, no record. TCP_NODELAY on both sides,
+//! the answer back. No key, no parse, no record. `TCP_NODELAY` on both sides,
 //! bodies pass as hyper hands them over, and one thread runs it all, since it
 //! is measured on one core.
 

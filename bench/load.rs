@@ -9,6 +9,7 @@
 //!   every stream is open.
 
 #![expect(clippy::disallowed_methods, reason = "a bench tool stands outside the runtime room")]
+#![expect(clippy::cast_precision_loss, reason = "figures of a bench stay far below 2^52")]
 
 mod client;
 mod clock;
@@ -123,7 +124,7 @@ impl Options {
         while turn == 0 || body.len() + 64 + WORDS.len() < self.body_bytes {
             let repeats = (self.body_bytes.saturating_sub(body.len() + 64) / WORDS.len()).clamp(1, 48);
             let role = if turn.is_multiple_of(2) { "user" } else { "assistant" };
-            body.push_str(&format!(r#",{{"role":"{role}","content":"{}"}}"#, WORDS.repeat(repeats)));
+            body += &format!(r#",{{"role":"{role}","content":"{}"}}"#, WORDS.repeat(repeats));
             turn += 1;
         }
         body.push_str("]}");
@@ -142,13 +143,11 @@ struct Window {
 impl Window {
     fn new(options: &Options) -> Self {
         let now = clock::now_ns();
-        match options.requests {
-            Some(requests) => Self { from: now, until: u64::MAX, left: Some(AtomicU64::new(requests)) },
-            None => {
-                let from = now + nanos(options.warmup);
-                Self { from, until: from + nanos(options.seconds), left: None }
-            }
+        if let Some(requests) = options.requests {
+            return Self { from: now, until: u64::MAX, left: Some(AtomicU64::new(requests)) };
         }
+        let from = now + nanos(options.warmup);
+        Self { from, until: from + nanos(options.seconds), left: None }
     }
 
     fn admits(&self, now: u64) -> bool {
@@ -156,8 +155,8 @@ impl Window {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a bench runs for minutes, and forward")]
 fn nanos(seconds: f64) -> u64 {
-    // A bench runs for minutes at most.
     (seconds * 1e9) as u64
 }
 

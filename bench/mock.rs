@@ -1,6 +1,6 @@
 //! A provider that answers faster than anything in front of it can ask, and counts what it gave.
 //!
-//! OpenAI chat completions on any path; the model's name chooses the
+//! `OpenAI` chat completions on any path; the model's name chooses the
 //! [`Behaviour`]. `GET /__stats` shows the counts, `POST /__reset` zeroes them,
 //! `POST /__release` lets the streams of `bench-slow` end.
 
@@ -323,6 +323,6 @@ impl<'a> Visit<'a> {
     }
 }
 
-fn malformed(fault: wire::Malformed) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, fault.0)
+fn malformed(wire::Malformed(text): wire::Malformed) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, text)
 }

@@ -1,5 +1,7 @@
 //! What a load run saw, and how it is told.
 
+#![expect(clippy::cast_precision_loss, reason = "figures of a bench stay far below 2^52")]
+
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
@@ -10,38 +12,38 @@ const HOUR_NS: u64 = 3_600_000_000_000;
 
 /// Counts and times of one connection or one call; merged at the end.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// Answers in whole, warm-up and all.
-    pub total: u64,
+    pub(crate) total: u64,
     /// Answers in whole within the window.
-    pub counted: u64,
+    pub(crate) counted: u64,
     /// Events of the counted answers.
-    pub events: u64,
+    pub(crate) events: u64,
     /// Bytes of the counted answers' bodies.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// From the start of a call to its last byte.
-    pub whole: Vec<u64>,
+    pub(crate) whole: Vec<u64>,
     /// From the start of a call to its first event.
-    pub first: Vec<u64>,
+    pub(crate) first: Vec<u64>,
     /// From the mock's stamp to the reading of each later event.
-    pub later: Vec<u64>,
+    pub(crate) later: Vec<u64>,
     /// From the intended start of a call to the real one.
-    pub late: Vec<u64>,
+    pub(crate) late: Vec<u64>,
     /// The gateway's ids of the answers in whole, one a line.
-    pub ids: Vec<u8>,
+    pub(crate) ids: Vec<u8>,
     faults: [u64; Fault::KINDS.len()],
     first_fault: Option<String>,
 }
 
 impl Tally {
     /// Notes a call that went wrong.
-    pub fn fault(&mut self, fault: &Fault) {
+    pub(crate) fn fault(&mut self, fault: &Fault) {
         self.faults[fault.kind()] += 1;
         self.first_fault.get_or_insert_with(|| fault.to_string());
     }
 
     /// Takes another's counts in.
-    pub fn merge(&mut self, other: Self) {
+    pub(crate) fn merge(&mut self, other: Self) {
         self.total += other.total;
         self.counted += other.counted;
         self.events += other.events;
@@ -56,7 +58,7 @@ impl Tally {
     }
 
     /// The one line of JSON that a run prints; `window_ns` is what rates are over.
-    pub fn json(&self, window_ns: u64) -> Value {
+    pub(crate) fn json(&self, window_ns: u64) -> Value {
         let rate = |count: u64| (count as f64 * 1e9 / window_ns.max(1) as f64).round();
         let errors: serde_json::Map<_, _> =
             Fault::KINDS.iter().zip(self.faults).map(|(kind, count)| ((*kind).to_owned(), count.into())).collect();

@@ -4,23 +4,23 @@ use memchr::{memchr, memmem};
 
 /// The bytes are not HTTP/1.1 as we know it.
 #[derive(Debug)]
-pub struct Malformed(pub &'static str);
+pub(crate) struct Malformed(pub &'static str);
 
 /// A head as it stands at the front of a buffer.
 #[derive(Debug)]
-pub struct Head<'a> {
+pub(crate) struct Head<'a> {
     /// The first line.
-    pub line: &'a [u8],
+    pub(crate) line: &'a [u8],
     /// Length of the whole head with its empty line.
-    pub len: usize,
+    pub(crate) len: usize,
     /// How the body is framed.
-    pub body: Body,
+    pub(crate) body: Body,
     /// The gateway's id of the call, where it gave one.
-    pub request_id: Option<&'a [u8]>,
+    pub(crate) request_id: Option<&'a [u8]>,
 }
 
 /// Finds and reads a head; `None` while it is not all there.
-pub fn head(bytes: &[u8]) -> Result<Option<Head<'_>>, Malformed> {
+pub(crate) fn head(bytes: &[u8]) -> Result<Option<Head<'_>>, Malformed> {
     let Some(end) = memmem::find(bytes, b"\r\n\r\n") else { return Ok(None) };
     let first = memchr(b'\n', bytes).ok_or(Malformed("a head without lines"))?;
     let mut head = Head { line: &bytes[..first - 1], len: end + 4, body: Body::Length(0), request_id: None };
@@ -51,7 +51,7 @@ fn decimal(digits: &[u8]) -> Result<u64, Malformed> {
 
 /// What is still to come of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Body {
+pub(crate) enum Body {
     /// So many bytes.
     Length(u64),
     /// Chunks, and where we stand in them.
@@ -60,7 +60,7 @@ pub enum Body {
 
 /// Where a reader stands in a chunked body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Chunk {
+pub(crate) enum Chunk {
     /// In the size line; the size so far.
     Size(u64),
     /// After the digits of the size line; the size.
@@ -77,12 +77,12 @@ pub enum Chunk {
 
 impl Body {
     /// Whether all of it has been read.
-    pub fn is_done(self) -> bool {
+    pub(crate) fn is_done(self) -> bool {
         matches!(self, Self::Length(0) | Self::Chunked(Chunk::Done))
     }
 
     /// Takes what belongs to the body from the front of `bytes`, hands the data to `sink`, says how many bytes that were.
-    pub fn feed(&mut self, bytes: &[u8], mut sink: impl FnMut(&[u8])) -> Result<usize, Malformed> {
+    pub(crate) fn feed(&mut self, bytes: &[u8], mut sink: impl FnMut(&[u8])) -> Result<usize, Malformed> {
         match self {
             Self::Length(left) => {
                 let take = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
