@@ -142,6 +142,8 @@ def _tools(body: Json) -> None:
         if name in names:
             raise invalid("tools: Tool names must be unique.")
         names.add(name)
+        if tool["input_schema"].get("type") != "object":
+            raise invalid(f"{path}.input_schema.type: {'Input should be object' if tool['input_schema'].get('type') else 'Field required'}")
         for word in ("oneOf", "allOf", "anyOf"):
             if word in tool["input_schema"]:
                 raise invalid(f"{path}.input_schema: input_schema does not support oneOf, allOf, or anyOf at the top level")

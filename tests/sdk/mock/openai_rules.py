@@ -73,9 +73,9 @@ def _without_null(item: Any, name: str) -> Any:
 
 def judge_chat(body: Json) -> None:
     """Raises the first refusal that a Chat Completions body earns."""
-    shape("CreateChatCompletionRequest", body, {"model": str, "messages": list})
-    if not body["messages"]:
+    if body.get("messages") == []:
         raise invalid("Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.", "messages", "empty_array")
+    shape("CreateChatCompletionRequest", body, {"model": str, "messages": list})
     _sampling(body)
     if body.get("stream_options") is not None and not body.get("stream"):
         raise invalid("The 'stream_options' parameter is only allowed when 'stream' is enabled.", "stream_options")
