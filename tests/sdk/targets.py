@@ -6,6 +6,7 @@ themselves are the targets, each for its own SDK, which proves the mocks and the
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,8 +30,13 @@ _MODELS: dict[str, dict[str, str]] = {
     "anthropic": {"chat": "claude-opus-5", "long": "claude-haiku-4-5", "tools": "claude-opus-5"},
     "gemini": {"chat": "gemini-3-pro", "long": "gemini-2.5-flash", "tools": "gemini-3-pro", "embed": "gemini-embedding-001"},
 }
-# What the demo channel does not promise: it echoes, it does not think, look or fill schemas.
-_LACKS = {"demo": frozenset({"parallel", "schema", "images", "system", "thinks"})}
+# What a target does not promise: the demo channel echoes, it does not think, look or fill schemas; some routes are OpenAI's alone.
+_OPENAI_ONLY = frozenset({"state", "media"})
+_LACKS = {
+    "demo": frozenset({"parallel", "schema", "images", "system", "thinks", "stops"}) | _OPENAI_ONLY,
+    "anthropic": _OPENAI_ONLY,
+    "gemini": _OPENAI_ONLY,
+}
 
 
 @dataclass(frozen=True)
@@ -61,8 +67,14 @@ class Target:
 
     def genai(self, key: str | None = None, version: str | None = None) -> genai.Client:
         """Google's client."""
-        options = gtypes.HttpOptions(base_url=self.base, api_version=version, timeout=20_000)
-        return genai.Client(api_key=key or self.key, http_options=options, vertexai=False)
+        return _google(self.base, key or self.key, version)
+
+
+@functools.cache
+def _google(base: str, key: str, version: str | None) -> genai.Client:
+    # Kept for the whole run: Google's client closes its connections as soon as nobody holds it, in the middle of `client.models.x()` too.
+    options = gtypes.HttpOptions(base_url=base, api_version=version, timeout=20_000)
+    return genai.Client(api_key=key, http_options=options, vertexai=False)
 
 
 def make(name: str, base: str, key: str, *, prefix: str = "") -> Target:

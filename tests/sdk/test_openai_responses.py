@@ -173,9 +173,8 @@ def test_count_tokens(target: Target) -> None:
     assert 0 < few.input_tokens < many.input_tokens
 
 
+@pytest.mark.needs("state")
 def test_previous_response_id(target: Target) -> None:
-    if target.name != "openai":
-        pytest.skip("state is the upstream's own")
     client = target.openai()
     first = client.responses.create(model=target.model("tools"), input=USE, tools=[TOOL])
     call = next(item for item in first.output if item.type == "function_call")

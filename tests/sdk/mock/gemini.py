@@ -9,7 +9,7 @@ from typing import Any
 from google.ai import generativelanguage_v1beta as api
 
 from . import brain, openai, openai_chat, openai_more
-from .gemini_rules import invalid, judge, parse, refusal, sign
+from .gemini_rules import camel, invalid, judge, parse, refusal, sign
 from .server import Reply, Request
 
 Json = dict[str, Any]
@@ -118,7 +118,7 @@ def generate(body: Json, model: str) -> Reply:
     judge(body, model)
     answer, shown = _think(body, model)
     parts = list(_parts(answer, model, shown))
-    whole = _response(body, model, [{**part, "text": part["text"]} if "text" in part else part for part in parts], answer, _reason(answer))
+    whole = _response(body, model, parts, answer, _reason(answer))
     return Reply.of(whole, usage=(answer.input, answer.output), model=model)
 
 
@@ -184,6 +184,7 @@ def _size(body: Json) -> int:
 
 
 def _think(body: Json, model: str) -> tuple[brain.Answer, bool]:
+    body = camel(body)
     config = body.get("generationConfig") or {}
     thinking = config.get("thinkingConfig") or {}
     answer = brain.answer(question(body, model, bool(thinking) and thinking.get("thinkingBudget") != 0))
@@ -197,7 +198,7 @@ def question(body: Json, model: str, thinks: bool) -> brain.Ask:
     users = [(index, _said(content)) for index, content in enumerate(contents) if content.get("role") != "model" and _said(content)]
     asked, last = users[-1] if users else (-1, "")
     after = [part for content in contents[max(asked, 0) :] for part in content["parts"]]
-    results = [found for part in after if (found := part.get("functionResponse") or part.get("function_response"))]
+    results = [part["functionResponse"] for part in after if "functionResponse" in part]
     mode = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
     schema = config.get("responseJsonSchema") or config.get("responseSchema")
     if schema is None and config.get("responseMimeType") == "application/json":
@@ -208,7 +209,7 @@ def question(body: Json, model: str, thinks: bool) -> brain.Ask:
         last=last,
         system=_said(body.get("systemInstruction") or {"parts": []}),
         tools=tuple(_tools(body, mode.get("allowedFunctionNames"))),
-        choice={"ANY": "any", "NONE": "none"}.get(str(mode.get("mode")).upper(), "auto"),
+        choice={"ANY": "any", "NONE": "none"}.get(str(mode.get("mode") or "AUTO").upper(), "auto"),
         results=tuple(json.dumps(result.get("response"), ensure_ascii=False) for result in results),
         thinks=thinks,
         schema=schema,
@@ -220,10 +221,9 @@ def question(body: Json, model: str, thinks: bool) -> brain.Ask:
 
 def _tools(body: Json, allowed: list[str] | None) -> Iterator[brain.Tool]:
     for tool in body.get("tools") or []:
-        for function in tool.get("functionDeclarations") or tool.get("function_declarations") or []:
+        for function in tool.get("functionDeclarations") or []:
             if not allowed or function["name"] in allowed:
-                schema = function.get("parametersJsonSchema") or function.get("parameters_json_schema") or function.get("parameters") or {}
-                yield brain.Tool(function["name"], schema)
+                yield brain.Tool(function["name"], function.get("parametersJsonSchema") or function.get("parameters") or {})
 
 
 def _said(content: Json) -> str:

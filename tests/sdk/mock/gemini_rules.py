@@ -140,6 +140,16 @@ def _normal(node: Any) -> Any:
 _FREE = {"args", "response", "parametersJsonSchema", "parameters_json_schema", "responseJsonSchema", "response_json_schema", "default", "example", "enum"}
 
 
+def camel(node: Any) -> Any:
+    """The same body with every member in camel case; protojson takes both, and Google's own SDK mixes them."""
+    if isinstance(node, list):
+        return [camel(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    names = {key: re.sub(r"_(\w)", lambda match: match[1].upper(), key) for key in node}
+    return {names[key]: part if key in _FREE else camel(part) for key, part in node.items()}
+
+
 def _bytes(node: Any, path: str) -> None:
     if isinstance(node, list):
         for index, item in enumerate(node):
