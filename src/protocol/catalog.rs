@@ -71,6 +71,9 @@ pub struct CatalogRow {
 
 impl CatalogRow {
     /// The key of a call on this row, given whether it asks for a stream.
+    ///
+    /// # Panics
+    /// Never: a test walks the whole table.
     #[must_use]
     pub fn key(&self, streams: bool) -> OperationKey {
         let operation = match (self.operation, streams) {
@@ -290,6 +293,7 @@ pub fn find(method: &Method, path: &str, hint: Hint) -> Result<Found, Missed> {
 }
 
 /// Fits a path to a pattern: `None` where it does not, else the range of `{model}` where the pattern has one.
+#[expect(clippy::option_option, reason = "a pattern without a model can fit too")]
 fn fit(pattern: &str, path: &str) -> Option<Option<Range<usize>>> {
     let mut model = None;
     let mut at = 0;

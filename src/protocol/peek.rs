@@ -100,6 +100,7 @@ impl Peek {
     }
 
     /// The members called `name`, in their order. JSON allows a key twice; most parsers take the last.
+    #[must_use]
     pub fn all<'a>(&'a self, body: &'a [u8], name: &'a str) -> impl DoubleEndedIterator<Item = &'a Member> {
         self.members.iter().filter(move |member| key_is(&body[member.key.clone()], name))
     }

@@ -28,7 +28,7 @@ pub enum BodyFault {
 }
 
 /// A stream of bytes that some room produces.
-pub type Stream = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyFault> + Send>>;
+pub(super) type Stream = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyFault> + Send>>;
 
 /// A body: nothing, bytes in hand, or a stream.
 #[derive(Default)]
@@ -75,9 +75,8 @@ impl Body {
         if hint.lower() > limit {
             return Err(BodyFault::TooLarge { limit });
         }
-        let mut whole = Vec::new();
         // A stated length is a promise of the peer: believe up to a megabyte of it before the bytes come.
-        whole.reserve(usize::try_from(hint.lower().min(1 << 20)).unwrap_or(0));
+        let mut whole = Vec::with_capacity(usize::try_from(hint.lower().min(1 << 20)).unwrap_or(0));
         let exact = hint.exact().and_then(|length| usize::try_from(length).ok());
         while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_data(cx)).await {
             let data = frame?;

@@ -63,12 +63,7 @@ pub struct Timers {
 
 impl Default for Timers {
     fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(5),
-            head: Duration::from_secs(60),
-            idle: Duration::from_secs(120),
-            total: Duration::from_secs(20 * 60),
-        }
+        Self { connect: Duration::from_secs(5), head: Duration::from_mins(1), idle: Duration::from_mins(2), total: Duration::from_mins(20) }
     }
 }
 

@@ -15,14 +15,14 @@ use crate::{
 
 /// A provider at OpenAI's API.
 #[derive(Debug)]
-pub struct OpenAi {
+pub(super) struct OpenAi {
     site: Site,
 }
 
 /// It has no settings of its own.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {}
+pub(super) struct Settings {}
 
 impl Adapter for OpenAi {
     const ID: &'static str = "openai";

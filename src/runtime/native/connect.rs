@@ -62,7 +62,7 @@ impl Connector {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
-        http.set_keepalive(Some(Duration::from_secs(60)));
+        http.set_keepalive(Some(Duration::from_mins(1)));
         http.set_connect_timeout(Some(limit));
         let tls = match offer {
             Offer::Any => &self.any,

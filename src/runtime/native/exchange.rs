@@ -121,6 +121,7 @@ impl Deadline {
 /// Sends a request on a lane and waits for the head.
 ///
 /// The request comes back in the error where nothing of it was sent, so that another connection may try.
+#[expect(clippy::result_large_err, reason = "an unsent request goes back whole; boxing it would cost the path that succeeds")]
 pub(super) async fn exchange(
     mut lane: Lane,
     request: Request<Body>,

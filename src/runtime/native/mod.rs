@@ -74,6 +74,7 @@ pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     #[expect(clippy::expect_used, reason = "a system without randomness must not make keys")]
+    #[expect(clippy::disallowed_methods, reason = "the native runtime is where randomness comes from")]
     fn fill(&self, out: &mut [u8]) {
         getrandom::fill(out).expect("the system gives random bytes");
     }

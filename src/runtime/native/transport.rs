@@ -56,10 +56,12 @@ impl HyperTransport {
                 None => (None, false),
             };
             let lane = match lane {
-                Some(mut lane) => match std::future::poll_fn(|cx| Poll::Ready(lane.is_alive(cx))).await {
-                    true => lane,
-                    false => continue,
-                },
+                Some(mut lane) => {
+                    if !std::future::poll_fn(|cx| Poll::Ready(lane.is_alive(cx))).await {
+                        continue;
+                    }
+                    lane
+                }
                 None => {
                     let line = self.connector.open(&uri, origin.profile.proxy.as_deref(), Offer::Any, timers.connect).await?;
                     if line.is_h2 {
