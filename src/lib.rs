@@ -25,6 +25,4 @@ pub mod protocol;
 pub mod runtime;
 pub mod snapshot;
 pub mod store;
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;
 pub mod usage;

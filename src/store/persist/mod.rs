@@ -13,11 +13,11 @@ use crate::{
 
 #[cfg(feature = "native")]
 pub mod journal;
+pub mod memory;
 #[cfg(feature = "native")]
 pub mod sql;
 #[cfg(feature = "native")]
 pub mod writer;
-pub mod memory;
 
 /// Why a store did not do it.
 #[derive(Debug, thiserror::Error)]
