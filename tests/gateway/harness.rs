@@ -1,0 +1,337 @@
+//! A gateway on a port of its own, and a provider that says what it is told to say.
+
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use gproxy::{
+    access::key,
+    http::{
+        cors::Cors,
+        native::{Server, Serving},
+        ops::Readiness,
+    },
+    observe::Metrics,
+    pipeline::{Engine, Limits},
+    runtime::{Body, Platform, native},
+    snapshot::{Compiler, SnapshotCell, compile},
+    store::{
+        persist::{Journal, JournalFault, Ledger, Records, memory::MemoryStore},
+        record::{Entry, NewCredential, NewKey, NewPermission, NewProvider, NewUser, UsageRow},
+    },
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+};
+
+/// The key of the user who may do everything.
+pub const KEY: &str = "sk-test-everything";
+/// The key of the user who may use `up/allowed*` only.
+pub const NARROW: &str = "sk-test-narrow";
+/// The provider's key, which must not be seen anywhere but at the provider.
+pub const SECRET: &str = "sk-provider-canary";
+
+/// A journal in memory that tells when something was written.
+#[derive(Debug, Default)]
+pub struct Notebook {
+    entries: Mutex<Vec<Entry>>,
+    written: Notify,
+}
+
+impl Notebook {
+    /// The rows of ended calls, once there are as many.
+    pub async fn rows(&self, count: usize) -> Vec<UsageRow> {
+        tokio::time::timeout(Duration::from_secs(10), async {
+            loop {
+                let written = self.written.notified();
+                let rows: Vec<UsageRow> = self
+                    .entries
+                    .lock()
+                    .unwrap()
+                    .iter()
+                    .filter_map(|entry| match entry {
+                        Entry::Ended(row) => Some((**row).clone()),
+                        _ => None,
+                    })
+                    .collect();
+                if rows.len() >= count {
+                    return rows;
+                }
+                written.await;
+            }
+        })
+        .await
+        .expect("the rows come")
+    }
+
+    pub fn entries(&self) -> Vec<Entry> {
+        self.entries.lock().unwrap().clone()
+    }
+}
+
+impl Journal for Notebook {
+    fn append(&self, entry: &Entry) -> Result<(), JournalFault> {
+        self.entries.lock().unwrap().push(entry.clone());
+        self.written.notify_waiters();
+        Ok(())
+    }
+
+    fn soon(&self, entry: &Entry) -> Result<(), JournalFault> {
+        self.append(entry)
+    }
+
+    fn backlog(&self) -> u64 {
+        0
+    }
+}
+
+/// What the provider got.
+#[derive(Clone, Debug, Default)]
+pub struct Got {
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+/// A provider on a raw socket. It reads one request a connection and sends scripted pieces, then closes.
+pub struct Upstream {
+    pub address: SocketAddr,
+    got: Arc<Mutex<Vec<Got>>>,
+    script: Arc<Mutex<VecDeque<Vec<Bytes>>>>,
+    pub gone: Arc<Notify>,
+}
+
+impl Upstream {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (got, script, gone) =
+            (Arc::<Mutex<Vec<Got>>>::default(), Arc::<Mutex<VecDeque<Vec<Bytes>>>>::default(), Arc::new(Notify::new()));
+        let upstream = Self { address, got: Arc::clone(&got), script: Arc::clone(&script), gone: Arc::clone(&gone) };
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (got, script, gone) = (Arc::clone(&got), Arc::clone(&script), Arc::clone(&gone));
+                tokio::spawn(async move { serve(stream, &got, &script, &gone).await });
+            }
+        });
+        upstream
+    }
+
+    /// The next answer: each piece is written and flushed by itself. An empty piece stands for "wait until the peer is gone".
+    pub fn answers(&self, pieces: Vec<Bytes>) {
+        self.script.lock().unwrap().push_back(pieces);
+    }
+
+    /// The next answer: a whole JSON body.
+    pub fn answers_json(&self, body: &str) {
+        let head =
+            format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: up-1\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+        self.answers(vec![Bytes::from(head), Bytes::copy_from_slice(body.as_bytes())]);
+    }
+
+    pub fn got(&self) -> Vec<Got> {
+        self.got.lock().unwrap().clone()
+    }
+
+    pub fn last(&self) -> Got {
+        self.got().pop().expect("the provider got a request")
+    }
+}
+
+async fn serve(mut stream: TcpStream, got: &Mutex<Vec<Got>>, script: &Mutex<VecDeque<Vec<Bytes>>>, gone: &Notify) {
+    stream.set_nodelay(true).unwrap();
+    let Some(request) = read_request(&mut stream).await else { return };
+    got.lock().unwrap().push(request);
+    let Some(pieces) = script.lock().unwrap().pop_front() else { return };
+    for piece in pieces {
+        if piece.is_empty() {
+            // Reads until the other side has closed.
+            let mut rest = [0; 64];
+            while matches!(stream.read(&mut rest).await, Ok(count) if count > 0) {}
+            gone.notify_one();
+            return;
+        }
+        if stream.write_all(&piece).await.is_err() || stream.flush().await.is_err() {
+            gone.notify_one();
+            return;
+        }
+        // Gives the other side a turn, so that pieces arrive as they were cut.
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn read_request(stream: &mut TcpStream) -> Option<Got> {
+    let mut data = Vec::new();
+    let head_end = loop {
+        if let Some(at) = data.windows(4).position(|window| window == b"\r\n\r\n") {
+            break at + 4;
+        }
+        if stream.read_buf(&mut data).await.ok()? == 0 {
+            return None;
+        }
+    };
+    let head = String::from_utf8(data[..head_end].to_vec()).unwrap().to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |length| length.trim().parse().unwrap());
+    while data.len() < head_end + length {
+        if stream.read_buf(&mut data).await.ok()? == 0 {
+            return None;
+        }
+    }
+    Some(Got { head, body: data[head_end..].to_vec() })
+}
+
+/// A gateway with the provider `up` behind it.
+pub struct Gateway {
+    pub address: SocketAddr,
+    pub upstream: Upstream,
+    pub journal: Arc<Notebook>,
+    pub metrics: Arc<Metrics>,
+}
+
+impl Gateway {
+    /// `channel` is what `up` speaks.
+    pub async fn start(channel: &str) -> Self {
+        Self::with_limits(channel, Limits { body: 1 << 20, ..Limits::default() }).await
+    }
+
+    pub async fn with_limits(channel: &str, limits: Limits) -> Self {
+        let upstream = Upstream::start().await;
+        let address = upstream.address;
+        Self::over(channel, limits, upstream, address).await
+    }
+
+    /// With the provider somewhere else than at the scripted one.
+    pub async fn start_at(channel: &str, address: SocketAddr) -> Self {
+        Self::over(channel, Limits::default(), Upstream::start().await, address).await
+    }
+
+    async fn over(channel: &str, limits: Limits, upstream: Upstream, provider: SocketAddr) -> Self {
+        let (platform, _tasks) = native::platform();
+        let snapshot = SnapshotCell::new(snapshot(&platform, channel, &format!("http://{provider}")).await);
+        let (journal, metrics) = (Arc::<Notebook>::default(), Arc::<Metrics>::default());
+        let engine = Engine::new(snapshot, platform, Arc::clone(&journal) as _, Arc::clone(&metrics), limits);
+        let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = server.address().unwrap();
+        let serving = Serving {
+            engine,
+            control: Arc::new(|_, _| Box::pin(async { http::Response::new(Body::Empty) })),
+            cors: Cors::Any,
+            trusted_proxies: Vec::new(),
+            readiness: Arc::new(Readiness::default()),
+        };
+        tokio::spawn(server.run(serving, std::future::pending(), Duration::from_secs(1)));
+        Self { address, upstream, journal, metrics }
+    }
+
+    /// Sends a request and reads the answer to its end.
+    pub async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut stream = self.open(method, path, headers, body).await;
+        let mut data = Vec::new();
+        stream.read_to_end(&mut data).await.unwrap();
+        Answer::parse(&data)
+    }
+
+    /// Sends a request and leaves the answer on the wire.
+    pub async fn open(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(body).await.unwrap();
+        stream
+    }
+
+    /// A POST with the key that may do everything.
+    pub async fn post(&self, path: &str, body: &[u8]) -> Answer {
+        self.call("POST", path, &[("authorization", &format!("Bearer {KEY}")), ("content-type", "application/json")], body).await
+    }
+}
+
+async fn snapshot(platform: &Platform, channel: &str, base_url: &str) -> gproxy::snapshot::Snapshot {
+    let store = MemoryStore::new(Arc::clone(&platform.clock));
+    let sealer = gproxy::credentials::Sealer::new(gproxy::base::Secret::new("test".to_owned()));
+    let settings_json = format!("{{\"base_url\":\"{base_url}\"}}");
+    let provider =
+        NewProvider { name: "up".into(), channel: channel.into(), settings_json, dispatch_json: None, proxy: None, enabled: true };
+    let provider = store.save_provider(None, provider).await.unwrap();
+    let secret = gproxy::base::Secret::new(SECRET.to_owned());
+    let secret_sealed = gproxy::snapshot::secret::seal_api_key(&sealer, provider.id, &secret, &*platform.entropy);
+    let credential = NewCredential { provider_id: provider.id, name: None, kind: "api_key".into(), secret_sealed, enabled: true };
+    store.save_credential(None, credential).await.unwrap();
+    for (name, token, pattern) in [("all", KEY, "*"), ("narrow", NARROW, "up/allowed*")] {
+        let user = NewUser { name: name.into(), password_hash: None, is_admin: false, enabled: true };
+        let user = store.save_user(None, user).await.unwrap();
+        let (digest, prefix) = (key::digest_text(token), key::prefix(token));
+        store.save_key(None, NewKey { user_id: user.id, digest, prefix, label: None, expires_at: None, enabled: true }).await.unwrap();
+        store.save_permission(NewPermission { user_id: user.id, pattern: pattern.into() }).await.unwrap();
+    }
+    let rows = store.load().await.unwrap();
+    let snapshot = compile(&rows, Compiler { sealer: &sealer, platform });
+    assert!(snapshot.faults().is_empty(), "{:?}", snapshot.faults());
+    store.ping().await.unwrap();
+    snapshot
+}
+
+/// An answer taken apart, its chunks joined.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+    /// Whether the body came to its stated end.
+    pub whole: bool,
+}
+
+impl Answer {
+    pub fn parse(data: &[u8]) -> Self {
+        let at = data.windows(4).position(|window| window == b"\r\n\r\n").expect("a response head");
+        let head = String::from_utf8(data[..at].to_vec()).unwrap().to_lowercase();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let rest = &data[at + 4..];
+        let (body, whole) = if head.contains("transfer-encoding: chunked") {
+            unchunk(rest)
+        } else {
+            let length =
+                head.lines().find_map(|line| line.strip_prefix("content-length: ")).map(|length| length.trim().parse::<usize>().unwrap());
+            (rest.to_vec(), length.is_none_or(|length| length == rest.len()))
+        };
+        Self { status, head, body, whole }
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")))
+    }
+}
+
+fn unchunk(mut data: &[u8]) -> (Vec<u8>, bool) {
+    let mut body = Vec::new();
+    loop {
+        let Some(at) = data.windows(2).position(|window| window == b"\r\n") else { return (body, false) };
+        let size = usize::from_str_radix(std::str::from_utf8(&data[..at]).unwrap(), 16).unwrap();
+        data = &data[at + 2..];
+        if size == 0 {
+            return (body, true);
+        }
+        if data.len() < size + 2 {
+            return (body, false);
+        }
+        body.extend_from_slice(&data[..size]);
+        data = &data[size + 2..];
+    }
+}

@@ -1,0 +1,73 @@
+//! WebSockets: Codex dials `/v1/responses` before it tries anything else.
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::{Error, Message, client::IntoClientRequest};
+
+use crate::{
+    harness::{Gateway, KEY},
+    identity::{chunked, streams},
+};
+
+async fn dial(gateway: &Gateway, path: &str, key: &str) -> Result<tokio_tungstenite::WebSocketStream<TcpStream>, Error> {
+    let mut request = format!("ws://{}{path}", gateway.address).into_client_request().unwrap();
+    request.headers_mut().insert("authorization", format!("Bearer {key}").parse().unwrap());
+    let stream = TcpStream::connect(gateway.address).await.unwrap();
+    tokio_tungstenite::client_async(request, stream).await.map(|(socket, _)| socket)
+}
+
+#[tokio::test]
+async fn each_message_is_a_call_and_each_event_a_message() {
+    let gateway = Gateway::start("custom").await;
+    let (_, _, stream) = streams()[2];
+    let mut socket = dial(&gateway, "/v1/responses", KEY).await.unwrap();
+    for turn in 1..3 {
+        gateway.upstream.answers(chunked(stream, &[30, 31, 100]));
+        socket.send(Message::text(r#"{"type":"response.create","model":"up/m","input":"hi"}"#)).await.unwrap();
+        let mut kinds = Vec::new();
+        while kinds.last().is_none_or(|kind| kind != "response.completed") {
+            let message = socket.next().await.unwrap().unwrap().into_text().unwrap();
+            kinds.push(serde_json::from_str::<Value>(&message).unwrap()["type"].as_str().unwrap().to_owned());
+        }
+        assert_eq!(kinds, ["response.created", "response.output_text.delta", "response.completed"]);
+        let sent: Value = serde_json::from_slice(&gateway.upstream.last().body).unwrap();
+        assert_eq!((&sent["model"], &sent["stream"], sent.get("type")), (&"m".into(), &true.into(), None));
+        assert_eq!(gateway.journal.rows(turn).await[turn - 1].usage.total(), 10);
+    }
+    socket.send(Message::text(r#"{"type":"response.create","model":"nobody"}"#)).await.unwrap();
+    let refused: Value = serde_json::from_str(&socket.next().await.unwrap().unwrap().into_text().unwrap()).unwrap();
+    assert_eq!(
+        (&refused["type"], &refused["status"], &refused["error"]["code"]),
+        (&"error".into(), &404.into(), &"model_not_found".into())
+    );
+}
+
+#[tokio::test]
+async fn a_socket_without_a_known_key_is_refused_before_it_opens() {
+    let gateway = Gateway::start("custom").await;
+    let Err(Error::Http(response)) = dial(&gateway, "/v1/responses", "sk-wrong").await else { panic!("it opened") };
+    assert_eq!(response.status().as_u16(), 401);
+}
+
+#[tokio::test]
+async fn a_realtime_session_is_relayed_and_metered() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let provider = Gateway::start_at("custom", listener.local_addr().unwrap()).await;
+    let upstream = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+        let asked = socket.next().await.unwrap().unwrap();
+        let done = r#"{"type":"response.done","response":{"usage":{"total_tokens":10,"input_tokens":7,"output_tokens":3}}}"#;
+        socket.send(Message::text(done)).await.unwrap();
+        socket.close(None).await.unwrap();
+        asked.into_text().unwrap().to_string()
+    });
+    let mut socket = dial(&provider, "/v1/realtime?model=up/voice", KEY).await.unwrap();
+    socket.send(Message::text(r#"{"type":"response.create"}"#)).await.unwrap();
+    let done = socket.next().await.unwrap().unwrap();
+    assert!(done.into_text().unwrap().contains("response.done"));
+    assert_eq!(upstream.await.unwrap(), r#"{"type":"response.create"}"#);
+    let row = provider.journal.rows(1).await.pop().unwrap();
+    assert_eq!((row.usage.total(), row.begun.model.as_str()), (10, "voice"));
+}
