@@ -1,1 +1,7 @@
-//! How a process comes up.
+//! How a process comes up: configuration, first boot, and the file as it changes later.
+
+pub mod bootstrap;
+pub mod config;
+#[cfg(feature = "native")]
+pub mod flags;
+pub mod reload;

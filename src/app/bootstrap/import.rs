@@ -1,0 +1,185 @@
+//! The file into the records. Applying the same file twice writes nothing the second time.
+
+use super::BootFault;
+use crate::{
+    access::key,
+    admin::{Control, password::is_hash},
+    app::config::{ChannelEntry, CredentialEntry, FileConfig, KeyEntry, UserEntry},
+    base::{CredentialId, ProviderId, UserId},
+    snapshot::secret,
+    store::record::{ConfigRows, CredentialRow, NewCredential, NewKey, NewModel, NewPermission, NewProvider, NewUser, UserRow},
+};
+
+/// Applies a file: providers and users by name. Providers that left the file are disabled.
+pub(super) async fn apply(control: &Control, file: &FileConfig) -> Result<(), BootFault> {
+    let rows = control.records().load().await?;
+    for entry in &file.channels {
+        let id = provider(control, entry, &rows).await?;
+        credentials(control, entry, id, &rows).await?;
+        models(control, entry, id, &rows).await?;
+    }
+    for row in rows.providers.iter().filter(|row| row.enabled && !file.channels.iter().any(|entry| entry.name == row.name)) {
+        control.records().save_provider(Some(row.id), NewProvider { enabled: false, ..row.row.clone() }).await?;
+        tracing::warn!(provider = %row.name, "disabled: it is not in the configuration file any more");
+    }
+    for entry in &file.users {
+        let id = user(control, entry, &rows).await?;
+        for key in &entry.keys {
+            user_key(control, entry, key, id, &rows).await?;
+        }
+        permissions(control, entry, id, &rows).await?;
+    }
+    if let Some(token) = &file.instance.hf_token {
+        hf_token(control, token.expose()).await?;
+    }
+    Ok(())
+}
+
+async fn hf_token(control: &Control, token: &str) -> Result<(), BootFault> {
+    let mut row = control.records().load().await?.settings;
+    let standing = row.hf_token_sealed.as_deref().and_then(|sealed| control.sealer().open(secret::HF_TOKEN, sealed).ok());
+    // Settings that were never written mark an unfinished first boot, so they keep their mark until its end.
+    if standing.is_none_or(|standing| standing.expose() != token) {
+        row.hf_token_sealed = Some(control.sealer().seal(secret::HF_TOKEN, token, &*control.platform().entropy));
+        control.records().save_settings(row).await?;
+    }
+    Ok(())
+}
+
+async fn provider(control: &Control, entry: &ChannelEntry, rows: &ConfigRows) -> Result<ProviderId, BootFault> {
+    let row = NewProvider {
+        name: entry.name.clone(),
+        channel: entry.channel.to_owned(),
+        settings_json: entry.settings_json.clone(),
+        dispatch_json: entry.dispatch_json.clone(),
+        proxy: entry.proxy.clone(),
+        enabled: entry.enabled,
+    };
+    let standing = rows.providers.iter().find(|standing| standing.name == entry.name);
+    match standing {
+        Some(standing) if standing.row == row => Ok(standing.id),
+        _ => Ok(control.records().save_provider(standing.map(|row| row.id), row).await?.id),
+    }
+}
+
+async fn credentials(control: &Control, entry: &ChannelEntry, provider: ProviderId, rows: &ConfigRows) -> Result<(), BootFault> {
+    let standing: Vec<&CredentialRow> = rows.credentials.iter().filter(|row| row.provider_id == provider).collect();
+    let mut kept: Vec<CredentialId> = Vec::new();
+    // Who has the same secret is settled before names are looked at, so that two that swapped names keep their ids.
+    let mut others: Vec<&CredentialEntry> = Vec::new();
+    for given in &entry.credentials {
+        let same = standing.iter().find(|row| !kept.contains(&row.id) && same_secret(control, provider, row, given));
+        let Some(same) = same else {
+            others.push(given);
+            continue;
+        };
+        kept.push(same.id);
+        if same.enabled != given.enabled || same.name != given.name {
+            let row = NewCredential { name: given.name.clone(), enabled: given.enabled, ..same.row.clone() };
+            control.records().save_credential(Some(same.id), row).await?;
+        }
+    }
+    for given in others {
+        let named = standing.iter().find(|row| !kept.contains(&row.id) && row.name.is_some() && row.name == given.name);
+        let row = NewCredential {
+            provider_id: provider,
+            name: given.name.clone(),
+            kind: secret::API_KEY.into(),
+            secret_sealed: secret::seal_api_key(control.sealer(), provider, &given.api_key, &*control.platform().entropy),
+            enabled: given.enabled,
+        };
+        kept.push(control.records().save_credential(named.map(|row| row.id), row).await?.id);
+    }
+    for row in standing.iter().filter(|row| row.enabled && !kept.contains(&row.id)) {
+        control.records().save_credential(Some(row.id), NewCredential { enabled: false, ..row.row.clone() }).await?;
+        tracing::warn!(provider = %entry.name, credential = %row.id, "disabled: it is not in the configuration file any more");
+    }
+    Ok(())
+}
+
+fn same_secret(control: &Control, provider: ProviderId, row: &CredentialRow, given: &CredentialEntry) -> bool {
+    row.kind == secret::API_KEY
+        && secret::open_api_key(control.sealer(), provider, &row.secret_sealed).is_ok_and(|standing| standing == given.api_key)
+}
+
+async fn models(control: &Control, entry: &ChannelEntry, provider: ProviderId, rows: &ConfigRows) -> Result<(), BootFault> {
+    let Some(models) = &entry.models else { return Ok(()) };
+    let standing = || rows.models.iter().filter(|row| row.provider_id == provider);
+    for (at, model) in models.iter().enumerate() {
+        if models[..at].contains(model) {
+            continue;
+        }
+        match standing().find(|row| row.model_id == *model) {
+            Some(row) if row.enabled => {}
+            Some(row) => {
+                control.records().save_model(Some(row.id), NewModel { enabled: true, ..row.row.clone() }).await?;
+            }
+            None => {
+                let row = NewModel { provider_id: provider, model_id: model.clone(), display_name: None, enabled: true };
+                control.records().save_model(None, row).await?;
+            }
+        }
+    }
+    for row in standing().filter(|row| row.enabled && !models.contains(&row.model_id)) {
+        control.records().save_model(Some(row.id), NewModel { enabled: false, ..row.row.clone() }).await?;
+    }
+    Ok(())
+}
+
+async fn user(control: &Control, entry: &UserEntry, rows: &ConfigRows) -> Result<UserId, BootFault> {
+    let standing = rows.users.iter().find(|row| row.name == entry.name);
+    let password_hash = password_hash(control, entry, standing)?;
+    let row = NewUser { name: entry.name.clone(), password_hash, is_admin: entry.is_admin, enabled: entry.enabled };
+    match standing {
+        Some(standing) if standing.row == row => Ok(standing.id),
+        _ => Ok(control.records().save_user(standing.map(|row| row.id), row).await?.id),
+    }
+}
+
+/// The hash to keep: the standing one where it is of the same password.
+fn password_hash(control: &Control, entry: &UserEntry, standing: Option<&UserRow>) -> Result<Option<String>, BootFault> {
+    let Some(password) = &entry.password else { return Ok(None) };
+    let text = password.expose();
+    if is_hash(text) {
+        return Ok(Some(text.clone()));
+    }
+    let kept = standing.and_then(|row| row.password_hash.as_ref());
+    if let Some(kept) = kept.filter(|hash| control.passwords().verify(text, Some(hash))) {
+        return Ok(Some(kept.clone()));
+    }
+    let hashed = control.passwords().hash(text, &*control.platform().entropy);
+    hashed.map(Some).map_err(|fault| BootFault::User { name: entry.name.clone(), fault })
+}
+
+async fn user_key(control: &Control, entry: &UserEntry, given: &KeyEntry, user: UserId, rows: &ConfigRows) -> Result<(), BootFault> {
+    let digest = key::digest_text(given.api_key.expose());
+    let standing = rows.keys.iter().find(|row| row.digest == digest);
+    if standing.is_some_and(|row| row.user_id != user) {
+        return Err(BootFault::KeyTaken { name: entry.name.clone() });
+    }
+    let row = NewKey {
+        user_id: user,
+        digest,
+        prefix: key::prefix(given.api_key.expose()),
+        label: given.label.clone(),
+        expires_at: None,
+        enabled: given.enabled,
+    };
+    if standing.is_none_or(|standing| standing.row != row) {
+        control.records().save_key(standing.map(|row| row.id), row).await?;
+    }
+    Ok(())
+}
+
+/// With a list in the file, that list is what the user may use.
+async fn permissions(control: &Control, entry: &UserEntry, user: UserId, rows: &ConfigRows) -> Result<(), BootFault> {
+    let Some(patterns) = &entry.permissions else { return Ok(()) };
+    let standing = || rows.permissions.iter().filter(|row| row.user_id == user);
+    for pattern in patterns.iter().filter(|pattern| !standing().any(|row| row.pattern == **pattern)) {
+        control.records().save_permission(NewPermission { user_id: user, pattern: pattern.clone() }).await?;
+    }
+    for row in standing().filter(|row| !patterns.contains(&row.pattern)) {
+        control.records().delete_permission(row.id).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! `gproxy check`: everything that a start would find, without starting.
+
+use std::{fmt, sync::Arc};
+
+use super::{Config, Finding, Findings, Sources};
+use crate::{
+    admin::{Control, Stores, password::Passwords},
+    app::bootstrap,
+    base::Secret,
+    credentials::Sealer,
+    runtime::Platform,
+    store::persist::memory::MemoryStore,
+};
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Everything, errors first.
+    pub findings: Vec<Finding>,
+    /// Providers, users and models that would serve.
+    pub serving: String,
+}
+
+impl Report {
+    /// Whether a start would go well.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        !self.findings.iter().any(Finding::is_error)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for finding in &self.findings {
+            writeln!(f, "{finding}")?;
+        }
+        let errors = self.findings.iter().filter(|finding| finding.is_error()).count();
+        if errors == 0 { write!(f, "good: {}", self.serving) } else { write!(f, "{errors} error(s)") }
+    }
+}
+
+/// Reads the configuration, imports it into memory and compiles it there. Touches neither network nor database.
+pub async fn check(sources: &Sources<'_>, platform: &Platform) -> Report {
+    let (config, mut findings) = match Config::read(sources, platform) {
+        Ok(read) => read,
+        Err(Findings(findings)) => return Report { findings, serving: String::new() },
+    };
+    let store = Arc::new(MemoryStore::new(Arc::clone(&platform.clock)));
+    let stores = Stores { records: Arc::clone(&store) as _, ledger: store };
+    // Nothing that this seals or hashes is kept, so it may be weak.
+    let control = Control::new(stores, Sealer::new(Secret::new("check".into())), platform.clone()).with_passwords(Passwords::cheap());
+    let serving = match bootstrap::bootstrap(&control, &config).await {
+        Ok(_) => serving(&control, &config, &mut findings),
+        Err(fault) => {
+            findings.push(Finding::error("", None, fault.to_string()));
+            String::new()
+        }
+    };
+    if config.database_secret_key.is_none() && !config.is_sqlite() {
+        findings.push(Finding::error("DATABASE_SECRET_KEY", None, "is required with this database"));
+    }
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    Report { findings, serving }
+}
+
+fn serving(control: &Control, config: &Config, findings: &mut Vec<Finding>) -> String {
+    let snapshot = control.snapshot().load();
+    findings.extend(
+        snapshot
+            .faults()
+            .iter()
+            .map(|fault| Finding::error(format!("{} {:?}: {}", fault.what, fault.name, fault.path), None, &fault.message)),
+    );
+    let (users, channels) = config.file.as_ref().map_or((0, 0), |file| (file.users.len(), file.channels.len()));
+    let serving = snapshot.providers().len();
+    format!("{serving} of {channels} providers serve; {users} users beside admin; listening on {}:{}", config.host, config.port)
+}

@@ -1,0 +1,158 @@
+//! The one table of what a process can be told: flag, environment, place in the file, default. Help, look-up and the
+//! example file's test all read it.
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// A whole number.
+    Whole,
+    /// `true` or `false`; the bare flag means `true`.
+    Switch,
+    /// Texts; separated by commas where they are one text.
+    List,
+    /// A text that is shown nowhere. Its variable also exists with `_FILE`, naming a file that holds it.
+    Secret,
+}
+
+/// One thing that can be told.
+#[derive(Debug)]
+pub struct Knob {
+    /// The flag without its dashes; with `_` for `-` also the key in the file.
+    pub flag: &'static str,
+    /// Its variables; the first is the one in the documentation.
+    pub env: &'static [&'static str],
+    /// The section of the file that has it.
+    pub section: Option<&'static str>,
+    /// How it is written.
+    pub kind: Kind,
+    /// The default, in words where it is no value.
+    pub default: &'static str,
+    /// What it is.
+    pub help: &'static str,
+}
+
+impl Knob {
+    /// The key in the file.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.flag.replace('-', "_")
+    }
+}
+
+const fn knob(flag: &'static str, env: &'static [&'static str], default: &'static str, help: &'static str) -> Knob {
+    Knob { flag, env, section: None, kind: Kind::Text, default, help }
+}
+
+const fn at(section: &'static str, kind: Kind, knob: Knob) -> Knob {
+    Knob { section: Some(section), kind, ..knob }
+}
+
+const fn kind(kind: Kind, knob: Knob) -> Knob {
+    Knob { kind, ..knob }
+}
+
+/// Everything that can be told.
+pub static KNOBS: &[Knob] = &[
+    knob("config", &["GPROXY_CONFIG_PATH", "GPROXY_CONFIG"], "./gproxy.toml", "the configuration file"),
+    at("global", Kind::Text, knob("host", &["GPROXY_HOST"], "127.0.0.1", "address to listen on")),
+    at("global", Kind::Whole, knob("port", &["GPROXY_PORT"], "8787", "port to listen on")),
+    at("global", Kind::Text, knob("proxy", &["GPROXY_PROXY"], "none", "outbound proxy for providers without one of their own")),
+    at("global", Kind::Secret, knob("admin-key", &["GPROXY_ADMIN_KEY"], "generated once", "API key of the user admin")),
+    at(
+        "global",
+        Kind::Switch,
+        knob("mask-sensitive-info", &["GPROXY_MASK_SENSITIVE_INFO"], "true", "keep secrets and bodies out of the request records"),
+    ),
+    at("global", Kind::Text, knob("data-dir", &["GPROXY_DATA_DIR"], "./data", "directory of the database, the journal and the secret key")),
+    at(
+        "global",
+        Kind::Secret,
+        knob("dsn", &["GPROXY_DSN"], "sqlite://{data_dir}/gproxy.db?mode=rwc", "database: sqlite, postgres or mysql address"),
+    ),
+    kind(
+        Kind::Secret,
+        knob("database-secret-key", &["DATABASE_SECRET_KEY"], "{data_dir}/secret.key with SQLite, else required", "seals secrets at rest"),
+    ),
+    at(
+        "runtime",
+        Kind::Whole,
+        knob(
+            "storage-write-queue-capacity",
+            &["GPROXY_STORAGE_WRITE_QUEUE_CAPACITY"],
+            "4096",
+            "entries that may wait for the database in memory",
+        ),
+    ),
+    at(
+        "runtime",
+        Kind::Whole,
+        knob("storage-write-max-batch-size", &["GPROXY_STORAGE_WRITE_MAX_BATCH_SIZE"], "1024", "entries in one transaction at most"),
+    ),
+    at(
+        "runtime",
+        Kind::Whole,
+        knob(
+            "storage-write-aggregate-window-ms",
+            &["GPROXY_STORAGE_WRITE_AGGREGATE_WINDOW_MS"],
+            "25",
+            "how long a batch gathers, milliseconds",
+        ),
+    ),
+    kind(
+        Kind::Switch,
+        knob("bootstrap-force-config", &["GPROXY_BOOTSTRAP_FORCE_CONFIG"], "false", "apply the file at each boot and whenever it changes"),
+    ),
+    at("runtime", Kind::Text, knob("log-format", &["GPROXY_LOG_FORMAT"], "text", "text or json")),
+    at(
+        "runtime",
+        Kind::Text,
+        knob("log-level", &["GPROXY_LOG_LEVEL", "RUST_LOG"], "info", "error, warn, info, debug, trace, or a filter like gproxy=debug,info"),
+    ),
+    at(
+        "runtime",
+        Kind::List,
+        knob("trusted-proxies", &["GPROXY_TRUSTED_PROXIES"], "127.0.0.0/8,::1/128", "networks whose X-Forwarded-For is believed"),
+    ),
+    at(
+        "runtime",
+        Kind::List,
+        knob("cors-origins", &["GPROXY_CORS_ORIGINS"], "none", "origins whose pages may call data routes, as scheme://host[:port]"),
+    ),
+    at("runtime", Kind::Whole, knob("max-in-flight", &["GPROXY_MAX_IN_FLIGHT"], "1024", "requests at once; more are refused")),
+    at("runtime", Kind::Whole, knob("body-limit", &["GPROXY_BODY_LIMIT"], "52428800", "bytes of one request body at most")),
+    at(
+        "runtime",
+        Kind::Whole,
+        knob("drain-seconds", &["GPROXY_DRAIN_SECONDS"], "30", "how long requests in flight may finish at shutdown"),
+    ),
+];
+
+/// Variables of the reference that we know and do not serve.
+pub static UNSERVED_ENV: &[&str] = &[
+    "GPROXY_SPOOF",
+    "GPROXY_SPOOF_EMULATION",
+    "GPROXY_HF_TOKEN",
+    "GPROXY_HF_URL",
+    "GPROXY_UPDATE_SOURCE",
+    "GPROXY_INSTANCE_ID",
+    "GPROXY_REDIS_URL",
+    "GPROXY_MASTER_KEY",
+    "GPROXY_PERSISTENCE",
+    "GPROXY_IMPORT_FILE",
+    "GPROXY_ADMIN_USER",
+    "GPROXY_ADMIN_PASSWORD",
+    "GPROXY_ADMIN_API_KEY",
+    "GPROXY_MAX_ATTEMPTS",
+    "GPROXY_UPDATE_CHANNEL",
+    "GPROXY_UPDATE_RESTART",
+    "GPROXY_AUTOSTART",
+    "GPROXY_UPSTREAM_PROXY_URL",
+];
+
+/// Finds a knob by its flag.
+#[must_use]
+pub fn find(flag: &str) -> Option<&'static Knob> {
+    KNOBS.iter().find(|knob| knob.flag == flag)
+}

@@ -1,0 +1,38 @@
+//! The command line, made from the table of knobs. `main` only parses it.
+
+use std::collections::BTreeMap;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::config::knob::{KNOBS, Kind, Knob};
+
+/// The command line: every knob as a flag, and the subcommands.
+#[must_use]
+pub fn command() -> Command {
+    Command::new("gproxy")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("One LLM gateway between every client dialect and every provider")
+        .args(KNOBS.iter().map(flag))
+        .subcommand(Command::new("check").about("Say what a start would find wrong with the configuration, and exit"))
+}
+
+/// The flags that were given, by name.
+#[must_use]
+pub fn given(matches: &ArgMatches) -> BTreeMap<&'static str, String> {
+    KNOBS.iter().filter_map(|knob| Some((knob.flag, matches.get_one::<String>(knob.flag)?.clone()))).collect()
+}
+
+fn flag(knob: &'static Knob) -> Arg {
+    let variable = knob.env.first().copied().unwrap_or_default();
+    let arg = Arg::new(knob.flag)
+        .long(knob.flag)
+        .global(true)
+        .action(ArgAction::Set)
+        .help(format!("{} [env: {variable}] [default: {}]", knob.help, knob.default));
+    match knob.kind {
+        Kind::Switch => arg.num_args(0..=1).default_missing_value("true").value_name("BOOL"),
+        Kind::Whole => arg.value_name("NUMBER"),
+        Kind::List => arg.value_name("LIST"),
+        Kind::Text | Kind::Secret => arg.value_name("TEXT"),
+    }
+}
