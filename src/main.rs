@@ -1,2 +1,82 @@
-//! The `gproxy` program.
-fn main() {}
+//! The `gproxy` program: reads what it is told, builds the native runtime, and hands over.
+
+use std::{io, path::Path, process::ExitCode};
+
+use gproxy::{
+    app::{
+        config::{Config, Findings, Sources, check},
+        flags,
+    },
+    http::native::host,
+    runtime::native,
+};
+
+fn main() -> ExitCode {
+    let matches = flags::command().get_matches();
+    let read = |path: &Path| std::fs::read_to_string(path);
+    let sources = Sources { flags: flags::given(&matches), env: environment(), read: &read };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&format!("the runtime cannot start: {error}")),
+    };
+    runtime.block_on(async {
+        let (platform, tasks) = native::platform();
+        if matches.subcommand_matches("check").is_some() {
+            let report = check(&sources, &platform).await;
+            say(&report.to_string());
+            return if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
+        let (config, warnings) = match Config::read(&sources, &platform) {
+            Ok(read) => read,
+            Err(Findings(findings)) => {
+                let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+                return failed(&lines.join("\n"));
+            }
+        };
+        host::init_log(&config);
+        for warning in warnings {
+            tracing::warn!(%warning, "configuration");
+        }
+        match host::run(config, platform, tasks).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(fault) => failed(&describe(&fault)),
+        }
+    })
+}
+
+/// One core is served best by one thread; more share the work.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut builder = if cores == 1 { tokio::runtime::Builder::new_current_thread() } else { tokio::runtime::Builder::new_multi_thread() };
+    builder.enable_all().build()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the environment is read here and nowhere else")]
+fn environment() -> std::collections::BTreeMap<String, String> {
+    std::env::vars().collect()
+}
+
+/// An error with its causes, in one line.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of a subcommand")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+#[expect(clippy::print_stderr, reason = "there is no log yet")]
+fn failed(text: &str) -> ExitCode {
+    eprintln!("gproxy: {text}");
+    ExitCode::FAILURE
+}

@@ -20,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::{body, upgrade};
 use crate::{
+    app::config::Network,
     http::{
         cors::Cors,
         data,
@@ -44,7 +45,7 @@ pub struct Serving {
     /// Browser access to data routes.
     pub cors: Cors,
     /// Peers whose word about the client's address is taken.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<Network>,
     /// Whether new work is wanted.
     pub readiness: Arc<Readiness>,
 }
@@ -173,8 +174,8 @@ async fn route(serving: &Serving, request: Request<Incoming>, peer: IpAddr) -> R
 }
 
 /// The client's address: the peer's, or what a trusted proxy says.
-fn client_address<T>(request: &Request<T>, peer: IpAddr, trusted: &[IpAddr]) -> IpAddr {
-    let is_trusted = |address: &IpAddr| address.is_loopback() || trusted.contains(address);
+fn client_address<T>(request: &Request<T>, peer: IpAddr, trusted: &[Network]) -> IpAddr {
+    let is_trusted = |address: &IpAddr| address.is_loopback() || trusted.iter().any(|network| network.contains(*address));
     if !is_trusted(&peer) {
         return peer;
     }

@@ -21,13 +21,29 @@ use crate::runtime::{BoxFuture, Clock, Entropy, Instant, Platform};
 #[must_use]
 pub fn platform() -> (Platform, Arc<Tasks>) {
     let tasks = Arc::new(Tasks::default());
+    let transport = Arc::new(HyperTransport::new());
+    sweep(&transport);
     let platform = Platform {
         clock: Arc::new(SystemClock::new()),
         spawn: Arc::clone(&tasks) as _,
         entropy: Arc::new(SystemEntropy),
-        transport: Arc::new(HyperTransport::new()),
+        transport,
     };
     (platform, tasks)
+}
+
+/// Closes idle connections now and then, as long as the transport lives. Without a runtime nothing is opened that could be idle.
+#[expect(clippy::disallowed_methods, reason = "it ends with the transport; nothing waits for it at shutdown")]
+fn sweep(transport: &Arc<HyperTransport>) {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    let transport = Arc::downgrade(transport);
+    runtime.spawn(async move {
+        while let Some(transport) = transport.upgrade() {
+            transport.sweep();
+            drop(transport);
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+    });
 }
 
 /// The system's clocks.

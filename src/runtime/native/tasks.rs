@@ -22,16 +22,15 @@ pub struct Tasks {
 #[derive(Default)]
 struct State {
     running: AtomicUsize,
-    idle: Notify,
+    ended: Notify,
 }
 
 struct Running(Arc<State>);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if self.0.running.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.idle.notify_waiters();
-        }
+        self.0.running.fetch_sub(1, Ordering::AcqRel);
+        self.0.ended.notify_waiters();
     }
 }
 
@@ -42,13 +41,13 @@ impl Tasks {
         self.state.running.load(Ordering::Acquire)
     }
 
-    /// Waits until none runs, at most `limit`; tells whether none does.
+    /// Waits until no more than `resident` run, at most `limit`; tells whether it came to that.
     #[expect(clippy::disallowed_methods, reason = "the native runtime may use its own timers")]
-    pub async fn drain(&self, limit: Duration) -> bool {
+    pub async fn drain(&self, resident: usize, limit: Duration) -> bool {
         let idle = async {
             loop {
-                let notified = self.state.idle.notified();
-                if self.running() == 0 {
+                let notified = self.state.ended.notified();
+                if self.running() <= resident {
                     return;
                 }
                 notified.await;

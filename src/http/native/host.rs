@@ -1,0 +1,201 @@
+//! One process from its start to its end: stores, journal, snapshot, server; and back in the other order.
+
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::server::{ControlPlane, Server, Serving};
+use crate::{
+    admin::{Control, Stores},
+    app::{
+        bootstrap::{self, BootFault, Booted},
+        config::{Config, KeyFault, LogFormat, database_key},
+        reload,
+    },
+    base::Secret,
+    credentials::Sealer,
+    http::{api, cors::Cors, ops::Readiness},
+    observe::Metrics,
+    pipeline::{Engine, Limits},
+    runtime::{Body, Platform, native::Tasks},
+    store::persist::{
+        StoreFault,
+        journal::{FileJournal, JournalConfig, OpenFault},
+        sql::SqlStore,
+        writer::{Writer, WriterConfig},
+    },
+};
+
+/// The largest body of the admin API, in bytes.
+const ADMIN_BODY: u64 = 10 << 20;
+/// How long the journal may take to reach the database at the end. What does not is written at the next start.
+const LAST_WRITES: Duration = Duration::from_secs(10);
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum HostFault {
+    /// The database is down, or not ours.
+    #[error("the database cannot be used")]
+    Store(#[from] StoreFault),
+    /// The journal beside it cannot be used.
+    #[error("the journal cannot be used")]
+    Journal(#[from] OpenFault),
+    /// No key for the secrets.
+    #[error(transparent)]
+    Key(#[from] KeyFault),
+    /// The configuration cannot be brought up.
+    #[error(transparent)]
+    Boot(#[from] BootFault),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Which one.
+        address: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Sends log lines to standard output, in the form that was asked for.
+pub fn init_log(config: &Config) {
+    let filter = EnvFilter::try_new(&config.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
+    let set = match config.log_format {
+        LogFormat::Text => lines.try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+    // A subscriber that stands already is somebody's choice, in a test for instance.
+    drop(set);
+}
+
+/// Serves until a signal says stop.
+///
+/// # Errors
+/// [`HostFault`], before anything is served.
+pub async fn run(config: Config, platform: Platform, tasks: Arc<Tasks>) -> Result<(), HostFault> {
+    let sealer = Sealer::new(database_key(&config, &*platform.entropy)?);
+    let store = Arc::new(SqlStore::open(config.dsn.expose()).await?);
+    let replay = FileJournal::open(JournalConfig::beside(&config.data_dir))?;
+    let journal = Arc::clone(&replay.journal);
+    let queue = &config.write_queue;
+    let settings = WriterConfig { queue_capacity: queue.capacity, max_batch: queue.max_batch, window: queue.window };
+    let writer = Writer::new(replay, Arc::clone(&store) as _, Arc::clone(&platform.clock), settings);
+    let stores = Stores { records: Arc::clone(&store) as _, ledger: Arc::clone(&store) as _ };
+    let control = Arc::new(Control::new(stores, sealer, platform.clone()));
+    let Booted { admin_key, .. } = bootstrap::bootstrap(&control, &config).await?;
+    let server = listen(&config).await?;
+    let keepers = keep(&journal, &writer, &platform);
+    let serving = serving(&config, &control, &journal);
+    let drain = config.drain;
+    announce(&server, admin_key.as_ref());
+    reload::watch(Arc::clone(&control), Arc::new(config));
+    let resident = tasks.running();
+    server.run(serving, stop(), drain).await;
+    if !tasks.drain(resident, drain).await {
+        tracing::warn!("some sessions were still open at the end of the drain time");
+    }
+    end(&journal, &writer, &store).await;
+    keepers.iter().for_each(tokio::task::JoinHandle::abort);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn listen(config: &Config) -> Result<Server, HostFault> {
+    let address = format!("{}:{}", config.host, config.port);
+    let fault = |source| HostFault::Listen { address: address.clone(), source };
+    let mut found = tokio::net::lookup_host((config.host.as_str(), config.port)).await.map_err(fault)?;
+    let first: SocketAddr = found.next().ok_or_else(|| fault(std::io::ErrorKind::AddrNotAvailable.into()))?;
+    Server::bind(first).await.map_err(fault)
+}
+
+/// The tasks that live as long as the process.
+#[expect(clippy::disallowed_methods, reason = "they outlive every call and are ended last, after the platform's own tasks")]
+fn keep(journal: &Arc<FileJournal>, writer: &Arc<Writer>, platform: &Platform) -> Vec<tokio::task::JoinHandle<()>> {
+    let (writing, flushed, synced) = (Arc::clone(writer), Arc::clone(journal), Arc::clone(journal));
+    let (flush_clock, sync_clock) = (Arc::clone(&platform.clock), Arc::clone(&platform.clock));
+    vec![
+        tokio::spawn(async move { writing.run().await }),
+        tokio::spawn(async move { flushed.keep_flushed(flush_clock).await }),
+        tokio::spawn(async move { synced.keep_synced(sync_clock).await }),
+    ]
+}
+
+fn serving(config: &Config, control: &Arc<Control>, journal: &Arc<FileJournal>) -> Serving {
+    let limits = Limits { body: config.body_limit as u64, in_flight: config.max_in_flight };
+    let metrics = Arc::new(Metrics::new());
+    let engine = Engine::new(control.snapshot().clone(), control.platform().clone(), Arc::clone(journal) as _, metrics, limits);
+    Serving {
+        engine,
+        control: control_plane(control),
+        cors: if config.cors_origins.is_empty() { Cors::Any } else { Cors::Only(config.cors_origins.clone()) },
+        trusted_proxies: config.trusted_proxies.clone(),
+        readiness: Arc::new(Readiness::default()),
+    }
+}
+
+/// The admin API over whole bodies.
+fn control_plane(control: &Arc<Control>) -> ControlPlane {
+    let control = Arc::clone(control);
+    Arc::new(move |request: Request<Body>, peer| {
+        let control = Arc::clone(&control);
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            match body.collect(ADMIN_BODY).await {
+                Ok(body) => api::serve(&control, Request::from_parts(parts, body), peer).await.map(Body::from),
+                Err(_) => too_large().map(Body::from),
+            }
+        })
+    })
+}
+
+fn too_large() -> Response<Bytes> {
+    let message = format!("the body broke off or is larger than the {ADMIN_BODY} bytes allowed here");
+    let body = serde_json::json!({"error": {"message": message, "type": "request_too_large", "field": null}}).to_string();
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = http::StatusCode::PAYLOAD_TOO_LARGE;
+    response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Says where it serves, and shows a fresh key this once. Standard error, so that no log keeps the key.
+#[expect(clippy::print_stderr, reason = "a key is shown once, to the person who started the program, and to no log")]
+fn announce(server: &Server, admin_key: Option<&Secret<String>>) {
+    let address = server.address().map_or_else(|_| "?".to_owned(), |address| address.to_string());
+    tracing::info!(address, "serving");
+    if let Some(key) = admin_key {
+        eprintln!("\n  GPROXY serves at http://{address}\n  The key of the user admin, shown only now:\n\n      {}\n", key.expose());
+    }
+}
+
+/// Resolves at SIGTERM or SIGINT.
+fn stop() -> impl Future<Output = ()> {
+    let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+    async move {
+        let [Ok(mut terminate), Ok(mut interrupt)] = signals else {
+            tracing::warn!("signals cannot be heard; only a kill will stop this");
+            return std::future::pending().await;
+        };
+        // Hearing a signal twice or not at all loses nothing: the first one is enough.
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("asked to stop; draining"),
+            _ = interrupt.recv() => tracing::info!("interrupted; draining"),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the native host may use the runtime's timers")]
+async fn end(journal: &FileJournal, writer: &Writer, store: &SqlStore) {
+    if let Err(fault) = journal.flush() {
+        tracing::error!(%fault, "the journal's last entries cannot be written");
+    }
+    if tokio::time::timeout(LAST_WRITES, writer.drain()).await.is_err() {
+        tracing::warn!("the database is slow; the journal's rest is written at the next start");
+    }
+    if let Err(fault) = store.close().await {
+        tracing::warn!(%fault, "the database did not close well");
+    }
+}
