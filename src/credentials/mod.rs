@@ -1,3 +1,5 @@
-//! stand-in until the sealed one lands
+//! The secrets that providers are called with: how they rest.
+
 mod seal;
+
 pub use seal::{SealFault, Sealer};

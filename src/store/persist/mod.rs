@@ -11,6 +11,8 @@ use crate::{
     },
 };
 
+#[cfg(all(test, feature = "native"))]
+mod fixture;
 #[cfg(feature = "native")]
 pub mod journal;
 pub mod memory;

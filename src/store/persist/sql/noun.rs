@@ -201,7 +201,7 @@ impl Noun for NewPermission {
     }
 }
 
-/// A text to bind. PostgreSQL refuses NUL in texts, and one such name must not stop the writer: it is shown as U+FFFD everywhere.
+/// A text to bind. PostgreSQL refuses NUL in texts, and one such name must not stop the writer: it becomes U+FFFD.
 pub(super) fn text(text: &str) -> Value {
     Value::String(Some(if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text.to_owned() }))
 }
