@@ -24,6 +24,8 @@ mod claude;
 mod custom;
 #[path = "deepseek/mod.rs"]
 mod deepseek;
+#[path = "demo/mod.rs"]
+mod demo;
 #[path = "groq/mod.rs"]
 mod groq;
 #[path = "openai/mod.rs"]
@@ -69,6 +71,7 @@ pub static CHANNELS: &[ChannelRow] = &[
     folder::<groq::Groq>(&[]),
     folder::<openrouter::OpenRouter>(&[]),
     folder::<custom::Custom>(&[]),
+    folder::<demo::Demo>(&[]),
     vendor(&openai_compatible("nvidia", "https://integrate.api.nvidia.com")),
     vendor(&openai_compatible("xai", "https://api.x.ai")),
     vendor(&VendorSpec { id: "vercel", base_url: "https://ai-gateway.vercel.sh", cells: VERCEL, proof: auth::always_bearer }),
