@@ -5,6 +5,7 @@ pub mod fault;
 pub mod frame;
 mod operation;
 pub mod peek;
+mod scan;
 pub mod splice;
 
 pub use operation::{Family, Operation, OperationGroup, OperationKey, OperationKind};

