@@ -147,7 +147,13 @@ def camel(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     names = {key: re.sub(r"_(\w)", lambda match: match[1].upper(), key) for key in node}
-    return {names[key]: part if key in _FREE else camel(part) for key, part in node.items()}
+    return {names[key]: _inner(key, part) for key, part in node.items()}
+
+
+def _inner(key: str, part: Any) -> Any:
+    if key == "properties" and isinstance(part, dict):
+        return {name: camel(schema) for name, schema in part.items()}
+    return part if key in _FREE else camel(part)
 
 
 def _bytes(node: Any, path: str) -> None:
