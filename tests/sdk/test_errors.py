@@ -72,9 +72,8 @@ def test_openai_responses_bad_body(target: Target, field: str) -> None:
 
 
 @pytest.mark.sdk("openai")
+@pytest.mark.needs("strict")
 def test_openai_unpaired_call(target: Target) -> None:
-    if target.name == "demo":
-        pytest.skip("the demo channel takes anything")
     call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
     messages: Any = [*USER, {"role": "assistant", "content": None, "tool_calls": [call]}, *USER]
     with pytest.raises(openai.BadRequestError) as caught:

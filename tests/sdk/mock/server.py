@@ -64,6 +64,10 @@ class Refusal(Exception):
         self.status, self.body, self.headers = status, body, headers or {}
 
 
+class Cut(Exception):
+    """Raised by frames: the connection breaks here."""
+
+
 class Provider(Protocol):
     """A dialect: answers a request, or raises a `Refusal`."""
 
@@ -225,8 +229,11 @@ def _handler(mock: Mock) -> type[BaseHTTPRequestHandler]:
             self.send_header("transfer-encoding", "chunked")
             self.end_headers()
             frames = reply.frames if mock.seed is None else split(reply.frames, mock.seed)
-            for frame in frames:
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(frame), frame))
-            self.wfile.write(b"0\r\n\r\n")
+            try:
+                for frame in frames:
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(frame), frame))
+                self.wfile.write(b"0\r\n\r\n")
+            except Cut:
+                self.close_connection = True
 
     return Handler
