@@ -66,7 +66,7 @@ def target(request: pytest.FixtureRequest) -> Target:
     """One target: through the gateway by prefixed model ids, or the mock itself."""
     name: str = request.param
     if request.config.getoption("--direct"):
-        running: mock.Mock = getattr(request.getfixturevalue("upstreams"), name)
+        running = getattr(request.getfixturevalue("upstreams"), name)
         return make(name, running.url, mock.KEYS[name])
     base = request.getfixturevalue("gateway").base
     return make(name, base, CLIENT_KEY, prefix=f"{CHANNELS[name]}/")

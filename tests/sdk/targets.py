@@ -33,7 +33,7 @@ _MODELS: dict[str, dict[str, str]] = {
 # What a target does not promise: the demo channel echoes, it does not think, look or fill schemas; some routes are OpenAI's alone.
 _OPENAI_ONLY = frozenset({"state", "media"})
 _LACKS = {
-    "demo": frozenset({"parallel", "schema", "images", "system", "thinks", "stops"}) | _OPENAI_ONLY,
+    "demo": frozenset({"parallel", "schema", "images", "system", "thinks", "stops", "faults", "strict"}) | _OPENAI_ONLY,
     "anthropic": _OPENAI_ONLY,
     "gemini": _OPENAI_ONLY,
 }

@@ -335,6 +335,53 @@ def test_responses_refuses(name: str, mocks: mock.Mocks) -> None:
     openai_refuses(mocks.openai.url + "/v1/responses", *RESPONSES_BAD[name])
 
 
+# --- the list itself
+
+LINES: dict[str, list[tuple[dict[str, Any], str]]] = {
+    "unpaired tool calls or results": [
+        *((CLAUDE_BAD, name) for name in ("use without a result", "use at the end", "one of two unanswered", "result without a use")),
+        *((GEMINI_BAD, name) for name in ("call without a response", "call at the end", "one of two unanswered", "response without a call")),
+        *((CHAT_BAD, name) for name in ("call unanswered", "call at the end", "answer without a call")),
+        *((RESPONSES_BAD, name) for name in ("call unanswered", "output without a call")),
+    ],
+    "wrong ids": [
+        *((CLAUDE_BAD, name) for name in ("result of a wrong id", "id of a foreign form", "one id twice")),
+        *((GEMINI_BAD, name) for name in ("response of a wrong id", "response of a wrong name")),
+        *((CHAT_BAD, name) for name in ("answer of a wrong id",)),
+        *((RESPONSES_BAD, name) for name in ("output of a wrong id", "item id of a foreign form", "one call twice")),
+    ],
+    "missing max_tokens (Claude)": [(CLAUDE_BAD, "max_tokens missing")],
+    "unknown fields (Claude, Gemini)": [
+        *((CLAUDE_BAD, name) for name in ("unknown top member", "unknown block member")),
+        *((GEMINI_BAD, name) for name in ("unknown top member", "unknown part member", "unknown config member")),
+    ],
+    "foreign, altered or missing thinking signatures": [
+        *((CLAUDE_BAD, name) for name in ("foreign signature", "altered thinking", "empty signature", "signature missing", "thinking missing")),
+        *((GEMINI_BAD, name) for name in ("signature missing", "signature foreign", "signature of another call")),
+        *((RESPONSES_BAD, name) for name in ("foreign encrypted content", "encrypted content of another item")),
+    ],
+    "schemas that Gemini does not take": [
+        (GEMINI_BAD, f"schema with {what}") for what in ("$ref", "additionalProperties", "$schema", "const", "a list of types")
+    ],
+    "empty text blocks": [(CLAUDE_BAD, name) for name in ("empty text block", "empty system block", "empty text in a result")],
+    "a tool result that does not follow its call": [
+        *((CLAUDE_BAD, name) for name in ("result too late",)),
+        *((GEMINI_BAD, name) for name in ("response too late",)),
+        *((CHAT_BAD, name) for name in ("answer too late",)),
+        *((RESPONSES_BAD, name) for name in ("output before its call",)),
+    ],
+    "bad base64": [(table, "bad base64") for table in (CLAUDE_BAD, GEMINI_BAD, CHAT_BAD, RESPONSES_BAD)],
+}
+"""What a strict mock refuses, each line with the cases that prove it."""
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_each_line_has_its_proof(line: str) -> None:
+    assert LINES[line]
+    for table, name in LINES[line]:
+        assert name in table, f"{line}: no case {name!r}"
+
+
 # --- doors, ledger, recorded traffic -----------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,8 @@ from .gemini import Gemini
 from .openai import OpenAi
 from .server import Mock
 
+__all__ = ["KEYS", "Mock", "Mocks", "start"]
+
 KEYS = {
     "openai": "sk-upstream-openai-canary-1f0c",
     "anthropic": "sk-ant-upstream-canary-2b7d",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from . import brain, openai_chat
+from . import brain, faults, openai_chat
 from .anthropic_rules import invalid, judge, refusal
 from .openai_rules import refusal as openai_refusal
 from .server import Refusal, Reply, Request, sse
@@ -34,7 +34,8 @@ class Anthropic:
         self.admit(request)
         match (request.method, request.path.strip("/").split("/")):
             case ("POST", ["v1", "messages"]):
-                reply = messages(self._read(request), beta=_beta(request))
+                body = self._read(request)
+                reply = faults.spoil(messages(body, beta=_beta(request)), body.get("model"))
             case ("POST", ["v1", "messages", "count_tokens"]):
                 reply = count(self._read(request), beta=_beta(request))
             case ("GET", ["v1", "models"]):
@@ -138,10 +139,15 @@ def read(request: Request) -> Json:
 
 
 def known(model: str) -> str:
-    """A model that exists."""
-    if model not in MODELS:
+    """A model that exists, or one that misbehaves."""
+    faults.raise_for(model, _fault)
+    if model not in (*MODELS, *faults.MODELS):
         raise refusal(404, "not_found_error", f"model: {model}")
     return model
+
+
+def _fault(status: int, message: str) -> Refusal:
+    return refusal(status, {429: "rate_limit_error", 529: "overloaded_error"}.get(status, "api_error"), message)
 
 
 def describe(model: str) -> Json:

@@ -8,7 +8,7 @@ from typing import Any
 
 from google.ai import generativelanguage_v1beta as api
 
-from . import brain, openai, openai_chat, openai_more
+from . import brain, faults, openai, openai_chat, openai_more
 from .gemini_rules import camel, invalid, judge, parse, refusal, sign
 from .server import Reply, Request
 
@@ -76,7 +76,7 @@ class Gemini:
             case "generateContent":
                 return generate(body, model)
             case "streamGenerateContent":
-                return stream(body, model, request.param("alt"))
+                return faults.spoil(stream(body, model, request.param("alt")), model)
             case "countTokens":
                 return count(body, model)
             case "embedContent":
@@ -87,8 +87,10 @@ class Gemini:
 
 
 def known(model: str, version: str, verb: str) -> str:
-    """A model that exists."""
-    if model not in MODELS:
+    """A model that exists, or one that misbehaves."""
+    # Google knows no 529: an overload is its 503.
+    faults.raise_for(model, lambda status, message: refusal(min(status, 503), message))
+    if model not in (*MODELS, *faults.MODELS):
         message = f"models/{model} is not found for API version {version}, or is not supported for {verb}. Call ListModels to see the list of "
         raise refusal(404, message + "available models and their supported methods.")
     return model

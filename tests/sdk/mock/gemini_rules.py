@@ -39,7 +39,7 @@ _NEWER = {
 _UNKNOWN = re.compile(r'Message type "(?:[\w.]+\.)?(\w+)" has no field named "([^"]+)" at "\w+\.?([^"]*)"')
 _SKIPS = ("skip_thought_signature_validator", "context_engineering_is_the_way_to_go")
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,127}")
-_STATUS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED"}
+_STATUS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE"}
 _CALL_TURN = "Please ensure that function call turn comes immediately after a user turn or after a function response turn."
 _ANSWER_TURN = "Please ensure that function response turn comes immediately after a function call turn."
 _AMOUNT = "Please ensure that the number of function response parts is equal to the number of function call parts of the function call turn."
@@ -147,7 +147,13 @@ def camel(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     names = {key: re.sub(r"_(\w)", lambda match: match[1].upper(), key) for key in node}
-    return {names[key]: part if key in _FREE else camel(part) for key, part in node.items()}
+    return {names[key]: _inner(key, part) for key, part in node.items()}
+
+
+def _inner(key: str, part: Any) -> Any:
+    if key == "properties" and isinstance(part, dict):
+        return {name: camel(schema) for name, schema in part.items()}
+    return part if key in _FREE else camel(part)
 
 
 def _bytes(node: Any, path: str) -> None:

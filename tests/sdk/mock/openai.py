@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
-from . import brain, openai_chat, openai_more, openai_responses
+from . import brain, faults, openai_chat, openai_more, openai_responses
 from .openai_rules import invalid, refusal
-from .server import Reply, Request
+from .server import Refusal, Reply, Request
 
 Json = dict[str, Any]
 
@@ -67,7 +68,7 @@ class OpenAi:
         if steps == ["audio", "transcriptions"]:
             return openai_more.transcription(request)
         route = "/".join(steps)
-        plain = {
+        plain: dict[str, Callable[[Json], Reply]] = {
             "completions": openai_more.completion,
             "embeddings": openai_more.embeddings,
             "images/generations": openai_more.images,
@@ -83,7 +84,7 @@ class OpenAi:
         body = read(request)
         if isinstance(body.get("model"), str):
             known(body["model"], MODELS)
-        return plain[route](body)
+        return faults.spoil(plain[route](body), body.get("model"))
 
 
 def read(request: Request) -> Json:
@@ -100,10 +101,18 @@ def read(request: Request) -> Json:
 
 
 def known(model: str, models: tuple[str, ...]) -> str:
-    """A model that exists."""
+    """A model that exists, or one that misbehaves."""
+    faults.raise_for(model, _fault)
+    if model in faults.MODELS:
+        return model
     if model not in models:
         raise refusal(404, f"The model `{model}` does not exist or you do not have access to it.", code="model_not_found")
     return model
+
+
+def _fault(status: int, message: str) -> Refusal:
+    kind, code = {429: ("requests", "rate_limit_exceeded"), 500: ("server_error", None)}.get(status, ("service_unavailable_error", None))
+    return refusal(status, message, kind=kind, code=code)
 
 
 def describe(model: str, owner: str) -> Json:

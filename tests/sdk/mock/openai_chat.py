@@ -121,7 +121,7 @@ def _tool(tool: Json) -> brain.Tool:
 def _choice(choice: Any) -> str:
     if isinstance(choice, dict):
         return (choice.get("function") or {}).get("name") or "any"
-    return {"required": "any", None: "auto"}.get(choice, choice)
+    return "any" if choice == "required" else str(choice or "auto")
 
 
 def _text(content: Any) -> str:

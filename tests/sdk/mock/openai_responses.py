@@ -220,7 +220,7 @@ def _summary(where: Json, item: Json) -> Iterator[Json]:
 def _choice(choice: Any) -> str:
     if isinstance(choice, dict):
         return choice.get("name") or "any"
-    return {"required": "any", None: "auto"}.get(choice, choice)
+    return "any" if choice == "required" else str(choice or "auto")
 
 
 def _text(content: Any) -> str:

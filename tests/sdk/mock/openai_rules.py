@@ -23,6 +23,16 @@ _NEWER = frozenset({"client_metadata", "stream_options", "generate"})
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _REASONERS = re.compile(r"(gpt-5|o\d)")
 _PREFIXES = {"message": "msg", "function_call": "fc", "reasoning": "rs", "custom_tool_call": "ctc"}
+# The types of the members that these rules look into, where no public file judges them first.
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    **{name: list for name in ("tools", "messages", "include")},
+    **{name: (int, float) for name in ("temperature", "top_p", "frequency_penalty", "presence_penalty")},
+    **{name: int for name in ("max_tokens", "max_completion_tokens", "max_output_tokens", "n", "seed")},
+    **{name: bool for name in ("stream", "store", "parallel_tool_calls", "background")},
+    **{name: dict for name in ("response_format", "stream_options", "reasoning", "text", "metadata")},
+    **{name: (str, dict) for name in ("tool_choice",)},
+    **{name: (str, list) for name in ("input", "stop", "prompt")},
+}
 _OUTPUTS = {"function_call_output": "function_call", "custom_tool_call_output": "custom_tool_call"}
 
 
@@ -49,6 +59,9 @@ def shape(schema: str, body: Json, required: dict[str, type | tuple[type, ...]])
             raise invalid(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
         if not isinstance(body[name], kind):
             raise invalid(f"Invalid type for '{name}'.", name, "invalid_type")
+    for name, kind in _KINDS.items():
+        if body.get(name) is not None and not isinstance(body[name], kind):
+            raise invalid(f"Invalid type for '{name}': got {type(body[name]).__name__} instead.", name, "invalid_type")
     judge = spec.load()
     if judge is None:
         return

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 import threading
+import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -60,6 +62,10 @@ class Refusal(Exception):
     def __init__(self, status: int, body: Json, headers: dict[str, str] | None = None) -> None:
         super().__init__(json.dumps(body))
         self.status, self.body, self.headers = status, body, headers or {}
+
+
+class Cut(Exception):
+    """Raised by frames: the connection breaks here."""
 
 
 class Provider(Protocol):
@@ -135,8 +141,7 @@ class Mock:
 
     def __init__(self, provider: Provider, *, seed: int | None = None) -> None:
         self.provider, self.seed, self.ledger = provider, seed, Ledger()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
@@ -164,8 +169,21 @@ class Mock:
             reply = self.provider.answer(request)
         except Refusal as refusal:
             reply = Reply.of(refusal.body, refusal.status, headers=refusal.headers)
+        except Exception:
+            # The mock's own fault: loud in the answer and in the ledger, never a cut connection.
+            reply = Reply(500, traceback.format_exc().encode(), content_type="text/plain")
         self.ledger.note(request, reply)
         return reply
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is no error; anything else is told."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def _handler(mock: Mock) -> type[BaseHTTPRequestHandler]:
@@ -211,8 +229,11 @@ def _handler(mock: Mock) -> type[BaseHTTPRequestHandler]:
             self.send_header("transfer-encoding", "chunked")
             self.end_headers()
             frames = reply.frames if mock.seed is None else split(reply.frames, mock.seed)
-            for frame in frames:
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(frame), frame))
-            self.wfile.write(b"0\r\n\r\n")
+            try:
+                for frame in frames:
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(frame), frame))
+                self.wfile.write(b"0\r\n\r\n")
+            except Cut:
+                self.close_connection = True
 
     return Handler
