@@ -7,7 +7,7 @@ use std::{fmt, fs, path::Path};
 #[path = "architecture/reading.rs"]
 mod reading;
 
-use reading::{Source, attributes, skip_attributes};
+use reading::{Source, attributes, skip_attributes, test_modules};
 
 /// Something that stands where it must not.
 #[derive(Debug, PartialEq, Eq)]
@@ -249,7 +249,16 @@ fn is_neutral(source: &Source<'_>, parts: &[String]) -> bool {
     }
 }
 
-/// Every rule on one file of `src/`.
+/// Every rule on the files of `src/`.
+fn check_all(files: &[(String, String)]) -> Vec<Finding> {
+    let modules: Vec<String> = files.iter().flat_map(|(path, text)| test_modules(path, text)).collect();
+    let of_tests = |path: &str| {
+        modules.iter().any(|module| path.strip_prefix(module.as_str()).is_some_and(|rest| rest == ".rs" || rest.starts_with('/')))
+    };
+    files.iter().flat_map(|(path, text)| if of_tests(path) { headers_and_lengths(path, text) } else { check(path, text) }).collect()
+}
+
+/// Every rule on one file.
 fn check(path: &str, text: &str) -> Vec<Finding> {
     let mut found = headers_and_lengths(path, text);
     if is_exempt(path) {
@@ -308,8 +317,21 @@ fn assert_none(found: &[Finding]) {
 fn every_source_file_keeps_the_rules() {
     let files = sources("src");
     assert!(files.len() > 20, "src/ was not found");
-    let found: Vec<Finding> = files.iter().flat_map(|(path, text)| check(path, text)).collect();
-    assert_none(&found);
+    assert_none(&check_all(&files));
+}
+
+#[test]
+fn a_module_of_tests_is_exempt_and_its_neighbours_are_not() {
+    let file = |path: &str, text: &str| (path.to_owned(), text.to_owned());
+    let climbs = "//! x\nuse crate::http::reply;\n";
+    let files = [
+        file("src/access/mod.rs", "//! x\n#[cfg(test)]\npub(crate) mod contract;\nmod contracts;\n"),
+        file("src/access/contract.rs", climbs),
+        file("src/access/contract/more.rs", climbs),
+        file("src/access/contracts.rs", climbs),
+    ];
+    let found: Vec<String> = check_all(&files).into_iter().map(|finding| finding.path).collect();
+    assert_eq!(found, ["src/access/contracts.rs"]);
 }
 
 #[test]

@@ -219,6 +219,21 @@ fn test_items(text: &str, code: &str) -> Vec<(usize, usize)> {
     tests.map(|attribute| (attribute.from, end_of_item(code.as_bytes(), skip_attributes(code.as_bytes(), attribute.to)))).collect()
 }
 
+/// Modules in files of their own that a file declares for tests only: `src/a/b` for `#[cfg(test)] mod b;` in `src/a/mod.rs`.
+pub(super) fn test_modules(path: &str, raw: &str) -> Vec<String> {
+    let (text, code) = blank(raw);
+    let folder = match path.rsplit_once('/') {
+        Some((folder, "mod.rs" | "lib.rs" | "main.rs")) => folder,
+        _ => path.trim_end_matches(".rs"),
+    };
+    let found = attributes(&text, &code);
+    let items = found.iter().filter(|attribute| is_test_only(attribute.inside)).map(|attribute| {
+        let from = skip_attributes(code.as_bytes(), attribute.to);
+        &code[from..end_of_item(code.as_bytes(), from)]
+    });
+    items.filter_map(|item| Some(format!("{folder}/{}", item.rsplit_once("mod ")?.1.strip_suffix(';')?.trim()))).collect()
+}
+
 fn is_test_only(attribute: &str) -> bool {
     let condition: String = attribute.chars().filter(|c| !c.is_whitespace()).collect();
     matches!(condition.as_str(), "test" | "cfg(test)" | "cfg(feature=\"testing\")" | "cfg(any(test,feature=\"testing\"))")

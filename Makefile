@@ -1,0 +1,103 @@
+# The whole vocabulary of this repository. `make` alone lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+
+# Outside the clone, so that clones and worktrees share what they built.
+CARGO_TARGET_DIR ?= $(HOME)/.cache/gproxy/target
+export CARGO_TARGET_DIR
+
+CARGO ?= cargo
+HOST ?=
+PORT ?=
+GATEWAY := $(CARGO_TARGET_DIR)/release/gproxy
+
+.PHONY: help
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---- use it ----
+
+.PHONY: run
+run: tools ## Build the gateway and serve on 127.0.0.1:8787 (HOST=, PORT=, ARGS=)
+	@echo "building; the first time takes some minutes"
+	@$(CARGO) build --release --locked --bin gproxy
+	@if [ -f gproxy.toml ]; then echo "configuration: gproxy.toml"; else echo "no gproxy.toml here: serving the built-in demo provider"; fi
+	@exec "$(GATEWAY)" $(if $(HOST),--host "$(HOST)") $(if $(PORT),--port "$(PORT)") $(ARGS)
+
+.PHONY: demo
+demo: tools ## The same with the demo provider alone; leaves nothing behind
+	@$(CARGO) build --release --locked --bin gproxy
+	@scripts/demo.sh "$(GATEWAY)" "$(or $(HOST),127.0.0.1)" "$(or $(PORT),8787)"
+
+# ---- change it ----
+
+.PHONY: check
+check: tools ## Compile everything, quickly
+	@$(CARGO) check --locked --all-targets --features bench
+
+.PHONY: fmt
+fmt: tools ## Format the code
+	@$(CARGO) fmt
+
+.PHONY: lint
+lint: tools ## Formatting, lints (native and edge features), scripts
+	@$(CARGO) fmt --check
+	@$(CARGO) clippy --locked --all-targets --features bench -- -D warnings
+	@$(CARGO) clippy --locked --lib --no-default-features --features edge -- -D warnings
+	@scripts/lint.sh
+
+.PHONY: test
+test: tools services ## All tests: Rust, documentation, the real SDKs
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then $(CARGO) nextest run --locked --status-level fail --final-status-level fail; \
+	else echo "cargo-nextest is not installed: using cargo test"; $(CARGO) test --locked --lib --bins --tests; fi
+	@$(CARGO) test --locked --doc
+	@$(MAKE) sdk
+
+.PHONY: sdk
+sdk: tools ## The real OpenAI, Anthropic and Google SDKs against the gateway
+	@if [ -d tests/sdk ]; then \
+	  $(CARGO) build --locked --bin gproxy; \
+	  python="$$(scripts/venv.sh)"; "$$python" -m pytest -q tests/sdk; \
+	else echo "tests/sdk is not here: skipped"; fi
+
+.PHONY: services
+services: ## Start the databases that the tests want, where they are missing
+	@if [ -x scripts/services.sh ]; then scripts/services.sh; else echo "scripts/services.sh is not here: stores other than SQLite are not tested"; fi
+
+.PHONY: evidence
+evidence: tools ## Tests over recorded traffic; fails where one is skipped
+	@GPROXY_EVIDENCE=required $(CARGO) test --locked --test evidence -- --nocapture
+
+.PHONY: bench
+bench: tools ## Measure against a bare forwarder (`make bench ARGS=--help`)
+	@$(CARGO) build --locked --profile dist --features bench --bins
+	@python3 bench/run.py $(ARGS)
+
+.PHONY: edge
+edge: tools ## Compile the library for wasm and print its size
+	@scripts/wasm.sh
+
+.PHONY: deny
+deny: tools ## Licences, bans and sources of the dependencies
+	@python3 scripts/deny.py
+	@if ! command -v cargo-deny >/dev/null; then echo "deny: cargo-deny is not installed: duplicate versions and advisories were not checked"; \
+	else $(CARGO) deny --locked check licenses bans sources; \
+	  $(CARGO) deny --locked check advisories || echo "deny: advisories were not checked, or have something to say (see above)"; fi
+
+.PHONY: docs
+docs: tools ## Write the generated pages anew, and the API documentation
+	@UPDATE_DOCS=1 $(CARGO) test --locked --test docs
+	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --lib
+	@echo "$(CARGO_TARGET_DIR)/doc/gproxy/index.html"
+
+.PHONY: ci
+ci: lint test deny edge ## Exactly what is checked before a merge
+
+.PHONY: tools
+tools:
+	@command -v $(CARGO) >/dev/null || { echo "cargo is missing: install Rust 1.95 or later (https://rustup.rs), then try again"; exit 1; }
+	@command -v cc >/dev/null || { echo "a C compiler is missing (SQLite and TLS need one): on Debian, apt-get install build-essential"; exit 1; }
