@@ -129,8 +129,10 @@ impl Upstream {
 
     /// The next answer: a whole JSON body.
     pub fn answers_json(&self, body: &str) {
-        let head =
-            format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: up-1\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: up-1\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
         self.answers(vec![Bytes::from(head), Bytes::copy_from_slice(body.as_bytes())]);
     }
 

@@ -108,7 +108,9 @@ pub fn streams() -> [(&'static str, &'static str, &'static str); 4] {
 
 /// A chunked event stream, cut into pieces at the given places of its body.
 pub fn chunked(stream: &str, cuts: &[usize]) -> Vec<Bytes> {
-    let mut pieces = vec![Bytes::from_static(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n")];
+    let mut pieces = vec![Bytes::from_static(
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n",
+    )];
     let mut at = 0;
     for cut in cuts.iter().copied().chain([stream.len()]) {
         if cut > at {

@@ -23,12 +23,8 @@ pub fn platform() -> (Platform, Arc<Tasks>) {
     let tasks = Arc::new(Tasks::default());
     let transport = Arc::new(HyperTransport::new());
     sweep(&transport);
-    let platform = Platform {
-        clock: Arc::new(SystemClock::new()),
-        spawn: Arc::clone(&tasks) as _,
-        entropy: Arc::new(SystemEntropy),
-        transport,
-    };
+    let platform =
+        Platform { clock: Arc::new(SystemClock::new()), spawn: Arc::clone(&tasks) as _, entropy: Arc::new(SystemEntropy), transport };
     (platform, tasks)
 }
 
