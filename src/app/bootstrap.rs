@@ -7,7 +7,7 @@ use crate::{
     base::{Secret, UserId},
     store::{
         persist::StoreFault,
-        record::{ConfigRows, NewKey, NewPermission, NewUser, SettingsRow},
+        record::{ConfigRows, NewKey, NewPermission, NewProvider, NewUser, SettingsRow},
     },
 };
 
@@ -15,6 +15,8 @@ mod import;
 
 /// The administrator that every instance begins with.
 pub const ADMIN: &str = "admin";
+/// The built-in provider, and its channel.
+const DEMO: &str = "demo";
 /// The label of its key, by which a later one replaces it.
 const ADMIN_KEY_LABEL: &str = "admin key";
 
@@ -68,7 +70,8 @@ pub async fn bootstrap(control: &Control, config: &Config) -> Result<Booted, Boo
             tracing::info!(path = %config.path.display(), "the database is the source of configuration; the file is ignored (--bootstrap-force-config applies it)");
         }
         (None, FileUse::Always, _) => tracing::warn!(path = %config.path.display(), "there is no configuration file to apply"),
-        (None, FileUse::Once, _) => {}
+        (None, FileUse::Once, true) => demo(control).await?,
+        (None, FileUse::Once, false) => {}
     }
     let admin_key = administrator(control, config, first).await?;
     save_settings(control, config, first).await?;
@@ -78,6 +81,17 @@ pub async fn bootstrap(control: &Control, config: &Config) -> Result<Booted, Boo
         tracing::warn!(%fault, "left out");
     }
     Ok(Booted { admin_key, faults: faults.len() })
+}
+
+/// Without any configuration there is still something to try: the provider that answers by itself.
+async fn demo(control: &Control) -> Result<(), BootFault> {
+    let provider =
+        NewProvider { name: DEMO.into(), channel: DEMO.into(), settings_json: "{}".into(), dispatch_json: None, proxy: None, enabled: true };
+    match control.records().save_provider(None, provider).await {
+        // A first boot that was killed halfway has made it already.
+        Ok(_) | Err(StoreFault::Taken { .. }) => Ok(()),
+        Err(fault) => Err(fault.into()),
+    }
 }
 
 /// Applies a file that changed while we run. What was given explicitly at the start still wins.
