@@ -124,7 +124,7 @@ impl Options {
         while turn == 0 || body.len() + 64 + WORDS.len() < self.body_bytes {
             let repeats = (self.body_bytes.saturating_sub(body.len() + 64) / WORDS.len()).clamp(1, 48);
             let role = if turn.is_multiple_of(2) { "user" } else { "assistant" };
-            body += &format!(r#",{{"role":"{role}","content":"{}"}}"#, WORDS.repeat(repeats));
+            body.extend([r#",{"role":""#, role, r#"","content":""#, &WORDS.repeat(repeats), r#""}"#]);
             turn += 1;
         }
         body.push_str("]}");
