@@ -19,7 +19,7 @@ const EVEN: u64 = 0x5555_5555_5555_5555;
 
 /// The place behind the string whose opening quote stands at `at`; `None` where it does not end.
 #[must_use]
-pub fn skip_string(body: &[u8], at: usize) -> Option<usize> {
+pub(super) fn skip_string(body: &[u8], at: usize) -> Option<usize> {
     let mut at = at + 1;
     let short = body.len().min(at + SHORT);
     while at < short {
@@ -38,7 +38,7 @@ pub fn skip_string(body: &[u8], at: usize) -> Option<usize> {
 /// The two kinds of brackets count as one. A backslash outside strings is refused: no JSON has one, and readers could
 /// differ in what they take it to escape.
 #[must_use]
-pub fn skip_nested(body: &[u8], at: usize) -> Option<usize> {
+pub(super) fn skip_nested(body: &[u8], at: usize) -> Option<usize> {
     let mut depth = 1_usize;
     for (start, block, outside) in Outside::new(body, at + 1, 0) {
         let opens = block.equal_folded(b'{') & outside;

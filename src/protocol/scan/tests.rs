@@ -93,7 +93,8 @@ proptest! {
 
 #[test]
 fn an_escaped_quote_is_no_end_at_any_place_behind_any_run() {
-    for lead in 0..200 {
+    // The second range is where the search leaves blocks for a leap.
+    for lead in (0..200).chain(440..600) {
         for run in 0..140 {
             let body = [b"[\"".as_slice(), &vec![b'x'; lead], &vec![b'\\'; run], b"\"]\"]"].concat();
             let end = if run % 2 == 0 { body.len() - 2 } else { body.len() };
