@@ -21,6 +21,9 @@ pub(super) enum Dialect {
     Other,
 }
 
+/// Calls whose answers are, or hold, Responses.
+const RESPONSES: [Operation; 3] = [Operation::CompactContent, Operation::RetrieveResponse, Operation::ConnectRealtime];
+
 impl Dialect {
     pub(super) fn of(key: OperationKey) -> Self {
         match key.kind() {
@@ -28,11 +31,9 @@ impl Dialect {
             OperationKind::OpenAiResponses | OperationKind::OpenAiResponsesWebSocket => Self::Responses,
             OperationKind::ClaudeMessages | OperationKind::Claude => Self::Claude,
             OperationKind::GeminiGenerateContent | OperationKind::Gemini => Self::Gemini,
-            OperationKind::OpenAi => match key.operation() {
-                Operation::CreateCompletion => Self::Chat,
-                Operation::CompactContent | Operation::RetrieveResponse | Operation::ConnectRealtime => Self::Responses,
-                _ => Self::Other,
-            },
+            OperationKind::OpenAi if key.operation() == Operation::CreateCompletion => Self::Chat,
+            OperationKind::OpenAi if RESPONSES.contains(&key.operation()) => Self::Responses,
+            OperationKind::OpenAi => Self::Other,
         }
     }
 }

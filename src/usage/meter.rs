@@ -174,8 +174,8 @@ impl Meter {
 
     /// Reads one message of a WebSocket; tells whether it is the dialect's terminal event.
     pub fn message(&mut self, message: &[u8]) -> bool {
-        // A message is not ours to leave out: what is no JSON passes, and counts as dropped nowhere but in the record.
-        let _ = self.tally.judge(message);
+        // A message is not ours to leave out, so one that is no JSON passes unread.
+        let _ = self.tally.hear(message);
         self.tally.take_done()
     }
 

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     base::{Bucket, Modality, Usage},
     protocol::{
-        Operation,
+        Operation, OperationGroup,
         frame::walk::{Member, Value},
     },
 };
@@ -74,7 +74,7 @@ pub(super) fn other<'a>(draft: &mut Draft<'a>, member: &Member<'a>, text: &'a [u
         },
         (1, b"model") => draft.model = Some(text),
         (1, b"service_tier") => draft.tier = Some(text),
-        (1, b"duration") => draft.wire.raise(Field::Millis, thousandths(text)),
+        (1, b"duration" | b"seconds") => draft.wire.raise(Field::Millis, thousandths(text)),
         (1, b"delta") => draft.text += text.len() as u64,
         (1, b"text") if draft.shape == Shape::Whole => draft.text += text.len() as u64,
         (3, b"b64_json" | b"url") if member.parent == b"data" => draft.images += 1,
@@ -82,9 +82,9 @@ pub(super) fn other<'a>(draft: &mut Draft<'a>, member: &Member<'a>, text: &'a [u
     }
 }
 
-/// A number outside of usage: how long a transcribed sound was.
+/// A number outside of usage: how long a transcribed sound was, or an ordered video will be.
 pub(super) fn numbered(draft: &mut Draft<'_>, member: &Member<'_>, number: &[u8]) {
-    if member.depth == 1 && member.key == b"duration" {
+    if member.depth == 1 && matches!(member.key, b"duration" | b"seconds") {
         draft.wire.raise(Field::Millis, thousandths(number));
     }
 }
@@ -116,7 +116,7 @@ fn total(key: &[u8]) -> Option<Field> {
         b"prompt_cache_hit_tokens" | b"cached_tokens" | b"cache_read_input_tokens" => Field::Cached,
         b"prompt_cache_miss_tokens" => Field::Missed,
         b"cache_creation_input_tokens" => Field::Written5m,
-        b"search_units" | b"num_sources_used" => Field::Searches,
+        b"search_units" | b"num_sources_used" | b"num_search_queries" => Field::Searches,
         _ => return None,
     })
 }
@@ -163,13 +163,17 @@ fn modality(key: &[u8]) -> Option<Modality> {
 
 /// What tokens without a modality are, in the prompt and in the answer.
 fn unnamed(operation: Operation) -> (Modality, Modality) {
-    match operation.group() {
-        // Pictures without a breakdown would be charged as words, at a tenth of their price.
-        _ if operation == Operation::EditImage => (Modality::Image, Modality::Image),
-        _ if operation == Operation::CreateImage => (Modality::Text, Modality::Image),
-        _ if operation == Operation::CreateSpeech => (Modality::Text, Modality::Audio),
-        _ if matches!(operation, Operation::CreateTranscription | Operation::CreateTranslation) => (Modality::Audio, Modality::Text),
-        _ => (Modality::Text, Modality::Text),
+    // Pictures without a breakdown would else be charged as words, at a tenth of their price.
+    if operation == Operation::EditImage {
+        (Modality::Image, Modality::Image)
+    } else if operation == Operation::CreateImage {
+        (Modality::Text, Modality::Image)
+    } else if operation == Operation::CreateSpeech {
+        (Modality::Text, Modality::Audio)
+    } else if operation.group() == OperationGroup::Audio {
+        (Modality::Audio, Modality::Text)
+    } else {
+        (Modality::Text, Modality::Text)
     }
 }
 

@@ -24,6 +24,15 @@ pub(super) enum Fate {
     Cut,
 }
 
+/// Whom an event is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Whoever reads the stream.
+    Everybody,
+    /// Whoever asked for the usage chunk; if the client did not, then only us.
+    Us,
+}
+
 /// An answer so far.
 #[derive(Debug)]
 pub(super) struct Tally {
@@ -74,22 +83,32 @@ impl Tally {
         }
     }
 
-    /// Reads one event of a stream.
+    /// Reads one event of a stream, and says whether it passes.
     pub(super) fn judge(&mut self, data: &[u8]) -> Fate {
+        match self.hear(data) {
+            None => {
+                self.dropped = self.dropped.saturating_add(1);
+                Fate::Cut
+            }
+            Some(Audience::Us) if self.hide_usage => Fate::Cut,
+            Some(Audience::Us | Audience::Everybody) => Fate::Keep,
+        }
+    }
+
+    /// Reads one event; `None` where it is not valid.
+    pub(super) fn hear(&mut self, data: &[u8]) -> Option<Audience> {
         let data = data.trim_ascii();
         if data == b"[DONE]" {
             self.done = true;
             self.finished = true;
-            return Fate::Keep;
+            return Some(Audience::Everybody);
         }
         let mut draft = self.draft();
         if !walk::walk(data, &mut draft) {
-            self.dropped = self.dropped.saturating_add(1);
-            return Fate::Cut;
+            return None;
         }
-        let hidden = self.hide_usage && draft.is_usage_chunk();
         self.absorb(&draft);
-        if hidden { Fate::Cut } else { Fate::Keep }
+        Some(if draft.is_usage_chunk() { Audience::Us } else { Audience::Everybody })
     }
 
     /// Reads a whole body.
@@ -97,12 +116,17 @@ impl Tally {
         let mut draft = self.draft();
         if walk::walk(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body), &mut draft) {
             draft.finished = true;
+            // A search that was answered was made, whether or not its answer says so.
+            draft.searches = draft.searches.max(u64::from(self.key.operation() == Operation::WebSearch));
             self.absorb(&draft);
         } else if self.takes_other_than_json() {
             self.finished = true;
             if self.key.operation() != Operation::CreateSpeech {
                 self.text += body.len() as u64;
             }
+        } else {
+            // Broken off: what came of it can still be guessed from.
+            self.text += draft.text;
         }
     }
 
@@ -114,10 +138,9 @@ impl Tally {
         let names: [&[u8]; 2] = [b"\"usageMetadata\"", b"\"usage\""];
         for (text, name) in [tail, head].into_iter().flat_map(|text| names.map(|name| (text, name))) {
             let Some(value) = memchr::memmem::rfind(text, name).and_then(|at| value_at(text, at + name.len())) else { continue };
-            let mut draft = self.draft();
-            draft.enter(Region::Usage, 1);
-            if value.first() == Some(&b'{') && walk::walk_first(value, 0, &mut draft).is_some() {
-                self.absorb(&draft);
+            let mut usage = AsUsage(self.draft());
+            if walk::walk_first(value, 0, &mut usage).is_some() && usage.0.usage {
+                self.absorb(&usage.0);
                 break;
             }
         }
@@ -142,10 +165,7 @@ impl Tally {
 
     /// Whether the answer has come to its own end.
     pub(super) fn ended_well(&self) -> bool {
-        match self.key.operation() {
-            Operation::ConnectRealtime => self.open == 0,
-            _ => self.finished && self.fault.is_none(),
-        }
+        if self.is_session() { self.open == 0 } else { self.finished && self.fault.is_none() }
     }
 
     /// Everything that is known.
@@ -165,6 +185,11 @@ impl Tally {
         Draft::new(self.key, self.dialect, self.shape)
     }
 
+    /// A session goes on when an answer has ended.
+    fn is_session(&self) -> bool {
+        self.key.operation() == Operation::ConnectRealtime
+    }
+
     /// Sound, and subtitles.
     fn takes_other_than_json(&self) -> bool {
         matches!(self.key.operation(), Operation::CreateSpeech | Operation::CreateTranscription | Operation::CreateTranslation)
@@ -182,30 +207,41 @@ impl Tally {
         if draft.error {
             self.fail(Fault::Upstream);
         }
-        if draft.searches > 0 && !draft.added {
-            let searches = draft.searches.saturating_sub(draft.pages);
-            match self.dialect {
-                Dialect::Responses if !draft.done => self.searches += searches,
-                Dialect::Chat | Dialect::Responses | Dialect::Claude | Dialect::Gemini | Dialect::Other => {
-                    self.listed = self.listed.max(searches);
-                }
-            }
+        if self.is_session() {
+            self.absorb_session(draft);
         }
-        if self.key.operation() == Operation::ConnectRealtime {
-            self.open += u64::from(draft.begun);
-            self.open = self.open.saturating_sub(u64::from(draft.done));
-            self.done = false;
-            if !draft.wire.is_empty() {
-                add(&mut self.session, &openai::usage(&draft.wire, self.key.operation()));
-                self.session.counts.millis += draft.wire.get(Field::Millis);
-            }
+        if !draft.added {
+            self.absorb_searches(draft);
         }
+        if draft.wire.is_empty() {
+            return;
+        }
+        // Gemini's numbers may fall from frame to frame; its last frame has the last word.
+        if self.dialect == Dialect::Gemini && draft.finished {
+            self.wire = draft.wire;
+        } else {
+            self.wire.merge(&draft.wire);
+        }
+    }
+
+    /// A stream of Responses tells each search, and lists all of them at its end; the others only list.
+    fn absorb_searches(&mut self, draft: &Draft<'_>) {
+        let searches = draft.searches.saturating_sub(draft.pages);
+        if self.dialect == Dialect::Responses && !draft.done {
+            self.searches += searches;
+        } else {
+            self.listed = self.listed.max(searches);
+        }
+    }
+
+    /// A session's answers add up.
+    fn absorb_session(&mut self, draft: &Draft<'_>) {
+        self.open += u64::from(draft.begun);
+        self.open = self.open.saturating_sub(u64::from(draft.done));
+        self.done = false;
         if !draft.wire.is_empty() {
-            // Gemini's numbers may fall from frame to frame; its last frame has the last word.
-            match self.dialect {
-                Dialect::Gemini if draft.finished => self.wire = draft.wire,
-                Dialect::Chat | Dialect::Responses | Dialect::Claude | Dialect::Gemini | Dialect::Other => self.wire.merge(&draft.wire),
-            }
+            add(&mut self.session, &openai::usage(&draft.wire, self.key.operation()));
+            self.session.counts.millis += draft.wire.get(Field::Millis);
         }
     }
 
@@ -214,8 +250,10 @@ impl Tally {
         if self.wire.is_empty() && self.images == 0 && searches == 0 {
             return None;
         }
+        if self.is_session() {
+            return Some(self.session);
+        }
         let mut usage = match self.dialect {
-            _ if self.key.operation() == Operation::ConnectRealtime => return Some(self.session),
             Dialect::Chat | Dialect::Responses | Dialect::Other => openai::usage(&self.wire, self.key.operation()),
             Dialect::Claude => claude::usage(&self.wire),
             Dialect::Gemini => gemini::usage(&self.wire),
@@ -253,6 +291,18 @@ fn note(slot: &mut Option<String>, name: Option<&[u8]>) {
 /// The text behind the colon that stands at `at`.
 fn value_at(text: &[u8], at: usize) -> Option<&[u8]> {
     Some(text[at..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start())
+}
+
+/// Reads an object as the usage object that it was cut out of its body as.
+struct AsUsage<'a>(Draft<'a>);
+
+impl<'a> walk::Visit<'a> for AsUsage<'a> {
+    fn member(&mut self, member: walk::Member<'a>) {
+        match member {
+            walk::Member { depth: 0, value: walk::Value::Object, .. } => self.0.enter(Region::Usage, 1),
+            member => self.0.member(member),
+        }
+    }
 }
 
 struct FirstText<'a>(Option<&'a [u8]>);

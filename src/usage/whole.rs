@@ -45,7 +45,8 @@ impl Whole {
             }
             let begin = joined(pieces);
             self.head = Bytes::copy_from_slice(&begin[..HEAD]);
-            self.kept.push(begin.slice(begin.len() - TAIL..));
+            // A slice would keep the whole beginning alive.
+            self.kept.push(Bytes::copy_from_slice(&begin[begin.len() - TAIL..]));
         }
     }
 
@@ -66,8 +67,8 @@ impl Whole {
         self.pictures += memmem::find_iter(chunk, PICTURE).count() as u64;
         if chunk.len() >= overlap {
             self.seam.clear();
+            self.seam.extend_from_slice(&chunk[chunk.len() - overlap..]);
         }
-        self.seam.extend_from_slice(&chunk[chunk.len().saturating_sub(overlap)..]);
         let old = self.seam.len().saturating_sub(overlap);
         self.seam.drain(..old);
     }
