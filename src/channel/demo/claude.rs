@@ -101,7 +101,7 @@ pub(super) fn fold(events: &[Value]) -> Value {
                 let Some(block) = blocks.last_mut() else { continue };
                 let delta = &event["delta"];
                 for name in ["text", "thinking", "signature"] {
-                    if let (Some(piece), Value::String(whole)) = (delta[name].as_str(), &mut block[name]) {
+                    if let (Some(piece), Some(Value::String(whole))) = (delta[name].as_str(), block.get_mut(name)) {
                         whole.push_str(piece);
                     }
                 }

@@ -25,7 +25,9 @@ fn maker(body: &Value, wanted: &'static str) -> Result<&'static str, Refusal> {
 
 /// Answers the two ways of making pictures. `event` is the name of the streamed ones.
 pub(super) fn images(body: &Value, event: &str) -> Result<Answer, Refusal> {
-    let model = if body["model"].is_null() { "image" } else { maker(body, "image")? };
+    if !body["model"].is_null() {
+        maker(body, "image")?;
+    }
     let prompt = text(body, "prompt")?;
     let asked = |name: &str| body[name].as_u64().or_else(|| body[name].as_str()?.parse().ok());
     let n = asked("n").unwrap_or(1).clamp(1, 10);
@@ -58,7 +60,6 @@ pub(super) fn images(body: &Value, event: &str) -> Result<Answer, Refusal> {
         Some("url") => json!({"url": format!("data:image/png;base64,{PNG}")}),
         Some(_) | None => json!({"b64_json": PNG}),
     };
-    let _ = model;
     Ok(Answer::json(&json!({
         "created": CREATED, "data": (0..n).map(|_| image.clone()).collect::<Vec<_>>(), "background": "opaque", "output_format": "png",
         "quality": "low", "size": "1024x1024", "usage": usage(n),

@@ -7,7 +7,7 @@ use crate::{
     channel::contract::{Call, answered, channel, order, platform, read},
     channel::{Dispatch, Payload},
     protocol::{
-        Family, OperationKey,
+        Family, OperationGroup, OperationKey,
         catalog::{BodyShape, CATALOG, StreamSwitch, find},
     },
     runtime::Body,
@@ -196,14 +196,14 @@ fn streams_add_up_to_the_whole_answer() {
     assert!(without.iter().all(|chunk| chunk.get("usage").is_none() && chunk["choices"] != json!([])));
 
     let think = |stream: bool| json!({"model": "think", "max_tokens": 500, "messages": message, "stream": stream});
-    let (_, mut one) = whole(MESSAGES, Family::Claude, &think(false));
+    let (_, one) = whole(MESSAGES, Family::Claude, &think(false));
     let folded = super::claude::fold(&events(MESSAGES, Family::Claude, &think(true)));
-    for id in [folded["id"].clone(), Value::Null] {
-        if id.is_string() {
-            one["id"] = id;
-        }
-    }
-    assert_eq!(folded, one);
+    assert_eq!(with_id_of(one.clone(), &folded), folded);
+    let signature = folded["content"][0]["signature"].clone();
+    assert!(signature.is_string());
+    let blocks = json!([{"type": "thinking", "thinking": "The user said: a stream of several words. I will answer that plainly.", "signature": signature},
+        {"type": "text", "text": "a stream of several words"}]);
+    assert_eq!(folded["content"], blocks);
 
     let contents = json!({"contents": [{"role": "user", "parts": [{"text": "one two"}]}], "generationConfig": {"candidateCount": 2}});
     let path = gemini_path("think", "streamGenerateContent");
@@ -216,25 +216,17 @@ fn streams_add_up_to_the_whole_answer() {
     let body = |stream: bool| json!({"model": "think", "input": "one two", "stream": stream, "include": ["reasoning.encrypted_content"]});
     let (_, one) = whole(RESPONSES, Family::OpenAi, &body(false));
     let stream = events(RESPONSES, Family::OpenAi, &body(true));
-    assert_eq!(
-        stream.last().unwrap()["response"]["output"][1],
-        one["output"][1].clone().tap_ids(&stream.last().unwrap()["response"]["output"][1])
-    );
+    let last = &stream.last().unwrap()["response"]["output"][1];
+    assert_eq!(*last, with_id_of(one["output"][1].clone(), last));
     for (at, event) in stream.iter().enumerate() {
         assert_eq!(event["sequence_number"], at);
     }
 }
 
-/// Two requests that differ in `stream` differ in their ids only.
-trait TapIds {
-    fn tap_ids(self, other: &Value) -> Value;
-}
-
-impl TapIds for Value {
-    fn tap_ids(mut self, other: &Value) -> Value {
-        self["id"] = other["id"].clone();
-        self
-    }
+/// Ids come from the whole request, so two that differ in `stream` differ in them.
+fn with_id_of(mut value: Value, other: &Value) -> Value {
+    value["id"] = other["id"].clone();
+    value
 }
 
 #[test]
@@ -399,6 +391,8 @@ fn every_row_of_the_catalogue_is_answered_the_same_each_time() {
         };
         let family = row.key(false).kind().family();
         let first = call(row.method.clone(), &path, family, &body);
+        let voice = row.key(false).operation().group() == OperationGroup::Realtime;
+        assert_eq!(first.0 == 501, voice, "{} {path}: {first:?}", row.method);
         assert!(matches!(first.0, 200 | 400 | 404 | 426 | 501), "{} {path}: {first:?}", row.method);
         assert_eq!(first, call(row.method.clone(), &path, family, &body));
         if first.0 != 200 {

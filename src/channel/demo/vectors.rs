@@ -86,11 +86,7 @@ fn size(asked: Option<u64>, name: &str) -> Result<usize, Refusal> {
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    reason = "any rounding will do, as long as it is the same each time"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "any rounding will do, as long as it is the same each time")]
 fn vector(text: &str, size: usize) -> Vec<f32> {
     let mut raw: Vec<f64> = Vec::with_capacity(size + 16);
     let mut block = 0_u64;

@@ -63,10 +63,11 @@ impl Adapter for VertexExpress {
     fn prepare(&self, mut order: Order) -> Result<Dispatch, PrepareFault> {
         let path = order.take_path();
         let query = order.take_query().filter(|query| !query.is_empty());
-        match order.key().operation() {
-            Operation::ListModels => return self.list(query.as_deref()),
-            Operation::GetModel => return Ok(self.get(path.rsplit_once("/models/").map_or("", |(_, model)| model))),
-            _ => {}
+        if order.key().operation() == Operation::ListModels {
+            return self.list(query.as_deref());
+        }
+        if order.key().operation() == Operation::GetModel {
+            return Ok(self.get(path.rsplit_once("/models/").map_or("", |(_, model)| model)));
         }
         let path = match path.strip_prefix("/v1beta/models/") {
             Some(rest) => format!("/v1beta1/publishers/google/models/{rest}"),
