@@ -29,7 +29,7 @@ mod vectors;
 
 /// The demonstration.
 #[derive(Debug)]
-pub struct Demo {
+pub(super) struct Demo {
     site: Site,
     settings: Settings,
 }
@@ -37,7 +37,7 @@ pub struct Demo {
 /// How slow it pretends to be. A request may say otherwise in `x-demo-delay-ms` and `x-demo-event-delay-ms`.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {
+pub(super) struct Settings {
     /// Milliseconds before the first byte of a body.
     delay_ms: u64,
     /// Milliseconds between the events of a stream.

@@ -78,13 +78,18 @@ fn typed(schema: &Value, root: &Value, text: &str, depth: usize) -> Value {
             let item = make(&schema["items"], root, text, depth + 1);
             Value::Array((0..least.min(most).min(64)).map(|_| item.clone()).collect())
         }
-        "integer" => json!(number(schema, 1.0).ceil() as i64),
+        "integer" => json!(whole(number(schema, 1.0))),
         "number" => json!(number(schema, 1.5)),
         "boolean" => json!(true),
         "null" => Value::Null,
         "string" => json!(string(schema, text)),
         _ => json!(text),
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a bound beyond 64 bits is met as nearly as can be")]
+fn whole(number: f64) -> i64 {
+    number.ceil() as i64
 }
 
 fn number(schema: &Value, usual: f64) -> f64 {

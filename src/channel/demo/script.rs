@@ -25,7 +25,8 @@ impl Seed {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part);
         }
-        Self(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        let hex = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+        Self(digest.finalize().iter().flat_map(|byte| [hex(byte >> 4), hex(byte & 15)]).collect())
     }
 
     /// An id.

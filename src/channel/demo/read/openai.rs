@@ -25,7 +25,7 @@ pub(in super::super) fn chat(body: &Value) -> Result<Ask, Refusal> {
     ask.json = format["type"] == "json_object";
     ask.schema = (format["type"] == "json_schema").then(|| format["json_schema"]["schema"].clone());
     ask.thinks = body["reasoning_effort"].as_str().is_some_and(|effort| effort != "none");
-    finish(ask, &scale, body)
+    Ok(finish(ask, &scale, body))
 }
 
 /// Reads a Responses request; also one to be counted or compacted.
@@ -59,14 +59,14 @@ pub(in super::super) fn responses(body: &Value) -> Result<Ask, Refusal> {
     ask.json = format["type"] == "json_object";
     ask.schema = (format["type"] == "json_schema").then(|| format["schema"].clone());
     ask.thinks = body["reasoning"]["effort"].as_str().is_some_and(|effort| effort != "none");
-    finish(ask, &scale, body)
+    Ok(finish(ask, &scale, body))
 }
 
-fn finish(mut ask: Ask, scale: &Scale, body: &Value) -> Result<Ask, Refusal> {
+fn finish(mut ask: Ask, scale: &Scale, body: &Value) -> Ask {
     let writes = ["prompt_cache_retention", "prompt_cache_options"].iter().any(|name| !body[name].is_null());
     ask.tokens = scale.automatic(writes);
     ask.images = scale.images;
-    Ok(ask)
+    ask
 }
 
 fn message_of(ask: &mut Ask, scale: &mut Scale, role: &str, message: &Value, name: &str) -> Result<(), Refusal> {
