@@ -158,16 +158,17 @@ api_key = "short"
         ("line 12: channels[1].settings.user_agnt: unknown field", "did you mean `user_agent`?"),
         ("line 13: channels[1].settings.base_url: ", "http:// or https://"),
         ("line 14: channels[1].credentials[0]: secret is missing", "expected the API key"),
-        ("line 16: channels[2]: has no credential", "[[channels.credentials]]"),
-        ("line 18: channels[2].proxy: expected http://", "not \"127.0.0.1:1080\""),
-        ("line 19: channels[2].models[1]: expected a string", "not 1"),
-        ("line 22: users[0].nam: unknown key \"nam\"", "did you mean \"name\"?"),
-        ("line 24: users[0].keys[0].api_key: expected at least 8", "visible ASCII"),
+        ("line 17: channels[2]: has no credential", "[[channels.credentials]]"),
+        ("line 19: channels[2].proxy: expected http://", "not \"127.0.0.1:1080\""),
+        ("line 20: channels[2].models[1]: expected a string", "not 1"),
+        ("line 23: users[0].nam: unknown key \"nam\"", "did you mean \"name\"?"),
+        ("line 25: users[0].keys[0].api_key: expected at least 8", "visible ASCII"),
     ];
     for (place, hint) in expected {
         assert!(found.iter().any(|error| error.contains(place) && error.contains(hint)), "{place} … {hint} is not in {found:#?}");
     }
     assert!(found.iter().any(|error| error.contains("users[0]: name is missing")), "{found:#?}");
+    assert_eq!(found.len(), expected.len() + 1, "{found:#?}");
 }
 
 #[test]
