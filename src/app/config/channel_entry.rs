@@ -102,7 +102,7 @@ fn one(section: &Section<'_>, platform: &Platform) -> Option<ChannelEntry> {
     match name.as_deref().map(name::provider) {
         Some(Err(message)) => section.error("id", message),
         None if !section.has("id") => {
-            section.fault("id is missing; expected the name of a channel or, with channel or settings.base_url, any name")
+            section.fault("id is missing; expected the name of a channel or, with channel or settings.base_url, any name");
         }
         Some(Ok(())) | None => {}
     }
