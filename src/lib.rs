@@ -25,4 +25,6 @@ pub mod protocol;
 pub mod runtime;
 pub mod snapshot;
 pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod usage;

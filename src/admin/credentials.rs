@@ -54,7 +54,6 @@ impl From<&CredentialRow> for CredentialView {
 /// Makes or changes a credential. With an `id` what is absent stays, and a blank secret too.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(clippy::option_option, reason = "absent, null and a value are three things")]
 pub struct CredentialInput {
     /// Which one to change.
     pub id: Option<CredentialId>,

@@ -53,7 +53,7 @@ impl AdminFault {
     }
 
     /// Makes an [`AdminFault::Missing`].
-    pub fn missing(what: &'static str, id: impl ToString) -> Self {
+    pub fn missing(what: &'static str, id: impl std::fmt::Display) -> Self {
         Self::Missing { what, id: id.to_string() }
     }
 }

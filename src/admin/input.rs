@@ -27,7 +27,6 @@ impl fmt::Debug for SecretText {
 ///
 /// # Errors
 /// Those of `T`.
-#[expect(clippy::option_option, reason = "absent, null and a value are three things")]
 pub fn clearable<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }

@@ -61,7 +61,6 @@ pub struct FreshKey {
 /// Makes or changes a key. With an `id` what is absent stays.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(clippy::option_option, reason = "absent, null and a value are three things")]
 pub struct KeyInput {
     /// Which one to change.
     pub id: Option<KeyId>,

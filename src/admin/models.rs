@@ -45,7 +45,6 @@ impl From<&ModelRow> for ModelView {
 /// Makes or changes a model. With an `id` what is absent stays.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(clippy::option_option, reason = "absent, null and a value are three things")]
 pub struct ModelInput {
     /// Which one to change.
     pub id: Option<ModelId>,

@@ -57,7 +57,6 @@ impl ProviderView {
 /// Makes or changes a provider. With an `id` what is absent stays.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(clippy::option_option, reason = "absent, null and a value are three things")]
 pub struct ProviderInput {
     /// Which one to change.
     pub id: Option<ProviderId>,
@@ -152,7 +151,7 @@ fn merged(standing: Option<&ProviderRow>, input: ProviderInput) -> Result<NewPro
     match (input.dispatch, input.dispatch_json) {
         (Some(rules), _) => row.dispatch_json = rules.map(|rules| Value::Object(rules).to_string()),
         (None, Some(Some(text))) if !text.trim().is_empty() => {
-            row.dispatch_json = Some(Value::Object(object("dispatch_json", &text)?).to_string())
+            row.dispatch_json = Some(Value::Object(object("dispatch_json", &text)?).to_string());
         }
         (None, Some(_)) => row.dispatch_json = None,
         (None, None) => {}

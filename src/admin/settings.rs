@@ -14,7 +14,6 @@ use crate::{
 
 /// The settings as they are shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[expect(clippy::struct_excessive_bools, reason = "one member per switch of the instance")]
 pub struct SettingsView {
     /// Outbound proxy for providers without one of their own, a password in it masked.
     pub proxy: Option<String>,

@@ -53,7 +53,6 @@ impl UserView {
 /// Makes or changes a user. With an `id` what is absent stays.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(clippy::option_option, reason = "absent, null and a value are three things")]
 pub struct UserInput {
     /// Which one to change.
     pub id: Option<UserId>,

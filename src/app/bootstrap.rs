@@ -5,6 +5,7 @@ use crate::{
     access::key,
     admin::{AdminFault, Control, Origin},
     base::{Secret, UserId},
+    snapshot::secret::HF_TOKEN,
     store::{
         persist::StoreFault,
         record::{ConfigRows, NewKey, NewPermission, NewProvider, NewUser, SettingsRow},
@@ -104,7 +105,7 @@ pub async fn apply(control: &Control, file: &FileConfig, config: &Config) -> Res
         honour(control, key, false).await?;
     }
     let rows = control.records().load().await?;
-    store_settings(control, rows.settings.clone(), settled(rows.settings, Some(file), config)).await?;
+    store_settings(control, rows.settings.clone(), settled(control, rows.settings, (Some(file), config))).await?;
     Ok(control.refresh().await?)
 }
 
@@ -176,17 +177,23 @@ async fn admin_user(control: &Control, rows: &ConfigRows, first: bool) -> Result
 async fn save_settings(control: &Control, config: &Config, first: bool) -> Result<(), BootFault> {
     let standing = control.records().load().await?.settings;
     let applied = config.file.as_ref().filter(|_| first || config.file_use == FileUse::Always);
-    store_settings(control, standing.clone(), settled(standing, applied, config)).await
+    store_settings(control, standing.clone(), settled(control, standing, (applied, config))).await
 }
 
 /// The settings as the file and the explicit values want them.
-fn settled(standing: SettingsRow, file: Option<&FileConfig>, config: &Config) -> SettingsRow {
+fn settled(control: &Control, standing: SettingsRow, (file, config): (Option<&FileConfig>, &Config)) -> SettingsRow {
     let mut row = standing;
     if let Some(instance) = file.map(|file| &file.instance) {
         row.proxy.clone_from(&instance.proxy);
         row.mask_sensitive_info = instance.mask_sensitive_info.unwrap_or(true);
         row.hf_url = instance.hf_url.clone().or(row.hf_url);
         row.update_source = instance.update_source.clone().or(row.update_source);
+        if let Some(token) = &instance.hf_token {
+            let standing = row.hf_token_sealed.as_deref().and_then(|sealed| control.sealer().open(HF_TOKEN, sealed).ok());
+            if standing.as_ref() != Some(token) {
+                row.hf_token_sealed = Some(control.sealer().seal(HF_TOKEN, token.expose(), &*control.platform().entropy));
+            }
+        }
     }
     if let Some(proxy) = &config.explicit.proxy {
         row.proxy = Some(proxy.clone()).filter(|proxy| !proxy.is_empty());

@@ -29,20 +29,6 @@ pub(super) async fn apply(control: &Control, file: &FileConfig) -> Result<(), Bo
         }
         permissions(control, entry, id, &rows).await?;
     }
-    if let Some(token) = &file.instance.hf_token {
-        hf_token(control, token.expose()).await?;
-    }
-    Ok(())
-}
-
-async fn hf_token(control: &Control, token: &str) -> Result<(), BootFault> {
-    let mut row = control.records().load().await?.settings;
-    let standing = row.hf_token_sealed.as_deref().and_then(|sealed| control.sealer().open(secret::HF_TOKEN, sealed).ok());
-    // Settings that were never written mark an unfinished first boot, so they keep their mark until its end.
-    if standing.is_none_or(|standing| standing.expose() != token) {
-        row.hf_token_sealed = Some(control.sealer().seal(secret::HF_TOKEN, token, &*control.platform().entropy));
-        control.records().save_settings(row).await?;
-    }
     Ok(())
 }
 

@@ -102,7 +102,7 @@ fn one(section: &Section<'_>, platform: &Platform) -> Option<ChannelEntry> {
     match name.as_deref().map(name::provider) {
         Some(Err(message)) => section.error("id", message),
         None if !section.has("id") => {
-            section.fault("id is missing; expected the name of a channel or, with channel or settings.base_url, any name")
+            section.fault("id is missing; expected the name of a channel or, with channel or settings.base_url, any name");
         }
         Some(Ok(())) | None => {}
     }
@@ -115,11 +115,11 @@ fn one(section: &Section<'_>, platform: &Platform) -> Option<ChannelEntry> {
     }
     let dispatch_json = section.section("dispatch").and_then(|dispatch| dispatch::read(&dispatch));
     let models = section.texts("models");
-    let (credentials, skipped) = credentials(section);
+    let credentials = credentials(section);
     let has_base = settings.as_ref().is_some_and(|settings| settings.has("base_url"));
     let found = find(section, kind.as_deref(), name.as_deref()?, has_base)?;
     let (settings_json, needs_credential) = check_settings(section, settings.as_ref(), found, platform);
-    if enabled && needs_credential && credentials.is_empty() && !skipped {
+    if enabled && needs_credential && !lists_credentials(section) {
         section.fault("has no credential; expected at least one [[channels.credentials]] with a secret, or enabled = false");
     }
     Some(ChannelEntry { name: name?, channel: found.id, enabled, proxy, settings_json, dispatch_json, credentials, models })
@@ -181,15 +181,20 @@ fn check_settings(
 }
 
 fn tell(section: &Section<'_>, at: Option<&Section<'_>>, fault: &channel::SettingsFault) {
+    let message = fault.message.replace(", there are no fields", "");
     match at {
-        Some(settings) => settings.error(&fault.path, fault.message.clone()),
-        None => section.error(&format!("settings.{}", fault.path), fault.message.clone()),
+        Some(settings) => settings.error(&fault.path, message),
+        None => section.error(&format!("settings.{}", fault.path), message),
     }
 }
 
-/// Reads the credentials; also tells whether some were left out because we do not serve their kind.
-fn credentials(section: &Section<'_>) -> (Vec<CredentialEntry>, bool) {
-    let (mut entries, mut skipped) = (Vec::new(), false);
+/// Whether an entry lists credentials, good ones or not: those that are not have their own findings.
+fn lists_credentials(section: &Section<'_>) -> bool {
+    section.any("credentials").and_then(|value| value.get_ref().as_array()).is_some_and(|items| !items.is_empty())
+}
+
+fn credentials(section: &Section<'_>) -> Vec<CredentialEntry> {
+    let mut entries = Vec::new();
     for credential in section.sections("credentials") {
         let id = credential.any("id").map(|value| super::reader::json(value.get_ref()));
         let id = match id {
@@ -207,7 +212,6 @@ fn credentials(section: &Section<'_>) -> (Vec<CredentialEntry>, bool) {
         let api_key = credential.secret("secret");
         if credential.any("builtin").is_some() {
             credential.warning("builtin", "no effect: this build serves no such accounts; the credential is left out");
-            skipped = true;
         } else {
             match api_key {
                 Some(api_key) if usable(&api_key) => entries.push(CredentialEntry { name: label.or(id), api_key, enabled }),
@@ -218,7 +222,7 @@ fn credentials(section: &Section<'_>) -> (Vec<CredentialEntry>, bool) {
         }
         credential.close();
     }
-    (entries, skipped)
+    entries
 }
 
 fn usable(api_key: &Secret<String>) -> bool {

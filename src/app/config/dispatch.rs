@@ -46,7 +46,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<String> {
 
 fn implementation(rule: &Section<'_>) {
     const KEY: &str = "implementation";
-    match rule.any(KEY).map(|value| value.get_ref()) {
+    match rule.any(KEY).map(toml::Spanned::get_ref) {
         None => rule.fault("implementation is missing"),
         Some(value) if value.is_table() => {
             let Some(table) = rule.section(KEY) else { return };

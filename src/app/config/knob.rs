@@ -45,12 +45,15 @@ const fn knob(flag: &'static str, env: &'static [&'static str], default: &'stati
     Knob { flag, env, section: None, kind: Kind::Text, default, help }
 }
 
-const fn at(section: &'static str, kind: Kind, knob: Knob) -> Knob {
-    Knob { section: Some(section), kind, ..knob }
+const fn at(section: &'static str, kind: Kind, mut knob: Knob) -> Knob {
+    knob.section = Some(section);
+    knob.kind = kind;
+    knob
 }
 
-const fn kind(kind: Kind, knob: Knob) -> Knob {
-    Knob { kind, ..knob }
+const fn kind(kind: Kind, mut knob: Knob) -> Knob {
+    knob.kind = kind;
+    knob
 }
 
 /// Everything that can be told.

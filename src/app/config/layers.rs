@@ -26,10 +26,7 @@ pub(super) fn read(sources: &Sources<'_>, platform: &Platform) -> Result<(Config
     let mut findings = layers.findings.into_inner();
     // Errors first: they are what must be mended.
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    match config {
-        Some(config) if !findings.iter().any(Finding::is_error) => Ok((config, findings)),
-        Some(_) | None => Err(Findings(findings)),
-    }
+    if findings.iter().any(Finding::is_error) { Err(Findings(findings)) } else { Ok((config, findings)) }
 }
 
 struct Layers<'a> {
@@ -147,13 +144,13 @@ impl Layers<'_> {
         }
     }
 
-    fn config(&self, path: PathBuf, file: Option<FileConfig>) -> Option<Config> {
+    fn config(&self, path: PathBuf, file: Option<FileConfig>) -> Config {
         let data_dir = PathBuf::from(self.text("data-dir", "./data"));
         let dsn =
             self.told("dsn").map_or_else(|| Secret::new(format!("sqlite://{}/gproxy.db?mode=rwc", data_dir.display())), |told| told.value);
         let force = self.parsed("bootstrap-force-config", false, switch);
         let loopback = ["127.0.0.0/8", "::1/128"].iter().filter_map(|text| text.parse().ok()).collect();
-        Some(Config {
+        Config {
             path,
             file,
             file_use: if force { FileUse::Always } else { FileUse::Once },
@@ -175,7 +172,7 @@ impl Layers<'_> {
             body_limit: self.whole("body-limit", 52_428_800, (1024, 1 << 32)),
             drain: Duration::from_secs(self.whole("drain-seconds", 30, (0, 3600))),
             data_dir,
-        })
+        }
     }
 
     fn checked_dsn(&self, dsn: Secret<String>) -> Secret<String> {

@@ -52,7 +52,7 @@ fn kept(data_dir: &Path, path: &Path, entropy: &dyn Entropy) -> io::Result<Optio
     std::fs::create_dir_all(data_dir)?;
     let mut random = [0; 32];
     entropy.fill(&mut random);
-    let key = Secret::new(random.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    let key = Secret::new(hexadecimal(&random));
     // Written aside and linked into place: a kill in between leaves no half key, and of two processes one wins.
     let aside = data_dir.join(format!("secret.key.{}", std::process::id()));
     let _ = std::fs::remove_file(&aside);
@@ -71,6 +71,11 @@ fn kept(data_dir: &Path, path: &Path, entropy: &dyn Entropy) -> io::Result<Optio
         }
         Err(error) => Err(error),
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Opens a new file that only its owner may read.

@@ -36,7 +36,7 @@ struct Filter {
 }
 
 #[derive(Serialize)]
-struct Tokens {
+struct Sums {
     input_tokens: u64,
     output_tokens: u64,
     cache_read_input_tokens: u64,
@@ -45,7 +45,7 @@ struct Tokens {
     cache_creation_input_tokens_1h: u64,
 }
 
-impl From<TokensView> for Tokens {
+impl From<TokensView> for Sums {
     fn from(tokens: TokensView) -> Self {
         Self {
             input_tokens: tokens.input_tokens,
@@ -71,14 +71,14 @@ struct Row<'a> {
     protocol: OperationKind,
     model: String,
     #[serde(flatten)]
-    tokens: Tokens,
+    tokens: Sums,
 }
 
 #[derive(Serialize)]
 struct Summary {
     count: u64,
     #[serde(flatten)]
-    tokens: Tokens,
+    tokens: Sums,
 }
 
 pub(super) async fn query(admin: Admin<'_>, call: Call<'_>) -> Answer {

@@ -1,0 +1,5 @@
+//! What tests stand on: a platform whose time they move themselves.
+
+mod platform;
+
+pub use platform::{ManualClock, platform, platform_with};
