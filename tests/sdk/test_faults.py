@@ -92,6 +92,7 @@ def test_genai_is_told(target: Target, status: int, stream: bool) -> None:
 class TestBroken:
     """A stream without its terminal event ends with the dialect's own error, not as if it were whole."""
 
+    @pytest.mark.sdk("openai")
     def test_chat(self, target: Target, what: str) -> None:
         body = {"model": faulty(target, what), "messages": USER, "stream": True}
         answer = wire.send("POST", f"{target.base}/v1/chat/completions", body, {"authorization": f"Bearer {target.key}"})
@@ -99,12 +100,14 @@ class TestBroken:
         assert not [choice for event in answer.events() for choice in event.get("choices", []) if choice["finish_reason"]]
         assert answer.events()[-1]["error"]["message"]
 
+    @pytest.mark.sdk("openai")
     def test_responses(self, target: Target, what: str) -> None:
         body = {"model": faulty(target, what), "input": USER[0]["content"], "stream": True, "store": False}
         events = wire.send("POST", f"{target.base}/v1/responses", body, {"authorization": f"Bearer {target.key}"}).events()
         assert "response.completed" not in [event["type"] for event in events]
         assert events[-1]["type"] in ("response.failed", "error")
 
+    @pytest.mark.sdk("anthropic")
     def test_messages(self, target: Target, what: str) -> None:
         body = {"model": faulty(target, what), "max_tokens": 999, "messages": USER, "stream": True}
         head = {"x-api-key": target.key, "anthropic-version": "2023-06-01"}
@@ -112,6 +115,7 @@ class TestBroken:
         assert "message_stop" not in [event["type"] for event in events]
         assert events[-1]["type"] == "error" and events[-1]["error"]["message"]
 
+    @pytest.mark.sdk("gemini")
     def test_generate_content(self, target: Target, what: str) -> None:
         url = f"{target.base}/v1beta/models/{faulty(target, what)}:streamGenerateContent?alt=sse"
         events = wire.send("POST", url, {"contents": [{"parts": [{"text": USER[0]["content"]}]}]}, {"x-goog-api-key": target.key}).events()

@@ -101,21 +101,25 @@ class TestScoped:
     def scoped(self, target: Target) -> Target:
         return replace(target, base=f"{target.base}/{CHANNELS[target.name]}", prefix="")
 
+    @pytest.mark.sdk("openai")
     def test_openai(self, target: Target) -> None:
         here = self.scoped(target)
         answer = here.openai().chat.completions.create(model=here.model("long"), messages=[{"role": "user", "content": "hello"}])
         assert "hello" in (answer.choices[0].message.content or "") or target.name == "demo"
         assert here.model() in [model.id.removeprefix("models/") for model in here.openai().models.list()]
 
+    @pytest.mark.sdk("openai")
     def test_responses(self, target: Target) -> None:
         here = self.scoped(target)
         assert "hello" in here.openai().responses.create(model=here.model(), input="hello", store=False).output_text
 
+    @pytest.mark.sdk("anthropic")
     def test_anthropic(self, target: Target) -> None:
         here = self.scoped(target)
         message = here.anthropic().messages.create(model=here.model(), max_tokens=99, messages=[{"role": "user", "content": "hello"}])
         assert "hello" in message.content[0].text
 
+    @pytest.mark.sdk("gemini")
     def test_genai(self, target: Target) -> None:
         here = self.scoped(target)
         client = here.genai()

@@ -81,6 +81,7 @@ class Ledger:
     """Every request that reached a provider, and the tokens that it counted."""
 
     entries: list[Json] = field(default_factory=list)
+    crashes: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, request: Request, reply: Reply) -> None:
@@ -115,6 +116,7 @@ class Ledger:
             "refused": len(entries) - len(served),
             "input_tokens": sum(entry["input_tokens"] for entry in served),
             "output_tokens": sum(entry["output_tokens"] for entry in served),
+            "crashes": list(self.crashes),
             "entries": entries,
         }
 
@@ -171,6 +173,7 @@ class Mock:
             reply = Reply.of(refusal.body, refusal.status, headers=refusal.headers)
         except Exception:
             # The mock's own fault: loud in the answer and in the ledger, never a cut connection.
+            self.ledger.crashes.append(traceback.format_exc())
             reply = Reply(500, traceback.format_exc().encode(), content_type="text/plain")
         self.ledger.note(request, reply)
         return reply
