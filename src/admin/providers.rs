@@ -152,7 +152,7 @@ fn merged(standing: Option<&ProviderRow>, input: ProviderInput) -> Result<NewPro
     match (input.dispatch, input.dispatch_json) {
         (Some(rules), _) => row.dispatch_json = rules.map(|rules| Value::Object(rules).to_string()),
         (None, Some(Some(text))) if !text.trim().is_empty() => {
-            row.dispatch_json = Some(Value::Object(object("dispatch_json", &text)?).to_string())
+            row.dispatch_json = Some(Value::Object(object("dispatch_json", &text)?).to_string());
         }
         (None, Some(_)) => row.dispatch_json = None,
         (None, None) => {}

@@ -15,14 +15,14 @@ use crate::{
 
 /// A provider at AI Studio.
 #[derive(Debug)]
-pub struct AiStudio {
+pub(super) struct AiStudio {
     site: Site,
 }
 
 /// It has no settings of its own.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {}
+pub(super) struct Settings {}
 
 impl Adapter for AiStudio {
     const ID: &'static str = "aistudio";

@@ -21,7 +21,7 @@ const ANTHROPIC_BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 
 /// A provider at Anthropic's API.
 #[derive(Debug)]
-pub struct Claude {
+pub(super) struct Claude {
     site: Site,
     settings: Settings,
 }
@@ -29,7 +29,7 @@ pub struct Claude {
 /// What can be set.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {
+pub(super) struct Settings {
     /// Text that stands first in `system` of every generation.
     anthropic_prelude_text: Option<String>,
     /// Whether `beta=true` is added to the query.

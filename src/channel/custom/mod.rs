@@ -18,7 +18,7 @@ use crate::{
 
 /// A provider at an address of the operator's own.
 #[derive(Debug)]
-pub struct Custom {
+pub(super) struct Custom {
     site: Site,
     dialects: Vec<OperationKind>,
     prefixes: BTreeMap<Family, String>,
@@ -29,7 +29,7 @@ pub struct Custom {
 /// What can be set.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {
+pub(super) struct Settings {
     /// Dialects that the upstream speaks: kinds, or families for all of theirs. All, where nothing is said.
     dialects: Option<Vec<String>>,
     /// What stands before the path, by family.

@@ -56,14 +56,14 @@ const MEND: Mend = Mend { marks: &["\"insufficient_system_resource\"", "\"prompt
 
 /// A provider at `DeepSeek`.
 #[derive(Debug)]
-pub struct DeepSeek {
+pub(super) struct DeepSeek {
     site: Site,
 }
 
 /// It has no settings of its own.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {}
+pub(super) struct Settings {}
 
 impl Adapter for DeepSeek {
     const ID: &'static str = "deepseek";

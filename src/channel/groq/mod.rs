@@ -26,14 +26,14 @@ const CELLS: &[(Operation, OperationKind)] = &[
 
 /// A provider at Groq.
 #[derive(Debug)]
-pub struct Groq {
+pub(super) struct Groq {
     site: Site,
 }
 
 /// It has no settings of its own.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {}
+pub(super) struct Settings {}
 
 impl Adapter for Groq {
     const ID: &'static str = "groq";

@@ -31,14 +31,14 @@ const CELLS: &[(Operation, OperationKind)] = &[
 
 /// A provider at `OpenRouter`.
 #[derive(Debug)]
-pub struct OpenRouter {
+pub(super) struct OpenRouter {
     site: Site,
 }
 
 /// It has no settings of its own.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {}
+pub(super) struct Settings {}
 
 impl Adapter for OpenRouter {
     const ID: &'static str = "openrouter";

@@ -18,7 +18,7 @@ const MODELS: &str = include_str!("models.json");
 
 /// A provider at Vertex AI, express mode.
 #[derive(Debug)]
-pub struct VertexExpress {
+pub(super) struct VertexExpress {
     site: Site,
     models: Vec<String>,
 }
@@ -26,7 +26,7 @@ pub struct VertexExpress {
 /// What can be set.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub(super) struct Settings {
     /// Ids of the models that are listed, in place of those that ship.
     #[serde(default)]
     models: Option<Vec<String>>,
