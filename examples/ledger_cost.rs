@@ -1,6 +1,8 @@
 //! What a usage row costs: CPU time per row of the ledger's hot write on SQLite. Run by hand:
 //! `cargo run --release --example ledger_cost -- [rows] [dsn]`
 
+#![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "it prints rounded figures for a person")]
+
 use gproxy::{
     base::{Bucket, CredentialId, KeyId, Modality, ProviderId, RequestId, Usage, UserId},
     protocol::{Operation, OperationKind},

@@ -139,7 +139,9 @@ impl Wire {
         }
         let mut half = Half::new(depth, &request.headers);
         if let crate::runtime::Body::Pieces(pieces) = &request.body {
-            pieces.iter().for_each(|piece| half.push(piece));
+            for piece in pieces {
+                half.push(piece);
+            }
         }
         // A key in the query must not be on record.
         let url = request.uri.to_string().split('?').next().unwrap_or_default().to_owned();

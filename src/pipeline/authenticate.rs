@@ -8,7 +8,7 @@ use crate::{
 
 /// A call whose caller is known.
 #[derive(Debug)]
-pub struct Authenticated {
+pub(super) struct Authenticated {
     pub(super) call: Classified,
     pub(super) caller: Caller,
 }
@@ -17,7 +17,7 @@ pub struct Authenticated {
 ///
 /// # Errors
 /// No key, an unknown one, a disabled one, an expired one.
-pub fn authenticate(mut call: Classified, directory: &Directory) -> Result<Authenticated, (Box<Classified>, GatewayError)> {
+pub(super) fn authenticate(mut call: Classified, directory: &Directory) -> Result<Authenticated, (Box<Classified>, GatewayError)> {
     let token = call.token.take();
     match identify(directory, token.as_ref().map(|token: &Secret<String>| token.expose().as_str()), call.inbound.at_ms) {
         Ok(caller) => Ok(Authenticated { call, caller }),

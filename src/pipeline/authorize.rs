@@ -5,7 +5,7 @@ use crate::access::{self, Caller, Permit};
 
 /// A call that was admitted.
 #[derive(Debug)]
-pub struct Admitted {
+pub(super) struct Admitted {
     pub(super) call: Resolved,
     pub(super) permit: Permit,
 }
@@ -14,7 +14,7 @@ pub struct Admitted {
 ///
 /// # Errors
 /// No permission of the caller fits.
-pub fn authorize(call: Resolved) -> Result<Admitted, (Caller, GatewayError)> {
+pub(super) fn authorize(call: Resolved) -> Result<Admitted, (Caller, GatewayError)> {
     let model = Some(&*call.model).filter(|model| !model.is_empty());
     match access::admit(&call.call.caller, call.key, &call.provider.name, model) {
         Ok(permit) => Ok(Admitted { call, permit }),

@@ -20,7 +20,7 @@ const KEY_HEADERS: [&str; 3] = ["x-api-key", "x-goog-api-key", "api-key"];
 
 /// A call whose operation is known.
 #[derive(Debug)]
-pub struct Classified {
+pub(super) struct Classified {
     pub(super) inbound: Inbound,
     pub(super) row: &'static CatalogRow,
     /// The provider, or the family alias, that the path begins with.
@@ -62,7 +62,7 @@ fn hint(headers: &HeaderMap, query: Option<&str>) -> Family {
 ///
 /// # Errors
 /// An unknown path, or a method that the path does not take.
-pub fn classify(mut inbound: Inbound) -> Result<Classified, (Box<Inbound>, GatewayError)> {
+pub(super) fn classify(mut inbound: Inbound) -> Result<Classified, (Box<Inbound>, GatewayError)> {
     let query = inbound.uri.query().map(str::to_owned);
     let hint = hint(&inbound.headers, query.as_deref());
     let (scope, path) = split_scope(inbound.uri.path());
@@ -92,7 +92,7 @@ fn split_scope(path: &str) -> (Option<&str>, Cow<'_, str>) {
 }
 
 /// Google's clients use `/v1`, `/v1alpha` and `/v1beta` for the same things; the catalogue writes `/v1beta`.
-fn canonical<'a>(path: &'a str, hint: Family) -> Cow<'a, str> {
+fn canonical(path: &str, hint: Family) -> Cow<'_, str> {
     let path = if path.len() > 1 { path.strip_suffix('/').unwrap_or(path) } else { path };
     if let Some(rest) = path.strip_prefix("/v1alpha/") {
         return Cow::Owned(format!("/v1beta/{rest}"));

@@ -4,20 +4,20 @@ use std::ops::Range;
 
 /// The text parts of a form.
 #[derive(Debug, Default)]
-pub struct Parts {
+pub(super) struct Parts {
     texts: Vec<(String, Range<usize>)>,
 }
 
 impl Parts {
     /// Where the value of a text part stands.
     #[must_use]
-    pub fn range(&self, name: &str) -> Option<Range<usize>> {
+    pub(super) fn range(&self, name: &str) -> Option<Range<usize>> {
         self.texts.iter().find(|(part, _)| part == name).map(|(_, range)| range.clone())
     }
 
     /// The value of a text part.
     #[must_use]
-    pub fn text<'a>(&self, body: &'a [u8], name: &str) -> Option<&'a str> {
+    pub(super) fn text<'a>(&self, body: &'a [u8], name: &str) -> Option<&'a str> {
         std::str::from_utf8(&body[self.range(name)?]).ok()
     }
 }
@@ -26,7 +26,7 @@ impl Parts {
 ///
 /// # Errors
 /// In words for the caller: no boundary in the content type, or a body that does not follow it.
-pub fn scan(body: &[u8], content_type: &str) -> Result<Parts, String> {
+pub(super) fn scan(body: &[u8], content_type: &str) -> Result<Parts, String> {
     let boundary = boundary(content_type).ok_or("the content type multipart/form-data has no boundary")?;
     let delimiter = [b"--", boundary.as_bytes()].concat();
     let finder = memchr::memmem::Finder::new(&delimiter);

@@ -27,7 +27,7 @@ const SEGMENT: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add
 
 /// A call whose provider, model and shape are known.
 #[derive(Debug)]
-pub struct Resolved {
+pub(super) struct Resolved {
     pub(super) call: Authenticated,
     pub(super) key: OperationKey,
     pub(super) provider: Arc<Provider>,
@@ -51,7 +51,7 @@ enum Looked {
 ///
 /// # Errors
 /// A body that is too large or no JSON, a missing or unknown model, an unknown provider, an operation that the provider does not serve.
-pub async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit: u64) -> Result<Resolved, (Caller, GatewayError)> {
+pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit: u64) -> Result<Resolved, (Caller, GatewayError)> {
     let body = std::mem::take(&mut call.call.inbound.body);
     let content_type = call.call.inbound.headers.get(CONTENT_TYPE).cloned();
     match look(call.call.row.body, body, content_type, limit).await.and_then(|looked| place(&call, looked, snapshot)) {
@@ -239,7 +239,13 @@ fn rename_within(value: &mut Value, full: &str, model: &str) -> bool {
             *text = format!("models/{model}");
             true
         }
-        Value::Array(items) => items.iter_mut().fold(false, |changed, item| rename_within(item, full, model) || changed),
+        Value::Array(items) => {
+            let mut changed = false;
+            for item in items {
+                changed |= rename_within(item, full, model);
+            }
+            changed
+        }
         Value::Object(members) => members.get_mut("model").is_some_and(|inner| rename_within(inner, full, model)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }

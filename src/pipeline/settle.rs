@@ -147,7 +147,7 @@ impl Settling {
             bill.trail.keep(&data);
             self.ready.push_back(data);
             return if at_end {
-                self.end(Ended::Complete)
+                self.end(Ended::Complete);
             };
         };
         let passed = meter.push(data);

@@ -23,6 +23,7 @@ pub enum Session {
 ///
 /// # Errors
 /// The refusal, to be written in place of the 101.
+#[expect(clippy::result_large_err, reason = "a refusal is rare, and as large as the answer that it stands for")]
 pub async fn open(engine: &Engine, inbound: Inbound) -> Result<Session, Outbound> {
     let family = super::family_of(inbound.uri.path(), &inbound.headers, inbound.uri.query());
     let snapshot = engine.snapshot.load();

@@ -106,9 +106,9 @@ pub(super) fn usage(wire: &Wire) -> Usage {
     let rest = total.saturating_sub(prompt.saturating_add(tool).saturating_add(reasoning).saturating_add(answer));
     // What only the total has belongs to the side that was not told.
     if wire.has(Field::Prompt) {
-        answer += rest
+        answer += rest;
     } else {
-        prompt += rest
+        prompt += rest;
     }
     let prompt = Parts::of(prompt, wire.parts(Field::PromptOf), Modality::Text);
     let cached = match wire.parts(Field::CachedOf) {

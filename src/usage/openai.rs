@@ -23,8 +23,9 @@ pub(super) fn chat<'a>(draft: &mut Draft<'a>, member: &Member<'a>, text: &'a [u8
         (1, b"model") => draft.model = Some(text),
         (1, b"service_tier") => draft.tier = Some(text),
         (3, b"finish_reason") if member.parent == b"choices" && !text.is_empty() => draft.finished = true,
-        (3 | 4, b"content" | b"text" | b"reasoning_content" | b"reasoning" | b"refusal") => draft.text += text.len() as u64,
-        (_, b"arguments" | b"transcript") => draft.text += text.len() as u64,
+        (_, b"arguments" | b"transcript") | (3 | 4, b"content" | b"text" | b"reasoning_content" | b"reasoning" | b"refusal") => {
+            draft.text += text.len() as u64;
+        }
         _ => {}
     }
 }

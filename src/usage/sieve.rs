@@ -54,6 +54,7 @@ impl Sieve {
     }
 
     /// Divides one piece that begins at `at`; gives the offset of its end.
+    #[expect(clippy::too_many_arguments, reason = "one loop's body, given its loop's variables")]
     fn sift(&mut self, piece: &Bytes, at: u64, boundary: u64, cuts: &[Range<u64>], passed: &mut Passed) -> u64 {
         let end = at + piece.len() as u64;
         let slice =

@@ -31,22 +31,22 @@ use tokio::{
 };
 
 /// The key of the user who may do everything.
-pub const KEY: &str = "sk-test-everything";
+pub(crate) const KEY: &str = "sk-test-everything";
 /// The key of the user who may use `up/allowed*` only.
-pub const NARROW: &str = "sk-test-narrow";
+pub(crate) const NARROW: &str = "sk-test-narrow";
 /// The provider's key, which must not be seen anywhere but at the provider.
-pub const SECRET: &str = "sk-provider-canary";
+pub(crate) const SECRET: &str = "sk-provider-canary";
 
 /// A journal in memory that tells when something was written.
 #[derive(Debug, Default)]
-pub struct Notebook {
+pub(crate) struct Notebook {
     entries: Mutex<Vec<Entry>>,
     written: Notify,
 }
 
 impl Notebook {
     /// The rows of ended calls, once there are as many.
-    pub async fn rows(&self, count: usize) -> Vec<UsageRow> {
+    pub(crate) async fn rows(&self, count: usize) -> Vec<UsageRow> {
         tokio::time::timeout(Duration::from_secs(10), async {
             loop {
                 let written = self.written.notified();
@@ -70,7 +70,7 @@ impl Notebook {
         .expect("the rows come")
     }
 
-    pub fn entries(&self) -> Vec<Entry> {
+    pub(crate) fn entries(&self) -> Vec<Entry> {
         self.entries.lock().unwrap().clone()
     }
 }
@@ -93,13 +93,13 @@ impl Journal for Notebook {
 
 /// What the provider got.
 #[derive(Clone, Debug, Default)]
-pub struct Got {
+pub(crate) struct Got {
     pub head: String,
     pub body: Vec<u8>,
 }
 
 /// A provider on a raw socket. It reads one request a connection and sends scripted pieces, then closes.
-pub struct Upstream {
+pub(crate) struct Upstream {
     pub address: SocketAddr,
     got: Arc<Mutex<Vec<Got>>>,
     script: Arc<Mutex<VecDeque<Vec<Bytes>>>>,
@@ -107,7 +107,7 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (got, script, gone) =
@@ -123,12 +123,12 @@ impl Upstream {
     }
 
     /// The next answer: each piece is written and flushed by itself. An empty piece stands for "wait until the peer is gone".
-    pub fn answers(&self, pieces: Vec<Bytes>) {
+    pub(crate) fn answers(&self, pieces: Vec<Bytes>) {
         self.script.lock().unwrap().push_back(pieces);
     }
 
     /// The next answer: a whole JSON body.
-    pub fn answers_json(&self, body: &str) {
+    pub(crate) fn answers_json(&self, body: &str) {
         let head = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: up-1\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
             body.len()
@@ -136,11 +136,11 @@ impl Upstream {
         self.answers(vec![Bytes::from(head), Bytes::copy_from_slice(body.as_bytes())]);
     }
 
-    pub fn got(&self) -> Vec<Got> {
+    pub(crate) fn got(&self) -> Vec<Got> {
         self.got.lock().unwrap().clone()
     }
 
-    pub fn last(&self) -> Got {
+    pub(crate) fn last(&self) -> Got {
         self.got().pop().expect("the provider got a request")
     }
 }
@@ -188,35 +188,34 @@ async fn read_request(stream: &mut TcpStream) -> Option<Got> {
 }
 
 /// A gateway with the provider `up` behind it.
-pub struct Gateway {
+pub(crate) struct Gateway {
     pub address: SocketAddr,
     pub upstream: Upstream,
     pub journal: Arc<Notebook>,
-    pub metrics: Arc<Metrics>,
 }
 
 impl Gateway {
     /// `channel` is what `up` speaks.
-    pub async fn start(channel: &str) -> Self {
+    pub(crate) async fn start(channel: &str) -> Self {
         Self::with_limits(channel, Limits { body: 1 << 20, ..Limits::default() }).await
     }
 
-    pub async fn with_limits(channel: &str, limits: Limits) -> Self {
+    pub(crate) async fn with_limits(channel: &str, limits: Limits) -> Self {
         let upstream = Upstream::start().await;
         let address = upstream.address;
         Self::over(channel, limits, upstream, address).await
     }
 
     /// With the provider somewhere else than at the scripted one.
-    pub async fn start_at(channel: &str, address: SocketAddr) -> Self {
+    pub(crate) async fn start_at(channel: &str, address: SocketAddr) -> Self {
         Self::over(channel, Limits::default(), Upstream::start().await, address).await
     }
 
     async fn over(channel: &str, limits: Limits, upstream: Upstream, provider: SocketAddr) -> Self {
         let (platform, _tasks) = native::platform();
         let snapshot = SnapshotCell::new(snapshot(&platform, channel, &format!("http://{provider}")).await);
-        let (journal, metrics) = (Arc::<Notebook>::default(), Arc::<Metrics>::default());
-        let engine = Engine::new(snapshot, platform, Arc::clone(&journal) as _, Arc::clone(&metrics), limits);
+        let journal = Arc::<Notebook>::default();
+        let engine = Engine::new(snapshot, platform, Arc::clone(&journal) as _, Arc::<Metrics>::default(), limits);
         let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = server.address().unwrap();
         let serving = Serving {
@@ -227,11 +226,11 @@ impl Gateway {
             readiness: Arc::new(Readiness::default()),
         };
         tokio::spawn(server.run(serving, std::future::pending(), Duration::from_secs(1)));
-        Self { address, upstream, journal, metrics }
+        Self { address, upstream, journal }
     }
 
     /// Sends a request and reads the answer to its end.
-    pub async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let mut stream = self.open(method, path, headers, body).await;
         let mut data = Vec::new();
         stream.read_to_end(&mut data).await.unwrap();
@@ -239,7 +238,7 @@ impl Gateway {
     }
 
     /// Sends a request and leaves the answer on the wire.
-    pub async fn open(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> TcpStream {
+    pub(crate) async fn open(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let mut head = format!("{method} {path} HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
         for (name, value) in headers {
@@ -252,7 +251,7 @@ impl Gateway {
     }
 
     /// A POST with the key that may do everything.
-    pub async fn post(&self, path: &str, body: &[u8]) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &[u8]) -> Answer {
         self.call("POST", path, &[("authorization", &format!("Bearer {KEY}")), ("content-type", "application/json")], body).await
     }
 }
@@ -284,7 +283,7 @@ async fn snapshot(platform: &Platform, channel: &str, base_url: &str) -> gproxy:
 
 /// An answer taken apart, its chunks joined.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     pub head: String,
     pub body: Vec<u8>,
@@ -293,7 +292,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub fn parse(data: &[u8]) -> Self {
+    pub(crate) fn parse(data: &[u8]) -> Self {
         let at = data.windows(4).position(|window| window == b"\r\n\r\n").expect("a response head");
         let head = String::from_utf8(data[..at].to_vec()).unwrap().to_lowercase();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
@@ -308,15 +307,15 @@ impl Answer {
         Self { status, head, body, whole }
     }
 
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")))
     }
 }

@@ -97,7 +97,7 @@ const RESPONSES: &str = "event: response.created\ndata: {\"type\":\"response.cre
 const GEMINI: &str = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"x\"}]}}]}\r\n\r\ndata: {\"candidates\":[{\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":7,\"candidatesTokenCount\":3,\"totalTokenCount\":10}}\r\n\r\n";
 
 /// Streams in four dialects: path, request body, the stream.
-pub fn streams() -> [(&'static str, &'static str, &'static str); 4] {
+pub(crate) fn streams() -> [(&'static str, &'static str, &'static str); 4] {
     [
         ("/v1/chat/completions", "{\"model\":\"up/m\",\"stream\":true,\"stream_options\":{\"include_usage\":true}}", CHAT),
         ("/v1/messages", "{\"model\":\"up/m\",\"stream\":true}", CLAUDE),
@@ -107,7 +107,7 @@ pub fn streams() -> [(&'static str, &'static str, &'static str); 4] {
 }
 
 /// A chunked event stream, cut into pieces at the given places of its body.
-pub fn chunked(stream: &str, cuts: &[usize]) -> Vec<Bytes> {
+pub(crate) fn chunked(stream: &str, cuts: &[usize]) -> Vec<Bytes> {
     let mut pieces = vec![Bytes::from_static(
         b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n",
     )];

@@ -1,5 +1,13 @@
 //! The gateway over real sockets: a client here, a provider there, the whole walk between them.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test stops where something is not as it must be, and its sockets live on tokio"
+)]
+
 mod harness;
 mod identity;
 mod refusals;

@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// The control plane as the server sees it: takes every request under `/admin`, `/user` and `/login`.
-pub type ControlPlane = Arc<dyn Fn(Request<Body>, Option<IpAddr>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
+pub(super) type ControlPlane = Arc<dyn Fn(Request<Body>, Option<IpAddr>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
 
 /// What the server serves.
 #[derive(Clone)]

@@ -290,8 +290,8 @@ fn stops(block: &[u8]) -> u64 {
     let mut bytes = [0; 8];
     bytes.copy_from_slice(block);
     let word = u64::from_le_bytes(bytes);
-    let quote = word ^ (ONES * b'"' as u64);
-    let slash = word ^ (ONES * b'\\' as u64);
+    let quote = word ^ (ONES * u64::from(b'"'));
+    let slash = word ^ (ONES * u64::from(b'\\'));
     let control = word.wrapping_sub(ONES * 0x20) & !word;
     (control | (quote.wrapping_sub(ONES) & !quote) | (slash.wrapping_sub(ONES) & !slash)) & HIGH
 }
