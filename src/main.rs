@@ -5,7 +5,7 @@ use std::{io, path::Path, process::ExitCode};
 use gproxy::{
     app::{
         config::{Config, Findings, Sources, check},
-        flags,
+        flags, log,
     },
     http::native::host,
     runtime::native,
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
                 return failed(&lines.join("\n"));
             }
         };
-        host::init_log(&config);
+        log::init(&config);
         for warning in warnings {
             tracing::warn!(%warning, "configuration");
         }

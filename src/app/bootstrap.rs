@@ -86,8 +86,14 @@ pub async fn bootstrap(control: &Control, config: &Config) -> Result<Booted, Boo
 
 /// Without any configuration there is still something to try: the provider that answers by itself.
 async fn demo(control: &Control) -> Result<(), BootFault> {
-    let provider =
-        NewProvider { name: DEMO.into(), channel: DEMO.into(), settings_json: "{}".into(), dispatch_json: None, proxy: None, enabled: true };
+    let provider = NewProvider {
+        name: DEMO.into(),
+        channel: DEMO.into(),
+        settings_json: "{}".into(),
+        dispatch_json: None,
+        proxy: None,
+        enabled: true,
+    };
     match control.records().save_provider(None, provider).await {
         // A first boot that was killed halfway has made it already.
         Ok(_) | Err(StoreFault::Taken { .. }) => Ok(()),

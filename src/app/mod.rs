@@ -4,4 +4,6 @@ pub mod bootstrap;
 pub mod config;
 #[cfg(feature = "native")]
 pub mod flags;
+#[cfg(feature = "native")]
+pub mod log;
 pub mod reload;

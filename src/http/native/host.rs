@@ -5,14 +5,13 @@ use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{Request, Response};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use super::server::{ControlPlane, Server, Serving};
 use crate::{
     admin::{Control, Stores},
     app::{
         bootstrap::{self, BootFault, Booted},
-        config::{Config, KeyFault, LogFormat, database_key},
+        config::{Config, KeyFault, database_key},
         reload,
     },
     base::Secret,
@@ -58,18 +57,6 @@ pub enum HostFault {
         #[source]
         source: std::io::Error,
     },
-}
-
-/// Sends log lines to standard output, in the form that was asked for.
-pub fn init_log(config: &Config) {
-    let filter = EnvFilter::try_new(&config.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
-    let set = match config.log_format {
-        LogFormat::Text => lines.try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
-    };
-    // A subscriber that stands already is somebody's choice, in a test for instance.
-    drop(set);
 }
 
 /// Serves until a signal says stop.
