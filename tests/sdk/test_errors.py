@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 from typing import Any
 
 import anthropic
@@ -53,8 +55,19 @@ def test_openai_wrong_model_of_a_known_channel(target: Target) -> None:
 
 @pytest.mark.sdk("openai")
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("field", ["messages", "temperature", "tools"])
-def test_openai_chat_bad_body(target: Target, field: str, stream: bool) -> None:
+def test_openai_chat_bad_messages(target: Target, stream: bool) -> None:
+    openai_chat_refused(target, "messages", stream)
+
+
+@pytest.mark.sdk("openai")
+@pytest.mark.needs("strict")
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("field", ["temperature", "tools"])
+def test_openai_chat_bad_field(target: Target, field: str, stream: bool) -> None:
+    openai_chat_refused(target, field, stream)
+
+
+def openai_chat_refused(target: Target, field: str, stream: bool) -> None:
     body: dict[str, Any] = {"model": target.model("long"), "messages": USER, field: {"messages": "no list", "temperature": "hot", "tools": "none"}[field]}
     with pytest.raises(openai.BadRequestError) as caught:
         target.openai().chat.completions.create(stream=stream, **body)
@@ -63,8 +76,18 @@ def test_openai_chat_bad_body(target: Target, field: str, stream: bool) -> None:
 
 
 @pytest.mark.sdk("openai")
-@pytest.mark.parametrize("field", ["input", "max_output_tokens", "tools"])
-def test_openai_responses_bad_body(target: Target, field: str) -> None:
+def test_openai_responses_bad_input(target: Target) -> None:
+    openai_responses_refused(target, "input")
+
+
+@pytest.mark.sdk("openai")
+@pytest.mark.needs("strict")
+@pytest.mark.parametrize("field", ["max_output_tokens", "tools"])
+def test_openai_responses_bad_field(target: Target, field: str) -> None:
+    openai_responses_refused(target, field)
+
+
+def openai_responses_refused(target: Target, field: str) -> None:
     body: dict[str, Any] = {"model": target.model(), "input": "hi", field: {"input": 7, "max_output_tokens": "many", "tools": "none"}[field]}
     with pytest.raises(openai.BadRequestError) as caught:
         target.openai().responses.create(**body)
@@ -114,8 +137,19 @@ def test_anthropic_wrong_model(target: Target) -> None:
 
 @pytest.mark.sdk("anthropic")
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("field", ["max_tokens", "messages", "tools"])
-def test_anthropic_bad_body(target: Target, field: str, stream: bool) -> None:
+def test_anthropic_bad_messages(target: Target, stream: bool) -> None:
+    anthropic_refused(target, "messages", stream)
+
+
+@pytest.mark.sdk("anthropic")
+@pytest.mark.needs("strict")
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("field", ["max_tokens", "tools"])
+def test_anthropic_bad_field(target: Target, field: str, stream: bool) -> None:
+    anthropic_refused(target, field, stream)
+
+
+def anthropic_refused(target: Target, field: str, stream: bool) -> None:
     wrong: dict[str, Any] = {"max_tokens": "many", "messages": "no list", "tools": "none"}
     body: dict[str, Any] = {"model": target.model(), "max_tokens": 9, "messages": USER, field: wrong[field]}
     with pytest.raises(anthropic.BadRequestError) as caught:
@@ -164,8 +198,19 @@ def test_genai_wrong_model(target: Target, verb: str) -> None:
 
 @pytest.mark.sdk("gemini")
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("extra", [{"contents": 7}, {"generationConfig": {"maxOutputTokens": "many"}}, {"tools": "none"}], ids=lambda extra: next(iter(extra)))
-def test_genai_bad_body(target: Target, extra: dict[str, Any], stream: bool) -> None:
+def test_genai_bad_contents(target: Target, stream: bool) -> None:
+    genai_refused(target, {"contents": 7}, stream)
+
+
+@pytest.mark.sdk("gemini")
+@pytest.mark.needs("strict")
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("extra", [{"generationConfig": {"maxOutputTokens": "many"}}, {"tools": "none"}], ids=lambda extra: next(iter(extra)))
+def test_genai_bad_field(target: Target, extra: dict[str, Any], stream: bool) -> None:
+    genai_refused(target, extra, stream)
+
+
+def genai_refused(target: Target, extra: dict[str, Any], stream: bool) -> None:
     models, config = target.genai().models, types.GenerateContentConfig(http_options=types.HttpOptions(extra_body=extra))
     with pytest.raises(errors.ClientError) as caught:
         if stream:
@@ -218,3 +263,22 @@ def test_a_body_that_is_no_request_is_a_400(gateway: Any, path: str, body: bytes
     answer = wire.send("POST", gateway.base + path, body, head)
     assert answer.status == 400, answer.text
     assert answer.json()["error"]["message"]
+
+
+@pytest.mark.gateway
+@pytest.mark.parametrize("size", [20, 200_000])
+def test_a_refusal_leaves_the_connection_usable_or_says_that_it_ends(gateway: Any, size: int) -> None:
+    """A server that answers before it has read the body, and hangs up in silence, fails the next call of a client that pools."""
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)
+    body = json.dumps({"contents": [{"parts": [{"text": "x" * size}]}]}).encode()
+    for number in range(40):
+        try:
+            connection.request("POST", "/v1beta/models/x:generateContent", body, {"x-goog-api-key": WRONG, "content-type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+        except ConnectionError as error:
+            pytest.fail(f"call {number}: the connection was gone without notice ({error!r})")
+        assert answer.status == 401
+        if answer.getheader("connection") == "close":
+            connection.close()
+    connection.close()

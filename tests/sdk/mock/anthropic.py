@@ -74,9 +74,11 @@ class Anthropic:
         if self._key not in (request.header("x-api-key"), _bearer(request)):
             raise openai_refusal(401, "invalid x-api-key", code="authentication_error")
         body = read(request)
-        if body.get("model") not in MODELS:
-            raise openai_refusal(404, f"model: {body.get('model')}", code="not_found_error")
-        return openai_chat.serve(body)
+        model = str(body.get("model"))
+        faults.raise_for(model, lambda status, message: openai_refusal(status, message, kind="api_error"))
+        if model not in (*MODELS, *faults.MODELS):
+            raise openai_refusal(404, f"model: {model}", code="not_found_error")
+        return faults.spoil(openai_chat.serve(body), model)
 
     def _batch(self, request: Request, steps: list[str]) -> Reply:
         match (request.method, steps):

@@ -57,8 +57,8 @@ class Gemini:
         match (request.method, steps):
             case ("POST", ["chat", "completions"]):
                 body = openai.read(request)
-                openai.known(body.get("model", "").removeprefix("models/"), MODELS)
-                return openai_chat.serve(body)
+                model = openai.known(str(body.get("model")).removeprefix("models/"), MODELS)
+                return faults.spoil(openai_chat.serve(body), model)
             case ("GET", ["models"]):
                 return Reply.of({"object": "list", "data": [openai.describe(f"models/{model}", "google") for model in MODELS]})
             case ("GET", ["models", *rest]):
