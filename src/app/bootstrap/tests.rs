@@ -190,6 +190,26 @@ async fn a_file_that_is_the_source_is_applied_again_without_needless_writes() {
 }
 
 #[tokio::test]
+async fn a_database_keeps_what_was_imported_to_the_letter() {
+    let dir = tempfile::tempdir().unwrap();
+    let dsn = format!("sqlite://{}/gproxy.db?mode=rwc", dir.path().display());
+    let force = [("bootstrap-force-config", "true"), ("admin-key", GIVEN)];
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let mut house = House::new();
+        let store = Arc::new(crate::store::persist::sql::SqlStore::open(&dsn).await.unwrap());
+        let stores = Stores { records: Arc::clone(&store) as _, ledger: Arc::clone(&store) as _ };
+        house.clock.advance(Duration::from_mins(seen.len() as u64));
+        let control = Control::new(stores, Sealer::new(Secret::new("k".to_owned())), platform_with(Arc::clone(&house.clock) as _));
+        house.control = Arc::new(control.with_passwords(Passwords::cheap()));
+        house.boot(&force, FILE).await.unwrap();
+        assert_eq!(house.serving(), ["mine:1", "openai:2"]);
+        seen.push(store.load().await.unwrap());
+    }
+    assert_eq!(seen[0], seen[1]);
+}
+
+#[tokio::test]
 async fn what_left_the_file_is_disabled_and_what_came_back_serves() {
     let mut house = House::new();
     let force = [("bootstrap-force-config", "true"), ("admin-key", GIVEN)];

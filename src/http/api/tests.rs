@@ -111,6 +111,9 @@ async fn every_route_is_shut_to_those_it_is_not_for() {
     assert_eq!(public, ["/login"]);
     for path in ["/admin", "/admin/nothing", "/admin/users/1/2/3", "/administrator", "/user/nothing", "/users"] {
         assert_eq!(house.call(None, Method::GET, path, Value::Null).await.0, StatusCode::UNAUTHORIZED, "{path}");
+        let below_user = Role::of(path) == Role::User;
+        let expected = if below_user { StatusCode::NOT_FOUND } else { StatusCode::FORBIDDEN };
+        assert_eq!(house.call(Some(ALICE), Method::GET, path, Value::Null).await.0, expected, "{path}");
     }
 }
 
