@@ -2,7 +2,7 @@
 
 use http::{
     HeaderValue, Response, StatusCode,
-    header::{ALLOW, CONTENT_TYPE, RETRY_AFTER},
+    header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER},
 };
 
 use crate::{
@@ -29,6 +29,9 @@ pub fn refuse(error: &GatewayError, family: Family, request_id: RequestId) -> Re
     }
     if let Some(allow) = error.allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
         headers.insert(ALLOW, allow);
+    }
+    if error.closes {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     name(&mut response, request_id);
     response

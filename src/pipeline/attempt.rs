@@ -11,7 +11,7 @@ use super::{
     trail::{Fact, Trail},
 };
 use crate::{
-    channel::{Dispatch, Draft, Order, PrepareFault, Via},
+    channel::{Dispatch, Draft, Order, Payload, PrepareFault, Via},
     protocol::{OperationKey, fault::FaultKind},
     runtime::{Reply, UpstreamRequest},
     snapshot::{Capture, Credential, Provider},
@@ -48,6 +48,9 @@ pub(super) fn prepare(engine: &Engine, admitted: Admitted, trail: &mut Trail) ->
     let classified = call.call.call;
     let mut client_headers = classified.inbound.headers;
     headers::towards_upstream(&mut client_headers);
+    if matches!(call.payload, Payload::Json(_)) {
+        headers::say_json(&mut client_headers);
+    }
     let draft = Draft {
         method: classified.inbound.method,
         path: classified.path,

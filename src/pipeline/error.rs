@@ -24,6 +24,8 @@ pub struct GatewayError {
     pub retry_after: Option<Duration>,
     /// The methods that the path takes.
     pub allow: Option<String>,
+    /// Whether the request's body is still on the wire, so that its connection cannot go on.
+    pub closes: bool,
     /// For the log.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -32,13 +34,20 @@ pub struct GatewayError {
 impl GatewayError {
     /// An error with words for the caller.
     pub fn new(kind: FaultKind, public: impl Into<String>) -> Self {
-        Self { kind, public: public.into(), field: None, retry_after: None, allow: None, source: None }
+        Self { kind, public: public.into(), field: None, retry_after: None, allow: None, closes: false, source: None }
     }
 
     /// Names the field at fault.
     #[must_use]
     pub fn at(mut self, field: &'static str) -> Self {
         self.field = Some(field);
+        self
+    }
+
+    /// Ends the connection with the refusal.
+    #[must_use]
+    pub fn closing(mut self) -> Self {
+        self.closes = true;
         self
     }
 
@@ -82,7 +91,7 @@ impl From<BodyFault> for GatewayError {
     fn from(fault: BodyFault) -> Self {
         match fault {
             BodyFault::TooLarge { limit } => {
-                Self::new(FaultKind::TooLarge, format!("the request body is larger than the {limit} bytes allowed here"))
+                Self::new(FaultKind::TooLarge, format!("the request body is larger than the {limit} bytes allowed here")).closing()
             }
             BodyFault::Broken(_) | BodyFault::Timeout(_) => {
                 Self::new(FaultKind::BadRequest, "the request body ended before its end").because(fault)

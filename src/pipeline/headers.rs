@@ -1,6 +1,6 @@
 //! Which headers pass, in each direction, and how they are written down.
 
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// Headers of a connection, which say nothing about the message.
 const HOP: &[&str] = &[
@@ -77,6 +77,14 @@ pub(super) fn towards_client(headers: &mut HeaderMap) {
     retain(headers, |name| !HOP.contains(&name) && !FOREIGN.contains(&name));
 }
 
+/// A body that was read as JSON goes out as JSON, whatever a bare `curl -d` called it.
+pub(super) fn say_json(headers: &mut HeaderMap) {
+    let says = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("json"));
+    if !says {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+}
+
 /// RFC 9110, 7.6.1: what `connection` names goes no further than this hop.
 fn drop_nominated(headers: &mut HeaderMap) {
     let Some(connection) = headers.get(header::CONNECTION) else { return };
@@ -112,7 +120,7 @@ pub(super) fn as_json(headers: &HeaderMap) -> String {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue};
+    use super::{HeaderMap, HeaderValue};
 
     use super::{as_json, towards_upstream};
 

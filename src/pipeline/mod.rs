@@ -23,9 +23,11 @@ pub use engine::{Engine, Limits};
 pub use error::GatewayError;
 pub use inbound::Inbound;
 
+use std::time::Duration;
+
 use crate::{
     protocol::{Family, Operation},
-    runtime::Reply,
+    runtime::{Body, Reply},
 };
 use trail::{Fact, Trail};
 
@@ -44,18 +46,19 @@ pub async fn execute(engine: &Engine, inbound: Inbound) -> Outbound {
     let mut trail = Trail::begin(engine, &inbound);
     let family = family_of(inbound.uri.path(), &inbound.headers, inbound.uri.query());
     let Some(place) = engine.enter() else {
-        return trail.refuse(GatewayError::overloaded("too many calls at once; try again soon"), family);
+        return trail
+            .refuse(unread(engine, inbound.body, GatewayError::overloaded("too many calls at once; try again soon")).await, family);
     };
     let classified = match classify::classify(inbound) {
         Ok(classified) => classified,
-        Err((_, error)) => return trail.refuse(error, family),
+        Err((inbound, error)) => return trail.refuse(unread(engine, inbound.body, error).await, family),
     };
     let family = classified.row.key(false).kind().family();
     trail.note(Fact::Row(classified.row));
     trail.note(Fact::Request(&classified));
     let authenticated = match authenticate::authenticate(classified, snapshot.directory()) {
         Ok(authenticated) => authenticated,
-        Err((_, error)) => return trail.refuse(error, family),
+        Err((call, error)) => return trail.refuse(unread(engine, call.inbound.body, error).await, family),
     };
     trail.note(Fact::Caller(&authenticated.caller));
     let lists = authenticated.call.row.key(false).operation() == Operation::ListModels;
@@ -71,8 +74,29 @@ pub async fn execute(engine: &Engine, inbound: Inbound) -> Outbound {
         Ok(admitted) => admitted,
         Err((_, error)) => return trail.refuse(error, family),
     };
+    let prefix = admitted.list_prefix();
     match attempt::attempt(engine, admitted, &mut trail).await {
-        Ok(attempted) => Outbound::Answer(settle::settle(engine, attempted, trail, place)),
+        Ok(attempted) => {
+            let attempted = match prefix {
+                Some(provider) => models::prefixed(attempted, &provider).await,
+                None => attempted,
+            };
+            Outbound::Answer(settle::settle(engine, attempted, trail, place))
+        }
         Err(error) => trail.refuse(error, family),
     }
+}
+
+/// How much of a refused request's body is read away, and for how long, so that its connection can go on.
+const REST: u64 = 256 * 1024;
+const REST_TIME: Duration = Duration::from_secs(2);
+
+/// A refusal of a call whose body nobody has read. What is short is read away; else the connection has to close.
+async fn unread(engine: &Engine, body: Body, error: GatewayError) -> GatewayError {
+    // Whichever is first: giving up half-way loses nothing but the connection.
+    let read = tokio::select! {
+        read = body.collect(REST) => read.is_ok(),
+        () = engine.platform.clock.sleep(REST_TIME) => false,
+    };
+    if read { error } else { error.closing() }
 }

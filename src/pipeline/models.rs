@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, HeaderValue, Method, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
 use serde_json::{Map, Value, json};
 
 use super::{
     Outbound,
+    attempt::Attempted,
     authenticate::Authenticated,
     engine::{Engine, Place},
     trail::{Fact, Trail},
@@ -43,6 +47,23 @@ pub(super) async fn list(engine: &Engine, call: Authenticated, mut trail: Trail,
     trail.close(None, None);
     let body = Body::from(written(family, models).to_string());
     Outbound::Answer(Reply { status: StatusCode::OK, headers, body })
+}
+
+/// One model's description under the id that it has in the list.
+pub(super) async fn prefixed(mut attempted: Attempted, provider: &str) -> Attempted {
+    if !attempted.reply.status.is_success() {
+        return attempted;
+    }
+    let family = attempted.key.kind().family();
+    let body = std::mem::take(&mut attempted.reply.body).collect(LIMIT).await.unwrap_or_default();
+    let named = serde_json::from_slice::<Value>(&body).ok().and_then(|mut model| {
+        let id = id_of(family, &model)?;
+        set_id(family, &mut model, &format!("{provider}/{id}"));
+        Some(model.to_string())
+    });
+    attempted.reply.headers.remove(CONTENT_LENGTH);
+    attempted.reply.body = named.map_or_else(|| Body::from(body), Body::from);
+    attempted
 }
 
 async fn of_provider(engine: &Engine, provider: &Arc<Provider>, caller: &Caller, family: Family) -> Vec<Value> {

@@ -17,7 +17,7 @@ from targets import CHANNELS, CLIENT_KEY, Target, make
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--direct", action="store_true", help="run the SDKs against the mocks themselves, without the gateway")
-    parser.addoption("--native", action="store_true", help="through the gateway, but each SDK against its own provider only: no conversion")
+    parser.addoption("--native", action="store_true", help="through the gateway, but each SDK against demo and its own provider only: no conversion")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -29,10 +29,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "target" not in metafunc.fixturenames:
         return
-    alone = metafunc.config.getoption("--direct") or metafunc.config.getoption("--native")
+    direct, alone = metafunc.config.getoption("--direct"), metafunc.config.getoption("--native")
     spoken = [str(mark.args[0]) for mark in metafunc.definition.iter_markers("sdk")]
     needs = [str(mark.args[0]) for mark in metafunc.definition.iter_markers("needs")]
-    names = [name for name in CHANNELS if not alone or not spoken or name in spoken]
+    own = {*spoken, *([] if direct else ["demo"])}
+    names = [name for name in CHANNELS if not (direct or alone) or not spoken or name in own]
     metafunc.parametrize("target", [name for name in names if all(make(name, "", "").can(what) for what in needs)], indirect=True)
 
 
