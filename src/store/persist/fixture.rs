@@ -32,11 +32,15 @@ pub(crate) fn begun(number: u64) -> Begun {
         user_id: UserId(1),
         key_id: KeyId(2),
         provider_id: ProviderId(3),
-        credential_id: (number % 2 == 0).then_some(CredentialId(4)),
-        operation: Operation::ALL[number as usize % Operation::ALL.len()],
-        kind: OperationKind::ALL[number as usize % OperationKind::ALL.len()],
+        credential_id: number.is_multiple_of(2).then_some(CredentialId(4)),
+        operation: nth(Operation::ALL, number),
+        kind: nth(OperationKind::ALL, number),
         model: format!("model-{number}"),
     }
+}
+
+fn nth<T: Copy>(all: &[T], number: u64) -> T {
+    all[usize::try_from(number).unwrap() % all.len()]
 }
 
 pub(crate) fn ended(number: u64) -> UsageRow {
@@ -92,11 +96,11 @@ pub(crate) fn upstream(number: u64, attempt: u32) -> UpstreamRow {
 
 /// Entries of all kinds in any order.
 pub(crate) fn entries(most: usize) -> impl Strategy<Value = Vec<Entry>> {
-    let entry = (0..4_u8, 0..40_u64, 0..200_usize).prop_map(|(kind, number, body)| match kind {
+    let entry = (0..4_u8, 0..40_u64, 0..200_u16).prop_map(|(kind, number, body)| match kind {
         0 => Entry::Begun(begun(number)),
         1 => Entry::Ended(Box::new(ended(number))),
-        2 => Entry::Downstream(Box::new(downstream(number, body))),
-        _ => Entry::Upstream(Box::new(upstream(number, body as u32))),
+        2 => Entry::Downstream(Box::new(downstream(number, usize::from(body)))),
+        _ => Entry::Upstream(Box::new(upstream(number, u32::from(body)))),
     });
     proptest::collection::vec(entry, 1..most)
 }
@@ -104,7 +108,7 @@ pub(crate) fn entries(most: usize) -> impl Strategy<Value = Vec<Entry>> {
 /// A clock whose sleeps end at once and are counted.
 #[derive(Debug, Default)]
 pub(crate) struct HastyClock {
-    pub(crate) slept_ms: AtomicU64,
+    pub(crate) slept: Mutex<Duration>,
 }
 
 impl Clock for HastyClock {
@@ -117,7 +121,7 @@ impl Clock for HastyClock {
     }
 
     fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
-        self.slept_ms.fetch_add(span.as_millis() as u64, Ordering::Relaxed);
+        *self.slept.lock().unwrap() += span;
         Box::pin(tokio::task::yield_now())
     }
 }

@@ -57,8 +57,15 @@ impl MemoryStore {
 
 /// Makes or changes one row of a table. `$same` tells whether two rows may not both stand.
 macro_rules! save {
-    ($self:ident, $table:ident, $row_type:ident, $new:ty, $id_type:expr, $what:literal, $id:ident, $row:ident, $same:expr, $name:expr) => {
+    ($self:ident, $table:ident, $row_type:ident, $new:ty, $id_type:expr, $what:literal, $id:ident, $row:ident, $same:expr, $name:expr, $parent:expr) => {
         $self.change(move |state, now| {
+            let parent: fn(&ConfigRows, &$new) -> Result<(), StoreFault> = $parent;
+            if let Some(id) = $id
+                && !state.config.$table.iter().any(|row| row.id == id)
+            {
+                return Err(StoreFault::Missing { what: $what, id: id.0 });
+            }
+            parent(&state.config, &$row)?;
             let same: fn(&$new, &$new) -> bool = $same;
             if state.config.$table.iter().any(|other| Some(other.id) != $id && same(&other.row, &$row)) {
                 let name: fn(&$new) -> String = $name;
@@ -77,6 +84,16 @@ macro_rules! save {
             Ok(found.clone())
         })
     };
+}
+
+fn provider_stands(rows: &ConfigRows, id: ProviderId) -> Result<(), StoreFault> {
+    let stands = rows.providers.iter().any(|row| row.id == id);
+    if stands { Ok(()) } else { Err(StoreFault::Missing { what: "provider", id: id.0 }) }
+}
+
+fn user_stands(rows: &ConfigRows, id: UserId) -> Result<(), StoreFault> {
+    let stands = rows.users.iter().any(|row| row.id == id);
+    if stands { Ok(()) } else { Err(StoreFault::Missing { what: "user", id: id.0 }) }
 }
 
 fn remove<T>(table: &mut Vec<T>, what: &'static str, id: i64, is_it: impl Fn(&T) -> bool) -> Result<(), StoreFault> {
@@ -104,7 +121,19 @@ impl Records for MemoryStore {
     }
 
     fn save_provider(&self, id: Option<ProviderId>, row: NewProvider) -> Stored<'_, ProviderRow> {
-        save!(self, providers, ProviderRow, NewProvider, ProviderId, "provider", id, row, |a, b| a.name == b.name, |row| row.name.clone())
+        save!(
+            self,
+            providers,
+            ProviderRow,
+            NewProvider,
+            ProviderId,
+            "provider",
+            id,
+            row,
+            |a, b| a.name == b.name,
+            |row| row.name.clone(),
+            |_, _| Ok(())
+        )
     }
 
     fn delete_provider(&self, id: ProviderId) -> Stored<'_, ()> {
@@ -117,7 +146,19 @@ impl Records for MemoryStore {
     }
 
     fn save_credential(&self, id: Option<CredentialId>, row: NewCredential) -> Stored<'_, CredentialRow> {
-        save!(self, credentials, CredentialRow, NewCredential, CredentialId, "credential", id, row, |_, _| false, |_| String::new())
+        save!(
+            self,
+            credentials,
+            CredentialRow,
+            NewCredential,
+            CredentialId,
+            "credential",
+            id,
+            row,
+            |_, _| false,
+            |_| String::new(),
+            |rows, row| provider_stands(rows, row.provider_id)
+        )
     }
 
     fn delete_credential(&self, id: CredentialId) -> Stored<'_, ()> {
@@ -126,7 +167,10 @@ impl Records for MemoryStore {
 
     fn save_model(&self, id: Option<ModelId>, row: NewModel) -> Stored<'_, ModelRow> {
         let same = |a: &NewModel, b: &NewModel| a.provider_id == b.provider_id && a.model_id == b.model_id;
-        save!(self, models, ModelRow, NewModel, ModelId, "model", id, row, same, |row| row.model_id.clone())
+        save!(self, models, ModelRow, NewModel, ModelId, "model", id, row, same, |row| row.model_id.clone(), |rows, row| provider_stands(
+            rows,
+            row.provider_id
+        ))
     }
 
     fn delete_model(&self, id: ModelId) -> Stored<'_, ()> {
@@ -134,7 +178,7 @@ impl Records for MemoryStore {
     }
 
     fn save_user(&self, id: Option<UserId>, row: NewUser) -> Stored<'_, UserRow> {
-        save!(self, users, UserRow, NewUser, UserId, "user", id, row, |a, b| a.name == b.name, |row| row.name.clone())
+        save!(self, users, UserRow, NewUser, UserId, "user", id, row, |a, b| a.name == b.name, |row| row.name.clone(), |_, _| Ok(()))
     }
 
     fn delete_user(&self, id: UserId) -> Stored<'_, ()> {
@@ -147,7 +191,9 @@ impl Records for MemoryStore {
     }
 
     fn save_key(&self, id: Option<KeyId>, row: NewKey) -> Stored<'_, KeyRow> {
-        save!(self, keys, KeyRow, NewKey, KeyId, "key", id, row, |a, b| a.digest == b.digest, |row| row.prefix.clone())
+        save!(self, keys, KeyRow, NewKey, KeyId, "key", id, row, |a, b| a.digest == b.digest, |row| row.prefix.clone(), |rows, row| {
+            user_stands(rows, row.user_id)
+        })
     }
 
     fn delete_key(&self, id: KeyId) -> Stored<'_, ()> {
@@ -156,6 +202,7 @@ impl Records for MemoryStore {
 
     fn save_permission(&self, row: NewPermission) -> Stored<'_, PermissionRow> {
         self.change(move |state, now| {
+            user_stands(&state.config, row.user_id)?;
             if let Some(standing) = state.config.permissions.iter().find(|other| other.row == row) {
                 return Ok(standing.clone());
             }

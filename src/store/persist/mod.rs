@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-#[cfg(all(test, feature = "native"))]
+#[cfg(test)]
 mod fixture;
 #[cfg(feature = "native")]
 pub mod journal;

@@ -7,7 +7,11 @@ use std::{fmt, future::Future, path::PathBuf, time::Duration};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, Statement,
     TransactionOptions, TransactionTrait,
-    sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    sqlx::{
+        mysql::MySqlConnectOptions,
+        postgres::PgConnectOptions,
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    },
 };
 
 use crate::store::persist::{StoreFault, Stored};
@@ -62,6 +66,7 @@ impl SqlStore {
             Some(rest) => format!("mysql:{rest}"),
             None => dsn.to_owned(),
         };
+        check(dialect, &dsn)?;
         let mut options = ConnectOptions::new(dsn.as_str());
         options.sqlx_logging(false).acquire_timeout(Duration::from_secs(5)).max_connections(8).min_connections(1);
         if dialect == Dialect::Sqlite {
@@ -111,6 +116,16 @@ impl fmt::Debug for SqlStore {
     }
 }
 
+/// Refuses a dsn that cannot be read, before it comes to a place whose message would repeat it.
+fn check(dialect: Dialect, dsn: &str) -> Result<(), StoreFault> {
+    let read = match dialect {
+        Dialect::Sqlite => dsn.parse::<SqliteConnectOptions>().map(drop),
+        Dialect::Postgres => dsn.parse::<PgConnectOptions>().map(drop),
+        Dialect::Mysql => dsn.parse::<MySqlConnectOptions>().map(drop),
+    };
+    read.map_err(|error| StoreFault::Schema(format!("the dsn cannot be read: {error}")))
+}
+
 fn tune_sqlite(options: &mut ConnectOptions, dsn: &str) -> Result<(), StoreFault> {
     let parsed: SqliteConnectOptions =
         dsn.parse().map_err(|error| StoreFault::Failed(Box::<dyn std::error::Error + Send + Sync>::from(error)))?;
@@ -139,7 +154,7 @@ fn failed(error: DbErr) -> StoreFault {
     StoreFault::Failed(Box::new(error))
 }
 
-/// Boxes a store's future, with the database's errors made the store's.
+/// Boxes a store's future.
 fn stored<'a, T, F>(future: F) -> Stored<'a, T>
 where
     F: Future<Output = Result<T, StoreFault>> + Send + 'a,

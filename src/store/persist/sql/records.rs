@@ -1,6 +1,6 @@
 //! Configuration, row by row.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, IsolationLevel, QueryResult, SqlErr, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, IsolationLevel, QueryResult, SqlErr, Statement, TransactionTrait, Value};
 
 use super::{
     SqlStore,
@@ -54,8 +54,8 @@ impl Records for SqlStore {
 
     fn is_fresh(&self) -> Stored<'_, bool> {
         stored(async move {
-            let sql = "SELECT id FROM providers UNION ALL SELECT id FROM users LIMIT 1";
-            let row = self.database.query_one_raw(self.statement(sql, Vec::new())).await.map_err(failed)?;
+            let sql = "SELECT id FROM instance_settings WHERE was_used = ?";
+            let row = self.database.query_one_raw(self.statement(sql, vec![true.into()])).await.map_err(failed)?;
             Ok(row.is_none())
         })
     }
@@ -153,7 +153,12 @@ impl SqlStore {
         let now = self.now(&transaction).await.map_err(failed)?;
         let (id, created_at) = match id {
             Some(id) => (id, self.change(&transaction, (id, now), &row).await?),
-            None => (self.make(&transaction, now, &row).await.map_err(|error| refused(error, &row))?, now),
+            None => {
+                if row.parent().is_none() {
+                    self.note_use(&transaction).await.map_err(failed)?;
+                }
+                (self.make(&transaction, now, &row).await.map_err(|error| refused(error, &row))?, now)
+            }
         };
         transaction.commit().await.map_err(|error| refused(error, &row))?;
         Ok(Kept { id, row, created_at, updated_at: now })
@@ -225,25 +230,58 @@ impl SqlStore {
     async fn replace_settings(&self, settings: &SettingsRow) -> Result<(), DbErr> {
         let transaction = self.begin().await?;
         let now = self.now(&transaction).await?;
-        transaction.execute_raw(self.statement("DELETE FROM instance_settings WHERE id = 1", Vec::new())).await?;
-        let sql = "INSERT INTO instance_settings (id, proxy, hf_url, hf_token_sealed, update_source, mask_sensitive_info, \
-                   enable_downstream_log, enable_downstream_log_body, enable_upstream_log, enable_upstream_log_body, updated_at) \
-                   VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        let values = vec![
-            optional(settings.proxy.as_deref()),
-            optional(settings.hf_url.as_deref()),
-            optional(settings.hf_token_sealed.as_deref()),
-            optional(settings.update_source.as_deref()),
-            settings.mask_sensitive_info.into(),
-            settings.enable_downstream_log.into(),
-            settings.enable_downstream_log_body.into(),
-            settings.enable_upstream_log.into(),
-            settings.enable_upstream_log_body.into(),
-            now.into(),
-        ];
+        self.lay_settings(&transaction).await?;
+        let sql = "UPDATE instance_settings SET proxy = ?, hf_url = ?, hf_token_sealed = ?, update_source = ?, mask_sensitive_info = ?, \
+                   enable_downstream_log = ?, enable_downstream_log_body = ?, enable_upstream_log = ?, enable_upstream_log_body = ?, \
+                   updated_at = ? WHERE id = 1";
+        let mut values = settings_values(settings);
+        values.push(now.into());
         transaction.execute_raw(self.statement(sql, values)).await?;
         transaction.commit().await
     }
+
+    /// Makes the one row of settings, with defaults, where it is missing.
+    async fn lay_settings(&self, transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+        const COLUMNS: [&str; 12] = [
+            "proxy",
+            "hf_url",
+            "hf_token_sealed",
+            "update_source",
+            "mask_sensitive_info",
+            "enable_downstream_log",
+            "enable_downstream_log_body",
+            "enable_upstream_log",
+            "enable_upstream_log_body",
+            "id",
+            "was_used",
+            "updated_at",
+        ];
+        let sql = self.dialect.insert_new("instance_settings", &COLUMNS, 1, "id");
+        let mut values = settings_values(&SettingsRow::default());
+        values.extend([1_i64.into(), false.into(), 0_i64.into()]);
+        transaction.execute_raw(Statement::from_sql_and_values(self.dialect.backend(), sql, values)).await.map(drop)
+    }
+
+    /// Notes for ever that the store is no longer fresh, also when everything is deleted again.
+    async fn note_use(&self, transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+        self.lay_settings(transaction).await?;
+        let sql = "UPDATE instance_settings SET was_used = ? WHERE id = 1";
+        transaction.execute_raw(self.statement(sql, vec![true.into()])).await.map(drop)
+    }
+}
+
+fn settings_values(settings: &SettingsRow) -> Vec<Value> {
+    vec![
+        optional(settings.proxy.as_deref()),
+        optional(settings.hf_url.as_deref()),
+        optional(settings.hf_token_sealed.as_deref()),
+        optional(settings.update_source.as_deref()),
+        settings.mask_sensitive_info.into(),
+        settings.enable_downstream_log.into(),
+        settings.enable_downstream_log_body.into(),
+        settings.enable_upstream_log.into(),
+        settings.enable_upstream_log_body.into(),
+    ]
 }
 
 fn read_kept<N: Noun>(row: &QueryResult) -> Result<Kept<N>, DbErr> {

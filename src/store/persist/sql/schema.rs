@@ -47,7 +47,7 @@ const FIRST: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS route_permissions ({id}, scope {name} NOT NULL, user_id BIGINT NOT NULL, pattern {pattern} NOT NULL, \
      created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, UNIQUE (user_id, pattern), \
      FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE) {end}",
-    "CREATE TABLE IF NOT EXISTS instance_settings (id BIGINT NOT NULL PRIMARY KEY, proxy {text}, hf_url {text}, hf_token_sealed {text}, \
+    "CREATE TABLE IF NOT EXISTS instance_settings (id BIGINT NOT NULL PRIMARY KEY, was_used BOOLEAN NOT NULL, proxy {text}, hf_url {text}, hf_token_sealed {text}, \
      update_source {text}, mask_sensitive_info BOOLEAN NOT NULL, enable_downstream_log BOOLEAN NOT NULL, \
      enable_downstream_log_body BOOLEAN NOT NULL, enable_upstream_log BOOLEAN NOT NULL, enable_upstream_log_body BOOLEAN NOT NULL, \
      updated_at BIGINT NOT NULL) {end}",
