@@ -43,24 +43,21 @@ impl Sieve {
         }
         let mut passed = Passed::default();
         let mut at = self.held_at;
-        let mut cuts = std::mem::take(&mut self.cuts);
         for piece in self.held.take().into_iter().chain([chunk]) {
-            at = self.sift(&piece, at, boundary, &cuts, &mut passed);
+            at = self.sift(&piece, at, boundary, &mut passed);
         }
         self.held_at = boundary;
-        cuts.clear();
-        self.cuts = cuts;
+        self.cuts.clear();
         passed
     }
 
     /// Divides one piece that begins at `at`; gives the offset of its end.
-    #[expect(clippy::too_many_arguments, reason = "one loop's body, given its loop's variables")]
-    fn sift(&mut self, piece: &Bytes, at: u64, boundary: u64, cuts: &[Range<u64>], passed: &mut Passed) -> u64 {
+    fn sift(&mut self, piece: &Bytes, at: u64, boundary: u64, passed: &mut Passed) -> u64 {
         let end = at + piece.len() as u64;
         let slice =
             |range: Range<u64>| piece.slice(usize::try_from(range.start - at).unwrap_or(0)..usize::try_from(range.end - at).unwrap_or(0));
         let mut from = at;
-        for cut in cuts.iter().filter(|cut| cut.end > at && cut.start < end) {
+        for cut in self.cuts.iter().filter(|cut| cut.end > at && cut.start < end) {
             if cut.start > from {
                 passed.push(slice(from..cut.start));
             }

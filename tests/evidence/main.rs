@@ -2,7 +2,9 @@
 //! independent script (`scripts/evidence_usage.py`).
 //!
 //! The recordings are not part of the project. Without them a plain test run says that it skipped; with
-//! `GPROXY_EVIDENCE=1` (`make evidence`) a skip is a failure.
+//! `GPROXY_EVIDENCE` set (`make evidence`) a skip is a failure.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where something is not as it must be")]
 
 use std::{
     collections::BTreeMap,
@@ -22,19 +24,32 @@ use serde_json::Value;
 
 type Buckets = BTreeMap<String, BTreeMap<String, u64>>;
 
+/// The folders of the recordings.
+const FOLDERS: [(&str, OperationKind); 4] = [
+    ("chat", OperationKind::OpenAiChatCompletions),
+    ("responses", OperationKind::OpenAiResponses),
+    ("anthropic", OperationKind::ClaudeMessages),
+    ("gemini", OperationKind::GeminiGenerateContent),
+];
+
 /// Says something also where the harness captures output.
 fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "evidence: {text}");
 }
 
+#[expect(clippy::disallowed_methods, reason = "whoever runs the test says whether it may be skipped")]
+fn setting(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 fn skip(why: &str) {
-    assert_ne!(env::var("GPROXY_EVIDENCE").as_deref(), Ok("1"), "evidence must not be skipped: {why}");
+    assert_eq!(setting("GPROXY_EVIDENCE"), None, "evidence must not be skipped: {why}");
     say(&format!("SKIPPED, nothing was checked: {why}"));
 }
 
 fn recordings() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    root.join(env::var("GPROXY_RECORDED").unwrap_or_else(|_| String::from("../shared/recorded")))
+    root.join(setting("GPROXY_RECORDED").unwrap_or_else(|| String::from("../shared/recorded")))
 }
 
 fn expected(folder: &Path) -> Option<Vec<Value>> {
@@ -44,7 +59,8 @@ fn expected(folder: &Path) -> Option<Vec<Value>> {
         return None;
     };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Some(String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    let text = String::from_utf8(output.stdout).expect("the script prints UTF-8");
+    Some(text.lines().map(|line| serde_json::from_str(line).expect("the script prints JSON lines")).collect())
 }
 
 /// A small generator, so that each run cuts each answer at the same places.
@@ -55,20 +71,14 @@ impl Dice {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % sides as u64).unwrap()
+        usize::try_from(self.0 % sides as u64).expect("it is below a usize")
     }
 }
 
 fn key(folder: &str, shape: Shape) -> OperationKey {
-    let kind = match folder {
-        "chat" => OperationKind::OpenAiChatCompletions,
-        "responses" => OperationKind::OpenAiResponses,
-        "anthropic" => OperationKind::ClaudeMessages,
-        "gemini" => OperationKind::GeminiGenerateContent,
-        other => panic!("unknown folder {other}"),
-    };
+    let (_, kind) = FOLDERS.into_iter().find(|(name, _)| *name == folder).expect("a folder of one dialect");
     let operation = if shape == Shape::Whole { Operation::GenerateContent } else { Operation::StreamGenerateContent };
-    OperationKey::new(operation, kind).unwrap()
+    OperationKey::new(operation, kind).expect("generation goes with a dialect")
 }
 
 /// Sends an answer through the meter in pieces of at most `most` bytes; nothing of it may be lost.

@@ -84,6 +84,10 @@ impl Splitter {
 
     /// Gives the event that the end of the stream left without its blank line.
     pub fn finish(&mut self, sink: &mut impl FnMut(Event<'_>)) {
+        if self.bom < BOM.len() {
+            self.partial.extend_from_slice(&BOM[..self.bom]);
+            self.bom = BOM.len();
+        }
         let mut unit = std::mem::take(&mut self.partial);
         let end = self.start + unit.len() as u64;
         unit.extend_from_slice(b"\n\n");
