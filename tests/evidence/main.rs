@@ -4,6 +4,13 @@
 //! The recordings are not part of the project. Without them a plain test run says that it skipped; with
 //! `GPROXY_EVIDENCE=1` (`make evidence`) a skip is a failure.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test stops where something is not as it must be, and its environment says what it may skip"
+)]
+
 use std::{
     collections::BTreeMap,
     env, fs,

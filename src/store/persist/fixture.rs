@@ -1,5 +1,7 @@
 //! What the tests of the journal and the writer share: entries, a ledger in memory that can fail, a clock that never waits.
 
+#![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "helpers of tests: small figures, and a broken lock may stop them")]
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -32,7 +34,7 @@ pub(crate) fn begun(number: u64) -> Begun {
         user_id: UserId(1),
         key_id: KeyId(2),
         provider_id: ProviderId(3),
-        credential_id: (number % 2 == 0).then_some(CredentialId(4)),
+        credential_id: number.is_multiple_of(2).then_some(CredentialId(4)),
         operation: Operation::ALL[number as usize % Operation::ALL.len()],
         kind: OperationKind::ALL[number as usize % OperationKind::ALL.len()],
         model: format!("model-{number}"),

@@ -72,7 +72,7 @@ proptest! {
         let (records, lost) = read_back(&FileJournal::open(big).unwrap());
         prop_assert_eq!(&records[..], &as_records(&all)[..records.len()]);
         prop_assert!(records.len() == all.len() || cut < bytes.len());
-        let whole: usize = records.iter().map(|record| frame_length(record)).sum();
+        let whole: usize = records.iter().map(frame_length).sum();
         prop_assert_eq!(whole as u64 + lost, cut as u64);
     }
 
