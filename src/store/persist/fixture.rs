@@ -1,6 +1,10 @@
 //! What the tests of the journal and the writer share: entries, a ledger in memory that can fail, a clock that never waits.
 
-#![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "helpers of tests: small figures, and a broken lock may stop them")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "helpers of tests: small figures, and a broken lock may stop them"
+)]
 
 use std::{
     collections::BTreeMap,
