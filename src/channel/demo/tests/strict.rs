@@ -113,7 +113,6 @@ fn others(cases: &mut Vec<Case>) {
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the folder is named by whoever runs the check")]
 #[ignore = "writes files for the Python check; DEMO_ANSWERS names the folder"]
-#[expect(clippy::disallowed_methods, reason = "run by hand, with a folder of one's choice")]
 fn answers_for_the_strict_types() {
     let folder = std::path::PathBuf::from(std::env::var("DEMO_ANSWERS").unwrap());
     fs::create_dir_all(&folder).unwrap();
