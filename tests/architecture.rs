@@ -98,7 +98,7 @@ const CRATES: &[(&[&str], &[&str])] = &[
     (&["tokio"], &["runtime/native", "http/native", "store/persist/", "store/cache/redis", "app/", "selfupdate/", "lab/", "main.rs"]),
     (&["sea_orm", "sea_query", "sqlx"], &["store/persist/sql"]),
     (&["wasm_bindgen", "wasm_bindgen_futures", "js_sys", "web_sys", "send_wrapper"], &["runtime/edge", "http/edge"]),
-    (&["clap", "tracing_subscriber"], &["app/", "main.rs"]),
+    (&["clap", "tracing_subscriber"], &["app/", "http/native", "main.rs"]),
     (&["axum", "tower_http", "reqwest", "anyhow", "hdrhistogram"], &[]),
 ];
 

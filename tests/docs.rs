@@ -10,6 +10,7 @@ use std::{
 };
 
 use gproxy::{
+    app::config::knob::KNOBS,
     channel::CHANNELS,
     protocol::{
         Operation, OperationGroup,
@@ -135,6 +136,36 @@ fn a_route_is_read_as_its_table_writes_it() {
     let source =
         "Route::admin(GET, \"/admin/x\", |a, c| f()),\nRoute::alias(\n  \"/admin/y\", g),\nRoute::member(Method::PATCH, \"/user/{id}\", h)";
     assert_eq!(admin_routes(source), ["GET /admin/x", "POST /admin/y", "PATCH /user/{id}"]);
+}
+
+const CONFIGURATION: &str = "docs/configuration.md";
+const KNOBS_FROM: &str = "<!-- Generated from src/app/config/knob.rs: run `make docs`. -->\n";
+const KNOBS_TO: &str = "<!-- End of the generated part. -->\n";
+
+/// A page with its table of flags written anew; `None` where its marks are gone.
+fn with_knobs(page: &str) -> Option<String> {
+    let (before, rest) = page.split_once(KNOBS_FROM)?;
+    let (_, after) = rest.split_once(KNOBS_TO)?;
+    let mut table = String::from("| Flag | Environment | In the file | Default | |\n|---|---|---|---|---|\n");
+    for knob in KNOBS {
+        let env: Vec<String> = knob.env.iter().map(|name| format!("`{name}`")).collect();
+        let place = knob.section.map_or_else(String::new, |section| format!("`{}` in `[{section}]`", knob.key()));
+        let _ = writeln!(table, "| `--{}` | {} | {place} | {} | {} |", knob.flag, env.join(", "), knob.default, knob.help);
+    }
+    Some([before, KNOBS_FROM, &table, KNOBS_TO, after].concat())
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "whoever runs the test says whether it may write")]
+fn the_configuration_page_has_every_flag() {
+    let path = root().join(CONFIGURATION);
+    let mut standing = fs::read_to_string(&path).unwrap_or_default();
+    let wanted = with_knobs(&standing).expect("the marks of the generated part");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &wanted).expect("the page can be written");
+        standing.clone_from(&wanted);
+    }
+    assert!(standing == wanted, "{CONFIGURATION} does not say what the table of knobs says; run `make docs` and commit the page");
 }
 
 /// A link of a page: its line, and what it points at.
