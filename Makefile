@@ -58,10 +58,10 @@ test: tools services ## All tests: Rust, documentation, the real SDKs
 	@$(MAKE) sdk
 
 .PHONY: sdk
-sdk: tools ## The real OpenAI, Anthropic and Google SDKs against the gateway
+sdk: tools ## The real OpenAI, Anthropic and Google SDKs against the gateway, each with demo and its own provider
 	@if [ -d tests/sdk ]; then \
 	  $(CARGO) build --locked --bin gproxy; \
-	  python="$$(scripts/venv.sh)"; "$$python" -m pytest -q tests/sdk; \
+	  python="$$(scripts/venv.sh)"; "$$python" -m pytest -q tests/sdk --native; \
 	else echo "tests/sdk is not here: skipped"; fi
 
 .PHONY: services
