@@ -6,13 +6,6 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where something is not as it must be")]
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::disallowed_methods,
-    reason = "a test stops where something is not as it must be, and its environment says what it may skip"
-)]
-
 use std::{
     collections::BTreeMap,
     env, fs,
