@@ -51,22 +51,24 @@ lint: tools ## Formatting, lints (native and edge features), scripts
 	@scripts/lint.sh
 
 .PHONY: test
-test: tools services ## All tests: Rust, documentation, the real SDKs
-	@if $(CARGO) nextest --version >/dev/null 2>&1; then $(CARGO) nextest run --locked --status-level fail --final-status-level fail; \
+test: tools ## All tests: Rust, documentation, the real SDKs
+	@services="$$(scripts/services.sh)"; eval "$$services"; \
+	if $(CARGO) nextest --version >/dev/null 2>&1; then $(CARGO) nextest run --locked --status-level fail --final-status-level fail; \
 	else echo "cargo-nextest is not installed: using cargo test"; $(CARGO) test --locked --lib --bins --tests; fi
 	@$(CARGO) test --locked --doc
 	@$(MAKE) sdk
 
+# Each SDK against its own dialect's provider and the demo, until the gateway converts between dialects.
+SDK_ARGS ?= --native
+
 .PHONY: sdk
-sdk: tools ## The real OpenAI, Anthropic and Google SDKs against the gateway, each with demo and its own provider
-	@if [ -d tests/sdk ]; then \
-	  $(CARGO) build --locked --bin gproxy; \
-	  python="$$(scripts/venv.sh)"; "$$python" -m pytest -q tests/sdk --native; \
-	else echo "tests/sdk is not here: skipped"; fi
+sdk: tools ## The real OpenAI, Anthropic and Google SDKs against the gateway
+	@$(CARGO) build --locked --bin gproxy
+	@python="$$(scripts/venv.sh)"; "$$python" -m pytest -q tests/sdk $(SDK_ARGS)
 
 .PHONY: services
-services: ## Start the databases that the tests want, where they are missing
-	@if [ -x scripts/services.sh ]; then scripts/services.sh; else echo "scripts/services.sh is not here: stores other than SQLite are not tested"; fi
+services: ## Start the databases that the tests want, where they are missing, and say how to reach them
+	@scripts/services.sh
 
 .PHONY: evidence
 evidence: tools ## Tests over recorded traffic; fails where one is skipped

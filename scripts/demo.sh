@@ -12,9 +12,13 @@ key:     $key
 
   export GPROXY_KEY=$key
   curl http://$host:$port/v1/chat/completions -H "Authorization: Bearer \$GPROXY_KEY" \\
-    -d '{"model": "demo/echo", "messages": [{"role": "user", "content": "hello"}]}'
+    -H 'content-type: application/json' -d '{"model": "demo/echo", "messages": [{"role": "user", "content": "hello"}]}'
 
 Ctrl-C ends it.
 SAY
 cd "$folder"
-GPROXY_ADMIN_KEY="$key" GPROXY_DATA_DIR="$folder/data" "$gateway" --config "$folder/gproxy.toml" --host "$host" --port "$port"
+GPROXY_ADMIN_KEY="$key" GPROXY_DATA_DIR="$folder/data" "$gateway" --host "$host" --port "$port" &
+running=$!
+trap 'kill "$running" 2>/dev/null || true' INT TERM
+# The first wait ends with the signal, the second with the gateway.
+wait "$running" || wait "$running" || true
