@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::atomic::AtomicU64, time::Duration};
 
+use crate::base::Bucket;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
@@ -44,7 +45,8 @@ pub struct Metrics {
     requests: Family<CallLabels, Counter>,
     duration: Histogram,
     overhead: Histogram,
-    tokens: Family<TokenLabels, Counter>,
+    /// By bucket, resolved once: a look-up for each bucket of each call would cost more than the counting.
+    tokens: [Counter; 7],
     attempts: Family<AttemptLabels, Counter>,
     /// Calls that have begun and not ended.
     pub in_flight: Gauge,
@@ -65,11 +67,12 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("gproxy");
+        let tokens: Family<TokenLabels, Counter> = Family::default();
         let metrics = Self {
             requests: Family::default(),
             duration: Histogram::new(SECONDS),
             overhead: Histogram::new(SECONDS),
-            tokens: Family::default(),
+            tokens: Bucket::ALL.map(|bucket| (*tokens.get_or_create(&TokenLabels { bucket: name(bucket) })).clone()),
             attempts: Family::default(),
             in_flight: Gauge::default(),
             streams: Gauge::default(),
@@ -82,7 +85,7 @@ impl Metrics {
         registry.register("requests", "Calls by operation, kind, provider and status", metrics.requests.clone());
         registry.register("request_duration_seconds", "From a call's arrival to the end of its answer", metrics.duration.clone());
         registry.register("overhead_seconds", "The gateway's own share until the request goes out", metrics.overhead.clone());
-        registry.register("tokens", "Tokens by bucket", metrics.tokens.clone());
+        registry.register("tokens", "Tokens by bucket", tokens);
         registry.register("upstream_attempts", "Requests sent to providers", metrics.attempts.clone());
         registry.register("inflight", "Calls that have begun and not ended", metrics.in_flight.clone());
         registry.register("streams_active", "Open streams", metrics.streams.clone());
@@ -112,10 +115,8 @@ impl Metrics {
     }
 
     /// Counts tokens of one bucket.
-    pub fn tokens(&self, bucket: &'static str, tokens: u64) {
-        if tokens > 0 {
-            self.tokens.get_or_create(&TokenLabels { bucket }).inc_by(tokens);
-        }
+    pub fn tokens(&self, bucket: Bucket, tokens: u64) {
+        self.tokens[bucket as usize].inc_by(tokens);
     }
 
     /// Everything in Prometheus' (OpenMetrics) text form.
@@ -138,5 +139,17 @@ impl Default for Metrics {
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Metrics")
+    }
+}
+
+const fn name(bucket: Bucket) -> &'static str {
+    match bucket {
+        Bucket::Input => "input",
+        Bucket::CacheRead => "cache_read",
+        Bucket::CacheWrite5m => "cache_write_5m",
+        Bucket::CacheWrite30m => "cache_write_30m",
+        Bucket::CacheWrite1h => "cache_write_1h",
+        Bucket::Output => "output",
+        Bucket::Reasoning => "reasoning",
     }
 }

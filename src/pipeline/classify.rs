@@ -37,14 +37,19 @@ pub(super) struct Classified {
 /// Whose conventions an error must follow when nothing else is known: told from the path, then the headers.
 #[must_use]
 pub fn family_of(path: &str, headers: &HeaderMap, query: Option<&str>) -> Family {
+    family_by_path(path).unwrap_or_else(|| hint(headers, query))
+}
+
+/// The family whose path this is, where it is one family's alone.
+fn family_by_path(path: &str) -> Option<Family> {
     let unscoped = split_scope(path).1;
     if unscoped.starts_with("/v1/messages") {
-        return Family::Claude;
+        Some(Family::Claude)
+    } else if unscoped.starts_with("/v1beta") || is_gemini_verb(&unscoped) {
+        Some(Family::Gemini)
+    } else {
+        None
     }
-    if unscoped.starts_with("/v1beta") || is_gemini_verb(&unscoped) {
-        return Family::Gemini;
-    }
-    hint(headers, query)
 }
 
 /// Tells the families apart where they share a path.
@@ -62,20 +67,25 @@ fn hint(headers: &HeaderMap, query: Option<&str>) -> Family {
 ///
 /// # Errors
 /// An unknown path, or a method that the path does not take.
-pub(super) fn classify(mut inbound: Inbound) -> Result<Classified, (Box<Inbound>, GatewayError)> {
+pub(super) fn classify(mut inbound: Inbound) -> Result<Classified, (Box<Inbound>, Family, GatewayError)> {
     let query = inbound.uri.query().map(str::to_owned);
     let hint = hint(&inbound.headers, query.as_deref());
     let (scope, path) = split_scope(inbound.uri.path());
     let path = canonical(&path, hint).into_owned();
     let scope = scope.map(str::to_owned);
     let (token, query) = take_key(&mut inbound.headers, query);
-    inbound.uri = without_query(&inbound.uri);
+    if inbound.uri.query().is_some() {
+        inbound.uri = without_query(&inbound.uri);
+    }
     match catalog::find(&inbound.method, &path, hint) {
         Ok(found) => {
             let row = found.row();
             Ok(Classified { inbound, row, scope, path, model: found.model, query, token })
         }
-        Err(missed) => Err((Box::new(inbound), missed.into())),
+        Err(missed) => {
+            let family = family_by_path(inbound.uri.path()).unwrap_or(hint);
+            Err((Box::new(inbound), family, missed.into()))
+        }
     }
 }
 

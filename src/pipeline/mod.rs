@@ -40,7 +40,7 @@ pub enum Outbound {
     Refused(Box<GatewayError>, Family),
 }
 
-/// Walks one call through the rooms.
+/// Walks one call through the rooms. What is rare stands in a box, so that the common walk stays small enough to be moved cheaply.
 pub async fn execute(engine: &Engine, inbound: Inbound) -> Outbound {
     let snapshot = engine.snapshot.load();
     let mut trail = Trail::begin(engine, &inbound);
@@ -51,19 +51,19 @@ pub async fn execute(engine: &Engine, inbound: Inbound) -> Outbound {
     };
     let classified = match classify::classify(inbound) {
         Ok(classified) => classified,
-        Err((inbound, error)) => return trail.refuse(unread(engine, inbound.body, error).await, family),
+        Err((inbound, family, error)) => return trail.refuse(Box::pin(unread(engine, inbound.body, error)).await, family),
     };
     let family = classified.row.key(false).kind().family();
     trail.note(Fact::Row(classified.row));
     trail.note(Fact::Request(&classified));
     let authenticated = match authenticate::authenticate(classified, snapshot.directory()) {
         Ok(authenticated) => authenticated,
-        Err((call, error)) => return trail.refuse(unread(engine, call.inbound.body, error).await, family),
+        Err((call, error)) => return trail.refuse(Box::pin(unread(engine, call.inbound.body, error)).await, family),
     };
     trail.note(Fact::Caller(&authenticated.caller));
     let lists = authenticated.call.row.key(false).operation() == Operation::ListModels;
     if lists && !models::is_scoped(&authenticated, &snapshot) {
-        return models::list(engine, authenticated, trail, place).await;
+        return Box::pin(models::list(engine, authenticated, trail, place)).await;
     }
     let resolved = match resolve::resolve(authenticated, &snapshot, engine.limits.body).await {
         Ok(resolved) => resolved,
@@ -78,7 +78,7 @@ pub async fn execute(engine: &Engine, inbound: Inbound) -> Outbound {
     match attempt::attempt(engine, admitted, &mut trail).await {
         Ok(attempted) => {
             let attempted = match prefix {
-                Some(provider) => models::prefixed(attempted, &provider).await,
+                Some(provider) => Box::pin(models::prefixed(attempted, &provider)).await,
                 None => attempted,
             };
             Outbound::Answer(settle::settle(engine, attempted, trail, place))

@@ -32,7 +32,7 @@ pub async fn open(engine: &Engine, inbound: Inbound) -> Result<Session, Outbound
     let refuse = |trail: Trail, error: GatewayError| Err(trail.refuse(error, family));
     let classified = match classify::classify(inbound) {
         Ok(classified) => classified,
-        Err((_, error)) => return refuse(trail, error),
+        Err((_, _, error)) => return refuse(trail, error),
     };
     trail.note(super::Fact::Row(classified.row));
     let operation = classified.row.key(true).operation();

@@ -166,7 +166,7 @@ impl Trail {
         let duration = now.since(self.arrived);
         if let Some(row) = usage {
             for bucket in Bucket::ALL {
-                self.engine.metrics.tokens(bucket_name(bucket), row.usage.bucket(bucket));
+                self.engine.metrics.tokens(bucket, row.usage.bucket(bucket));
             }
             self.write(&Entry::Ended(Box::new(row)));
         }
@@ -226,17 +226,5 @@ impl Trail {
                 Entry::Begun(_) | Entry::Downstream(_) | Entry::Upstream(_) => error!(%fault, "a record could not be kept"),
             }
         }
-    }
-}
-
-const fn bucket_name(bucket: Bucket) -> &'static str {
-    match bucket {
-        Bucket::Input => "input",
-        Bucket::CacheRead => "cache_read",
-        Bucket::CacheWrite5m => "cache_write_5m",
-        Bucket::CacheWrite30m => "cache_write_30m",
-        Bucket::CacheWrite1h => "cache_write_1h",
-        Bucket::Output => "output",
-        Bucket::Reasoning => "reasoning",
     }
 }

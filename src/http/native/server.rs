@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -126,7 +126,8 @@ fn connect(
     let serving = Arc::clone(serving);
     let service = service_fn(move |request| {
         let serving = Arc::clone(&serving);
-        async move { Ok::<_, Infallible>(guarded(&serving, request, peer).await) }
+        // In a box, since hyper and the layers around it would move a future of several kilobytes again and again.
+        Box::pin(async move { Ok::<_, Infallible>(guarded(&serving, request, peer).await) })
     });
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
     let watched = graceful.watch(connection);
@@ -139,7 +140,8 @@ fn connect(
 
 /// A panic in one request costs that request, not the connection and not the process.
 async fn guarded(serving: &Serving, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
-    let family = family_of(request.uri().path(), request.headers(), request.uri().query());
+    // Told from the path alone: this is for the one request in a million that panics.
+    let family = family_of(request.uri().path(), &HeaderMap::new(), None);
     match AssertUnwindSafe(route(serving, request, peer)).catch_unwind().await {
         Ok(response) => response,
         Err(_panic) => {
@@ -163,7 +165,7 @@ async fn route(serving: &Serving, request: Request<Incoming>, peer: IpAddr) -> R
         return serving.cors.preflight(request.headers());
     }
     if upgrade::is_wanted(request.headers()) {
-        return upgrade::serve(&serving.engine, request, client).await;
+        return Box::pin(upgrade::serve(&serving.engine, request, client)).await;
     }
     let browser = request.headers().contains_key(http::header::ORIGIN).then(|| request.headers().clone());
     let mut response = data::serve(&serving.engine, request.map(body::incoming), Some(client)).await;

@@ -29,6 +29,10 @@ mod usage;
 
 use dialect::Dialect;
 
+/// How often a busy SQLite file is asked again at the start, and how long that waits each time.
+const BUSY_TRIES: usize = 100;
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+
 /// Records and ledger in one SQL database.
 pub struct SqlStore {
     database: DatabaseConnection,
@@ -72,7 +76,7 @@ impl SqlStore {
         if dialect == Dialect::Sqlite {
             tune_sqlite(&mut options, &dsn)?;
         }
-        let database = Database::connect(options).await.map_err(failed)?;
+        let database = patiently(&options).await.map_err(failed)?;
         Ok(Self { database, dialect, texts: hot::Texts::new(dialect) })
     }
 
@@ -114,6 +118,19 @@ impl fmt::Debug for SqlStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlStore").field("dialect", &self.dialect).finish_non_exhaustive()
     }
+}
+
+/// Connects. Switching a fresh SQLite file to its write-ahead log is the one step that SQLite's own timeout does not cover:
+/// of two processes that start on it at once, one is told that the file is busy, and only has to ask again.
+#[expect(clippy::disallowed_methods, reason = "this store is native, and there is no call whose clock it could take")]
+async fn patiently(options: &ConnectOptions) -> Result<DatabaseConnection, DbErr> {
+    for _ in 0..BUSY_TRIES {
+        match Database::connect(options.clone()).await {
+            Err(error) if error.to_string().contains("database is locked") => tokio::time::sleep(BUSY_PAUSE).await,
+            connected => return connected,
+        }
+    }
+    Database::connect(options.clone()).await
 }
 
 /// Refuses a dsn that cannot be read, before it comes to a place whose message would repeat it.
