@@ -11,6 +11,7 @@ mod gemini;
 mod meter;
 mod openai;
 mod pieces;
+mod shallow;
 mod sieve;
 mod tally;
 #[cfg(test)]

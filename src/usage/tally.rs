@@ -7,7 +7,7 @@ use super::{
     draft::{Dialect, Draft, Region},
     gemini,
     meter::{Fault, Metered, Shape},
-    openai,
+    openai, shallow,
     wire::{Field, Wire},
 };
 use crate::{
@@ -111,14 +111,22 @@ impl Tally {
         Some(if draft.is_usage_chunk() { Audience::Us } else { Audience::Everybody })
     }
 
-    /// Reads a whole body.
+    /// Reads a whole body, without walking through the vectors in it.
     pub(super) fn body(&mut self, body: &[u8]) {
+        if let Some(short) = shallow::shortened(body, self.dialect) {
+            let mut draft = self.draft();
+            if walk::walk(unmarked(&short), &mut draft) && draft.usage {
+                return self.absorb_body(draft);
+            }
+        }
+        self.full_body(body);
+    }
+
+    /// Reads a whole body by walking through all of it.
+    pub(super) fn full_body(&mut self, body: &[u8]) {
         let mut draft = self.draft();
-        if walk::walk(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body), &mut draft) {
-            draft.finished = true;
-            // A search that was answered was made, whether or not its answer says so.
-            draft.searches = draft.searches.max(u64::from(self.key.operation() == Operation::WebSearch));
-            self.absorb(&draft);
+        if walk::walk(unmarked(body), &mut draft) {
+            self.absorb_body(draft);
         } else if self.takes_other_than_json() {
             self.finished = true;
             if self.key.operation() != Operation::CreateSpeech {
@@ -128,6 +136,13 @@ impl Tally {
             // Broken off: what came of it can still be guessed from.
             self.text += draft.text;
         }
+    }
+
+    fn absorb_body(&mut self, mut draft: Draft<'_>) {
+        draft.finished = true;
+        // A search that was answered was made, whether or not its answer says so.
+        draft.searches = draft.searches.max(u64::from(self.key.operation() == Operation::WebSearch));
+        self.absorb(&draft);
     }
 
     /// Reads the two ends of a body that was too large to keep.
@@ -267,6 +282,11 @@ impl Tally {
         }
         Some(usage)
     }
+}
+
+/// A body without its byte order mark.
+fn unmarked(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
 /// Adds the tokens of one usage to another.

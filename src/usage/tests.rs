@@ -1,6 +1,7 @@
 //! Laws and tables of the meter.
 
 mod buckets;
+mod shallow;
 mod stream;
 
 use bytes::Bytes;
