@@ -5,7 +5,7 @@
 //! them is kept.
 
 use super::draft::Dialect;
-use crate::protocol::peek::Peek;
+use crate::protocol::{Operation, peek::Peek};
 
 /// A list that may be left out.
 struct List {
@@ -20,17 +20,19 @@ const DATA: List = List { key: b"data", marks: &[b"\"b64_json\"", b"\"url\""] };
 const EMBEDDINGS: List =
     List { key: b"embeddings", marks: &[b"\"statistics\"", b"\"parts\"", b"\"webSearchQueries\"", b"\"predictions\""] };
 
-fn list(dialect: Dialect) -> Option<&'static List> {
-    match dialect {
-        Dialect::Other => Some(&DATA),
-        Dialect::Gemini => Some(&EMBEDDINGS),
-        Dialect::Chat | Dialect::Responses | Dialect::Claude => None,
+/// Only vectors are long enough to be worth the search: an answer of words is walked more quickly than it is searched
+/// and walked for the rest, and its text is counted.
+fn list(operation: Operation, dialect: Dialect) -> Option<&'static List> {
+    match (operation, dialect) {
+        (Operation::CreateEmbedding | Operation::BatchCreateEmbedding, Dialect::Other) => Some(&DATA),
+        (Operation::BatchCreateEmbedding, Dialect::Gemini) => Some(&EMBEDDINGS),
+        _ => None,
     }
 }
 
 /// The body with an empty list for the long one; `None` where the body must be walked as it is.
-pub(super) fn shortened(body: &[u8], dialect: Dialect) -> Option<Vec<u8>> {
-    let list = list(dialect)?;
+pub(super) fn shortened(body: &[u8], operation: Operation, dialect: Dialect) -> Option<Vec<u8>> {
+    let list = list(operation, dialect)?;
     let peek = Peek::scan(body).ok()?;
     let mut short = Vec::new();
     let mut kept = 0;

@@ -113,7 +113,7 @@ impl Tally {
 
     /// Reads a whole body, without walking through the vectors in it.
     pub(super) fn body(&mut self, body: &[u8]) {
-        if let Some(short) = shallow::shortened(body, self.dialect) {
+        if let Some(short) = shallow::shortened(body, self.key.operation(), self.dialect) {
             let mut draft = self.draft();
             if walk::walk(unmarked(&short), &mut draft) && draft.usage {
                 return self.absorb_body(draft);

@@ -50,8 +50,18 @@ fn vectors_are_left_out_and_pictures_are_not() {
         (Dialect::Gemini, r#"{"embeddings":[{"statistics":{"tokenCount":1}}]}"#, None),
         (Dialect::Chat, r#"{"choices":[{}],"data":[1]}"#, None),
     ] {
-        assert_eq!(shortened(body.as_bytes(), dialect).as_deref(), short.map(str::as_bytes), "{body}");
+        assert_eq!(shortened(body.as_bytes(), Operation::BatchCreateEmbedding, dialect).as_deref(), short.map(str::as_bytes), "{body}");
+        assert_eq!(shortened(body.as_bytes(), Operation::GenerateContent, dialect), None, "{body}");
     }
+}
+
+/// The one difference: what is left out is not checked to be JSON.
+#[test]
+fn vectors_that_are_no_json_do_not_hide_the_usage() {
+    let body = br#"{"data":[1,,2],"usage":{"prompt_tokens":3}}"#;
+    let (fast, full) = both(key(Operation::CreateEmbedding, OperationKind::OpenAi), body);
+    assert_eq!((show(fast.usage.as_ref()).as_str(), fast.ended_well), ("input=3", true));
+    assert_eq!((full.usage, full.ended_well), (None, false));
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
