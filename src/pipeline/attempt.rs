@@ -95,7 +95,7 @@ fn choose<'a>(engine: &Engine, provider: &'a Provider) -> Result<Option<&'a Cred
 }
 
 pub(super) fn note_begun(engine: &Engine, begun: Option<&Begun>) -> Result<(), GatewayError> {
-    begun.map_or(Ok(()), |begun| Ok(engine.journal.soon(&Entry::Begun(begun.clone()))?))
+    begun.map_or(Ok(()), |begun| Ok(engine.journal.append(&Entry::Begun(begun.clone()))?))
 }
 
 async fn send(
@@ -109,7 +109,7 @@ async fn send(
     let mut wire = Wire::begin(engine, &request);
     let mut sending = engine.platform.transport.send(request);
     // The first turn puts the request on its way; only then is the call on record as begun, so that no record speaks of
-    // a request that the provider never saw.
+    // a request that the provider never saw. It is written at once: a kill in the next microseconds must find it.
     let first = poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await;
     note_begun(engine, begun)?;
     let answer = match first {
