@@ -38,7 +38,7 @@ def faults(packages: list[dict], rules: dict) -> list[str]:
         if package["name"] in banned:
             found.append(f"{name}: banned: {banned[package['name']]}")
         if package["source"] not in (None, CRATES_IO):
-            found.append(f"{name}: comes from {package['source']}, not from crates.io")
+            found.append(f"{name}: comes from {package['source']}, not from the public registry")
     return found
 
 

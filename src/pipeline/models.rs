@@ -129,9 +129,15 @@ async fn fetched(engine: &Engine, provider: &Provider, caller: &Caller, family: 
 
 fn id_of(family: Family, model: &Value) -> Option<String> {
     match family {
-        Family::OpenAi | Family::Claude => model["id"].as_str().map(str::to_owned),
-        Family::Gemini => model["name"].as_str().map(|name| name.strip_prefix("models/").unwrap_or(name).to_owned()),
+        // Google writes `models/{id}` in its own list, and in the one that it shows in OpenAI's shape.
+        Family::OpenAi => model["id"].as_str().map(bare),
+        Family::Claude => model["id"].as_str().map(str::to_owned),
+        Family::Gemini => model["name"].as_str().map(bare),
     }
+}
+
+fn bare(id: &str) -> String {
+    id.strip_prefix("models/").unwrap_or(id).to_owned()
 }
 
 fn name_of(family: Family, model: &Value) -> Option<&str> {
