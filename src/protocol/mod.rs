@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod fault;
 pub mod frame;
+pub mod json;
 mod operation;
 pub mod peek;
 mod scan;

@@ -1,0 +1,80 @@
+//! An answer as it is made: the canonical events of a stream.
+//!
+//! Grammar, held by [`super::grammar`]: `Open`, then blocks, each `BlockOpen (Delta | Cite)* BlockClose`, which may be
+//! interleaved, then `Stop` for each choice, at last `Close`. `Usage` may come anywhere behind `Open`; its latest figures
+//! count. `Fault` ends a stream at any place.
+
+use super::canon::{Block, Citation, Logprob, Stop, Text, Tokens};
+use crate::transform::Seal;
+
+/// One event of an answer in the making.
+#[derive(Clone, Debug)]
+pub(super) enum Event<'a> {
+    /// The answer begins.
+    Open(Opening<'a>),
+    /// A block begins. It holds what is known of it at its beginning: a call its id and name, text mostly nothing.
+    /// A block that comes in one piece holds all of it.
+    BlockOpen {
+        /// The block's number, counted over the whole answer from 0 in the order of opening.
+        block: usize,
+        /// The choice it belongs to.
+        choice: usize,
+        head: Block<'a>,
+    },
+    /// A piece of a block.
+    Delta { block: usize, delta: Delta<'a> },
+    /// A block ends.
+    BlockClose { block: usize },
+    /// A choice ends.
+    Stop { choice: usize, stop: Stop<'a> },
+    /// Figures so far; later ones replace earlier ones.
+    Usage(Tokens),
+    /// The answer is complete: the upstream sent its dialect's terminal event.
+    Close,
+    /// The answer cannot be completed: what the upstream said of it.
+    Fault(StreamFault<'a>),
+    /// Something of the upstream's dialect that has no canonical word; reported as lost by other dialects.
+    Unknown { name: Text<'a> },
+}
+
+/// How an answer begins.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Opening<'a> {
+    /// The provider's id of the answer; empty where it gives none.
+    pub(super) id: Text<'a>,
+    pub(super) model: Text<'a>,
+    /// Unix seconds.
+    pub(super) created: Option<u64>,
+    pub(super) service_tier: Option<Text<'a>>,
+    /// What is known of usage at the beginning (Claude's `message_start`).
+    pub(super) usage: Option<Tokens>,
+}
+
+/// A piece of a block.
+#[derive(Clone, Debug)]
+pub(super) enum Delta<'a> {
+    /// Words of text or of a refusal.
+    Text(Text<'a>),
+    /// Thinking.
+    Reasoning(Text<'a>),
+    /// A summary of thinking; `true`: a new piece of the summary begins with it.
+    Summary(Text<'a>, bool),
+    /// The seal of thinking, or of the part itself.
+    Seal(Seal<'a>),
+    /// Of a call's input, JSON text or free text.
+    Input(Text<'a>),
+    /// A citation of the text so far.
+    Cite(Box<Citation<'a>>),
+    /// Log probabilities of the text just sent.
+    Logprobs(Vec<Logprob<'a>>),
+}
+
+/// What an upstream said when it gave up within a stream.
+#[derive(Clone, Debug, Default)]
+pub(super) struct StreamFault<'a> {
+    /// The status that it would have had as an answer, where the dialect tells.
+    pub(super) status: Option<u16>,
+    /// The dialect's own word: `overloaded_error`, `server_error`, `UNAVAILABLE`.
+    pub(super) code: Option<Text<'a>>,
+    pub(super) message: Text<'a>,
+}

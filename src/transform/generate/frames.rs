@@ -1,0 +1,83 @@
+//! The frames of a stream on their way out.
+
+use crate::protocol::json::{ObjectWriter, object};
+
+/// How the events of a stream are framed for the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wire {
+    /// Server-sent events.
+    #[default]
+    Sse,
+    /// One JSON array that arrives in pieces: Google's streams without `alt=sse`.
+    JsonArray,
+    /// A JSON text a line.
+    Ndjson,
+}
+
+/// Frames that wait to be sent.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    out: Vec<u8>,
+    wire: Wire,
+    begun: bool,
+}
+
+impl Frames {
+    pub(super) fn new(wire: Wire) -> Self {
+        Self { wire, ..Self::default() }
+    }
+
+    /// One event. `name` is written in server-sent events only; an empty one is left out.
+    pub(super) fn event(&mut self, name: &str, fill: impl FnOnce(&mut ObjectWriter<'_>)) {
+        match self.wire {
+            Wire::Sse => {
+                if !name.is_empty() {
+                    self.out.extend_from_slice(b"event: ");
+                    self.out.extend_from_slice(name.as_bytes());
+                    self.out.push(b'\n');
+                }
+                self.out.extend_from_slice(b"data: ");
+                object(&mut self.out, fill);
+                self.out.extend_from_slice(b"\n\n");
+            }
+            Wire::JsonArray => {
+                self.out.extend_from_slice(if self.begun { b",\r\n" } else { b"[" });
+                object(&mut self.out, fill);
+            }
+            Wire::Ndjson => {
+                object(&mut self.out, fill);
+                self.out.push(b'\n');
+            }
+        }
+        self.begun = true;
+    }
+
+    /// Chat's `[DONE]`, in server-sent events only.
+    pub(super) fn done(&mut self) {
+        if self.wire == Wire::Sse {
+            self.out.extend_from_slice(b"data: [DONE]\n\n");
+        }
+    }
+
+    /// What keeps a silent connection open without meaning anything.
+    pub(super) fn keep_alive(&mut self) {
+        match self.wire {
+            Wire::Sse => self.out.extend_from_slice(b": keep-alive\n\n"),
+            // White space may stand between the elements of an array, not before it has begun.
+            Wire::JsonArray if self.begun => self.out.push(b'\n'),
+            Wire::JsonArray | Wire::Ndjson => {}
+        }
+    }
+
+    /// The end of the stream, whatever ended it.
+    pub(super) fn end(&mut self) {
+        if self.wire == Wire::JsonArray {
+            self.out.extend_from_slice(if self.begun { b"]" } else { b"[]" });
+        }
+    }
+
+    /// Takes what waits.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
+    }
+}

@@ -1,0 +1,24 @@
+//! Requests for content and their answers, between the four dialects, by way of one canonical form.
+//!
+//! Each dialect is a [`Spoke`] in a folder of its own: it lifts its wire shape into the canonical form (`canon`, `event`)
+//! and lowers the canonical form into it. Nothing knows two dialects.
+
+mod canon;
+mod chat;
+mod claude;
+mod dialect;
+mod event;
+mod fold;
+mod frames;
+mod gemini;
+mod grammar;
+mod owned;
+mod responses;
+mod spoke;
+
+#[cfg(test)]
+mod testing;
+
+pub use dialect::Dialect;
+pub use frames::Wire;
+pub use spoke::{Asked, Target, Telling};

@@ -1,0 +1,118 @@
+//! What a dialect offers to the hub.
+
+use std::{collections::BTreeMap, fmt};
+
+use super::{
+    Dialect, Wire,
+    canon::{Answer, Request},
+    event::Event,
+    frames::Frames,
+};
+use crate::{
+    protocol::json::{Node, WrongShape},
+    transform::{Loss, Refused},
+};
+
+/// What is known of a request beside its body.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The upstream's id of the model. Whatever the body says of it does not count.
+    pub model: &'a str,
+    /// Whether a stream is wanted.
+    pub streams: bool,
+}
+
+/// What is known of the model that a request goes to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Target {
+    /// The most tokens that it answers with, where the operator or the provider says so.
+    pub max_output_tokens: Option<u64>,
+}
+
+/// What an answer needs to be told in the client's dialect, beside the answer itself.
+#[derive(Clone, Debug, Default)]
+pub struct Telling {
+    /// The call's name; ids that the upstream does not give are made from it.
+    pub request_id: String,
+    /// Unix seconds, for answers whose upstream does not date them.
+    pub now: u64,
+    /// The model that was asked, for answers whose upstream does not name theirs.
+    pub model: String,
+    /// Whether a Chat stream shall end with usage.
+    pub include_usage: bool,
+    /// Tokens of the prompt by estimate, for dialects that tell them at the beginning.
+    pub prompt_estimate: u64,
+    /// How the client's stream is framed.
+    pub wire: Wire,
+    /// Tools that went out under another name or in another form, by the name that went out.
+    pub(super) tools: BTreeMap<String, Disguise>,
+}
+
+/// A tool as the client knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Disguise {
+    pub(super) name: String,
+    pub(super) namespace: Option<String>,
+    /// Whether it takes free text.
+    pub(super) free: bool,
+}
+
+/// Reads and writes one dialect. Pure, and without state but for what `lifter` and `lowerer` give.
+pub(super) trait Spoke: fmt::Debug + Sync {
+    /// A request out of its body.
+    ///
+    /// # Errors
+    /// The body is not what its dialect says.
+    fn lift_request<'a>(&self, body: Node<'a>, asked: Asked<'a>) -> Result<Request<'a>, Refused>;
+
+    /// The body of a request. Model and stream flag are written only where the dialect has them in the body.
+    /// Deterministic, and a longer conversation's body begins as the shorter one's (but for its closing brackets).
+    ///
+    /// # Errors
+    /// Something has no form here and must not be left out.
+    fn lower_request(&self, request: &Request<'_>, target: Target, losses: &mut Vec<Loss>) -> Result<Vec<u8>, Refused>;
+
+    /// A whole answer out of its body.
+    ///
+    /// # Errors
+    /// The body is not what its dialect says.
+    fn lift_answer<'a>(&self, body: Node<'a>) -> Result<Answer<'a>, WrongShape>;
+
+    /// The body of a whole answer.
+    fn lower_answer(&self, answer: &Answer<'_>, telling: &Telling, losses: &mut Vec<Loss>) -> Vec<u8>;
+
+    /// Reads a stream.
+    fn lifter(&self) -> Box<dyn Lift>;
+
+    /// Writes a stream.
+    fn lowerer(&self, telling: &Telling) -> Box<dyn Lower>;
+}
+
+/// Reads the frames of one stream. Never fails: what it cannot read it passes over or calls [`Event::Unknown`].
+pub(super) trait Lift: fmt::Debug + Send {
+    /// Reads one frame: its name where it has one, and its data.
+    fn push(&mut self, name: &[u8], data: &[u8], sink: &mut dyn FnMut(Event<'_>));
+    /// The upstream's stream has ended. Gives [`Event::Close`] where the terminal event was seen and `Close` was not
+    /// given yet, and nothing else where it was not seen.
+    fn finish(&mut self, sink: &mut dyn FnMut(Event<'_>));
+}
+
+/// Writes the frames of one stream.
+pub(super) trait Lower: fmt::Debug + Send {
+    /// Writes what one event becomes; that may be nothing. `Close` and `Fault` are the last events.
+    fn push(&mut self, event: &Event<'_>, frames: &mut Frames, losses: &mut Vec<Loss>);
+    /// Writes what keeps a silent stream open. Nothing of its own but for dialects that have an event for it.
+    fn keep_alive(&mut self, frames: &mut Frames) {
+        frames.keep_alive();
+    }
+}
+
+/// The spoke of a dialect.
+pub(super) fn spoke(dialect: Dialect) -> &'static dyn Spoke {
+    match dialect {
+        Dialect::Chat => &super::chat::Chat,
+        Dialect::Responses => &super::responses::Responses,
+        Dialect::Claude => &super::claude::Claude,
+        Dialect::Gemini => &super::gemini::Gemini,
+    }
+}

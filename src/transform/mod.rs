@@ -1,0 +1,11 @@
+//! One protocol shape into another. Pure: bytes and values in, bytes and values out; no clock, no network, no log.
+//!
+//! Same kind in and out never enters this room. What a conversion cannot carry is a [`Loss`], never silence; what it
+//! must not carry is a [`Refused`].
+
+pub mod generate;
+mod loss;
+mod seal;
+
+pub use loss::{Loss, LossKind, Refused};
+pub use seal::Seal;
