@@ -12,8 +12,10 @@ mod fold;
 mod frames;
 mod gemini;
 mod grammar;
+mod names;
 mod owned;
 mod responses;
+mod rest;
 mod spoke;
 
 #[cfg(test)]
