@@ -6,7 +6,9 @@
 mod canon;
 mod chat;
 mod claude;
+mod convert;
 mod dialect;
+mod disguise;
 mod event;
 mod fold;
 mod frames;
@@ -21,6 +23,7 @@ mod spoke;
 #[cfg(test)]
 mod testing;
 
+pub use convert::{Broken, Collector, Converted, Memory, StreamConverter, answer, request, stream_of_answer};
 pub use dialect::Dialect;
 pub use frames::Wire;
 pub use spoke::{Asked, Target, Telling};
