@@ -126,7 +126,7 @@ pub(crate) fn order(call: &Call<'_>) -> Order {
     let in_path = path.split_once("/models/").map(|(_, model)| model.split(':').next().unwrap_or(model).to_owned());
     let model = in_body.or(in_path).unwrap_or_default();
     let headers = call.headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect();
-    let draft = Draft { method: call.method.clone(), path: path.into(), query, headers, payload, model: model.into() };
+    let draft = Draft { key: call.key, method: call.method.clone(), path: path.into(), query, headers, payload, model: model.into() };
     Order::seal(&permit(call.key), draft, Via { secret: Some(Arc::new(Secret::new(SECRET.into()))), ..Via::default() })
 }
 

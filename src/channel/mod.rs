@@ -8,7 +8,7 @@ use std::{fmt, sync::Arc};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    protocol::OperationKey,
+    protocol::{OperationKey, OperationKind},
     runtime::{Platform, Reply, UpstreamRequest},
 };
 
@@ -85,6 +85,10 @@ pub trait Adapter: fmt::Debug + Send + Sync + Sized + 'static {
     fn build(site: Site, settings: Self::Settings) -> Result<Self, SettingsFault>;
     /// Whether the upstream speaks this natively.
     fn serves(&self, key: OperationKey) -> bool;
+    /// The dialect into which content asked in a foreign one is turned, where the channel has a favourite.
+    fn prefers(&self) -> Option<OperationKind> {
+        None
+    }
     /// Turns an order into a request, or answers it.
     ///
     /// # Errors
@@ -107,6 +111,8 @@ pub trait Channel: fmt::Debug + Send + Sync {
     fn id(&self) -> &'static str;
     /// See [`Adapter::serves`].
     fn serves(&self, key: OperationKey) -> bool;
+    /// See [`Adapter::prefers`].
+    fn prefers(&self) -> Option<OperationKind>;
     /// See [`Adapter::prepare`].
     ///
     /// # Errors
@@ -125,6 +131,10 @@ impl<A: Adapter> Channel for A {
 
     fn serves(&self, key: OperationKey) -> bool {
         Adapter::serves(self, key)
+    }
+
+    fn prefers(&self) -> Option<OperationKind> {
+        Adapter::prefers(self)
     }
 
     fn prepare(&self, order: Order) -> Result<Dispatch, PrepareFault> {

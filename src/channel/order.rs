@@ -49,6 +49,8 @@ impl Payload {
 /// A call as the pipeline hands it over: the client's, with the upstream's model in it.
 #[derive(Debug)]
 pub struct Draft {
+    /// What is asked of the provider, and in which shape.
+    pub key: OperationKey,
     /// Method.
     pub method: Method,
     /// Canonical path of the catalogue, the upstream's model in it, percent-encoded.
@@ -78,28 +80,28 @@ pub struct Via {
 ///
 /// ```compile_fail,E0451
 /// use gproxy::channel::{Draft, Order, Via};
-/// fn forge(draft: Draft, via: Via, key: gproxy::protocol::OperationKey) -> Order {
-///     Order { key, draft, via }
+/// fn forge(draft: Draft, via: Via) -> Order {
+///     Order { draft, via }
 /// }
 /// ```
 #[derive(Debug)]
 pub struct Order {
-    key: OperationKey,
     draft: Draft,
     via: Via,
 }
 
 impl Order {
-    /// Seals a draft under a permit, for the operation that the permit was given for.
+    /// Seals a draft under the permit of the call that it serves. The draft's key is the permit's own, or what dispatch
+    /// turned it into.
     #[must_use]
-    pub fn seal(permit: &Permit, draft: Draft, via: Via) -> Self {
-        Self { key: permit.operation(), draft, via }
+    pub fn seal(_permit: &Permit, draft: Draft, via: Via) -> Self {
+        Self { draft, via }
     }
 
     /// What is asked.
     #[must_use]
     pub fn key(&self) -> OperationKey {
-        self.key
+        self.draft.key
     }
 
     /// The call.
@@ -134,6 +136,6 @@ impl Order {
     /// Takes the order apart for sending.
     #[must_use]
     pub fn into_parts(self) -> (OperationKey, Draft, Via) {
-        (self.key, self.draft, self.via)
+        (self.draft.key, self.draft, self.via)
     }
 }

@@ -52,6 +52,7 @@ pub(super) fn prepare(engine: &Engine, admitted: Admitted, trail: &mut Trail) ->
         headers::say_json(&mut client_headers);
     }
     let draft = Draft {
+        key,
         method: classified.inbound.method,
         path: classified.path,
         query: classified.query,

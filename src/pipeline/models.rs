@@ -105,8 +105,15 @@ async fn fetched(engine: &Engine, provider: &Provider, caller: &Caller, family: 
         Family::Claude => Some("limit=1000".to_owned()),
         Family::Gemini => Some("pageSize=1000".to_owned()),
     };
-    let draft =
-        Draft { method: Method::GET, path: path.to_owned(), query, headers: HeaderMap::new(), payload: Payload::Empty, model: "".into() };
+    let draft = Draft {
+        key,
+        method: Method::GET,
+        path: path.to_owned(),
+        query,
+        headers: HeaderMap::new(),
+        payload: Payload::Empty,
+        model: "".into(),
+    };
     let secret = provider.credentials.first().and_then(|credential| credential.secret.clone());
     let via = Via { secret, profile: provider.profile.clone(), ..Via::default() };
     let reply = match provider.channel.prepare(Order::seal(&permit, draft, via)).ok()? {

@@ -292,6 +292,20 @@ pub fn find(method: &Method, path: &str, hint: Hint) -> Result<Found, Missed> {
     }
 }
 
+/// The row by which a key is asked of a provider.
+#[must_use]
+pub fn of(key: OperationKey) -> Option<&'static CatalogRow> {
+    let streams = key.operation() == Operation::StreamGenerateContent;
+    CATALOG.iter().find(|row| {
+        let fits = match row.stream {
+            StreamSwitch::Never => !streams,
+            StreamSwitch::Always => streams || row.operation != Operation::GenerateContent,
+            StreamSwitch::Flag | StreamSwitch::SseFormat => true,
+        };
+        fits && row.key(streams) == key
+    })
+}
+
 /// Fits a path to a pattern: `None` where it does not, else the range of `{model}` where the pattern has one.
 #[expect(clippy::option_option, reason = "a pattern without a model can fit too")]
 fn fit(pattern: &str, path: &str) -> Option<Option<Range<usize>>> {

@@ -1,6 +1,7 @@
 //! What is spoken: the operations, their wire kinds, the one table of both, and framing.
 
 pub mod catalog;
+pub mod dispatch;
 pub mod fault;
 pub mod frame;
 pub mod json;

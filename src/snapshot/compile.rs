@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    Capture, Credential, Fault, Login, Model, Provider, Settings, Snapshot, name,
+    Capture, Credential, Fault, Login, Model, Provider, Rules, Settings, Snapshot, name,
     secret::{self, API_KEY},
 };
 use crate::{
@@ -91,6 +91,8 @@ fn provider(
     };
     let mut credentials: Vec<_> = credentials.into_iter().filter_map(|credential| open(row, credential, with.sealer, faults)).collect();
     credentials.sort_by_key(|credential| credential.id);
+    let (dispatch, unusable) = Rules::read(row.dispatch_json.as_deref());
+    faults.extend(unusable.into_iter().map(|rule| fault(&format!("dispatch.{}", rule.path), rule.message)));
     let models = models
         .into_iter()
         .map(|model| Model { id: model.model_id.as_str().into(), display_name: model.display_name.as_deref().map(Into::into) });
@@ -102,7 +104,7 @@ fn provider(
         models: models.collect(),
         profile: Profile { proxy },
         settings: serde_json::from_str(&row.settings_json).unwrap_or_default(),
-        dispatch_json: row.dispatch_json.as_deref().map(Into::into),
+        dispatch,
     })
 }
 

@@ -4,6 +4,7 @@
 
 mod cell;
 mod compile;
+mod dispatch;
 mod fault;
 pub mod name;
 pub mod secret;
@@ -11,6 +12,7 @@ mod view;
 
 pub use cell::SnapshotCell;
 pub use compile::{Compiler, compile};
+pub use dispatch::Rules;
 pub use fault::Fault;
 pub use view::{Capture, Credential, Login, Model, Provider, Settings, Snapshot};
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::Fault;
+use super::{Fault, Rules};
 use crate::{
     access::Directory,
     base::{CredentialId, ProviderId, Secret, UserId},
@@ -107,8 +107,8 @@ pub struct Provider {
     pub profile: Profile,
     /// Its settings, for whoever steers the pool by the `credential_*` members.
     pub settings: serde_json::Map<String, serde_json::Value>,
-    /// The operator's dispatch rules, for whoever applies them.
-    pub dispatch_json: Option<Arc<str>>,
+    /// How its calls are served.
+    pub dispatch: Rules,
 }
 
 /// A credential ready for use.

@@ -160,7 +160,8 @@ mod tests {
 
     const CLAUDE: &str = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"req_1"}"#;
     const GOOGLE: &str = r#"[{"error":{"code":429,"message":"Quota.","status":"RESOURCE_EXHAUSTED","details":[]}}]"#;
-    const OPENAI: &str = r#"{"error":{"message":"Too long.","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}"#;
+    const OPENAI: &str =
+        r#"{"error":{"message":"Too long.","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}"#;
 
     fn written(from: Family, status: u16, body: &str, to: Family) -> (u16, String) {
         let problem = Problem::read(from, status, body.as_bytes());
@@ -199,7 +200,16 @@ mod tests {
                 Family::Claude,
                 (400, r#"{"type":"error","error":{"type":"invalid_request_error","message":"Too long."},"request_id":"r1"}"#),
             ),
-            (Family::OpenAi, 503, "<html>", Family::Claude, (529, r#"{"type":"error","error":{"type":"overloaded_error","message":"the provider answered with status 503"},"request_id":"r1"}"#)),
+            (
+                Family::OpenAi,
+                503,
+                "<html>",
+                Family::Claude,
+                (
+                    529,
+                    r#"{"type":"error","error":{"type":"overloaded_error","message":"the provider answered with status 503"},"request_id":"r1"}"#,
+                ),
+            ),
         ] {
             let (status, body) = written(from, status, body, to);
             assert_eq!((status, body.as_str()), wanted, "{from:?} to {to:?}");
@@ -209,9 +219,15 @@ mod tests {
     #[test]
     fn a_prompt_that_is_too_long_is_known_by_any_providers_words() {
         for (family, body) in [
-            (Family::Claude, r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens > 200000 maximum"}}"#),
+            (
+                Family::Claude,
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens > 200000 maximum"}}"#,
+            ),
             (Family::OpenAi, OPENAI),
-            (Family::Gemini, r#"{"error":{"code":400,"message":"The input token count (2000000) exceeds the maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}"#),
+            (
+                Family::Gemini,
+                r#"{"error":{"code":400,"message":"The input token count (2000000) exceeds the maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}"#,
+            ),
         ] {
             assert!(Problem::read(family, 400, body.as_bytes()).is_too_long(), "{body}");
         }

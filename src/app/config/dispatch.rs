@@ -40,7 +40,6 @@ pub(super) fn read(section: &Section<'_>) -> Option<String> {
     if rules.is_empty() {
         return None;
     }
-    section.warning("rules", "no effect: the rules are kept, and nothing reads them yet");
     Some(Value::Object(section.json()).to_string())
 }
 

@@ -45,6 +45,10 @@ impl Adapter for AiStudio {
         }
     }
 
+    fn prefers(&self) -> Option<OperationKind> {
+        Some(OperationKind::GeminiGenerateContent)
+    }
+
     fn prepare(&self, mut order: Order) -> Result<Dispatch, PrepareFault> {
         let family = order.key().kind().family();
         let path = order.take_path();

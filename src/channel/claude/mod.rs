@@ -60,6 +60,10 @@ impl Adapter for Claude {
         }
     }
 
+    fn prefers(&self) -> Option<OperationKind> {
+        Some(OperationKind::ClaudeMessages)
+    }
+
     fn prepare(&self, mut order: Order) -> Result<Dispatch, PrepareFault> {
         let key = order.key();
         let claude = key.kind().family() == Family::Claude;

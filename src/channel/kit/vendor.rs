@@ -69,6 +69,10 @@ impl Channel for Vendor {
         has(self.spec.cells, key)
     }
 
+    fn prefers(&self) -> Option<OperationKind> {
+        None
+    }
+
     fn prepare(&self, mut order: Order) -> Result<Dispatch, PrepareFault> {
         let to = Destination { path: order.take_path(), query: order.take_query() };
         upstream::request(&self.site, order, to, |order, headers| {

@@ -10,7 +10,7 @@ use crate::{
             upstream::{self, Destination},
         },
     },
-    protocol::{Family, OperationGroup, OperationKey},
+    protocol::{Family, OperationGroup, OperationKey, OperationKind},
 };
 
 /// A provider at OpenAI's API.
@@ -35,6 +35,10 @@ impl Adapter for OpenAi {
 
     fn serves(&self, key: OperationKey) -> bool {
         key.kind().family() == Family::OpenAi
+    }
+
+    fn prefers(&self) -> Option<OperationKind> {
+        Some(OperationKind::OpenAiResponses)
     }
 
     fn prepare(&self, mut order: Order) -> Result<Dispatch, PrepareFault> {

@@ -337,9 +337,15 @@ pub(super) enum ToolChoice<'a> {
     /// This one.
     Named(Text<'a>),
     /// One of these, or at least one of these.
-    Among { names: Vec<Text<'a>>, required: bool },
+    Among {
+        names: Vec<Text<'a>>,
+        required: bool,
+    },
     /// A choice that only its own dialect knows.
-    Opaque { of: Dialect, json: Raw<'a> },
+    Opaque {
+        of: Dialect,
+        json: Raw<'a>,
+    },
 }
 
 /// The shape of the answer's text.

@@ -18,8 +18,7 @@ use crate::{
 
 /// The one member of a free-text tool's disguise.
 const MEMBER: &str = "input";
-const SCHEMA: &str =
-    r#"{"type":"object","properties":{"input":{"type":"string","description":"The tool's whole input as plain text."}},"required":["input"]}"#;
+const SCHEMA: &str = r#"{"type":"object","properties":{"input":{"type":"string","description":"The tool's whole input as plain text."}},"required":["input"]}"#;
 /// The longest name that every provider takes.
 const LONGEST: usize = 64;
 
@@ -127,9 +126,9 @@ fn flat(namespace: &str, name: &str) -> String {
 fn described(description: Option<&str>, format: Option<&RawValue>) -> Option<String> {
     match (description, format) {
         (description, None) => description.map(str::to_owned),
-        (description, Some(format)) => {
-            Some(format!("{}\n\nThe input must follow this format: {}", description.unwrap_or_default(), format.get()).trim_start().to_owned())
-        }
+        (description, Some(format)) => Some(
+            format!("{}\n\nThe input must follow this format: {}", description.unwrap_or_default(), format.get()).trim_start().to_owned(),
+        ),
     }
 }
 

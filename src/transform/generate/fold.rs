@@ -48,7 +48,8 @@ impl Fold {
     pub(super) fn finish(self) -> Result<Answer<'static>, StreamFault<'static>> {
         self.ended.unwrap_or_else(|| Err(StreamFault::default()))?;
         let mut choices: Vec<Choice<'static>> = Vec::new();
-        let mut indexes: Vec<usize> = self.stops.iter().map(|(choice, _)| *choice).chain(self.blocks.iter().map(|(choice, _)| *choice)).collect();
+        let mut indexes: Vec<usize> =
+            self.stops.iter().map(|(choice, _)| *choice).chain(self.blocks.iter().map(|(choice, _)| *choice)).collect();
         indexes.sort_unstable();
         indexes.dedup();
         for index in indexes {

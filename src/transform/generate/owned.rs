@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 
 use super::{
-    canon::{Block, Call, CallResult, Citation, Input, Logprob, Media, Page, Part, Raw, Reasoning, Rest, ServerCall, ServerResult, Source, Stop, Text},
+    canon::{
+        Block, Call, CallResult, Citation, Input, Logprob, Media, Page, Part, Raw, Reasoning, Rest, ServerCall, ServerResult, Source, Stop,
+        Text,
+    },
     event::{Opening, StreamFault},
 };
 use crate::transform::Seal;
