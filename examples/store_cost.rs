@@ -39,10 +39,10 @@ async fn whole_way(dsn: &str, folder: &std::path::Path, rows: u64) -> Result<(),
     for round in 10..13 {
         let calls: Vec<UsageRow> = (0..rows).map(|row| usage(round * rows + row)).collect();
         let (begun, ended): (Vec<Entry>, Vec<Entry>) =
-            calls.into_iter().map(|call| (Entry::Begun(call.begun.clone()), Entry::Ended(Box::new(call)))).unzip();
+            calls.into_iter().map(|call| (Entry::Begun(call.begun.clone()), Entry::Ended(Arc::new(call)))).unzip();
         let before = cpu_ns()?;
         for (begun, ended) in begun.iter().zip(&ended) {
-            journal.soon(begun)?;
+            journal.append(begun)?;
             journal.append(ended)?;
         }
         let appended = cpu_ns()? - before;
@@ -108,7 +108,7 @@ fn usage(number: u64) -> UsageRow {
             credential_id: Some(CredentialId(4)),
             operation: Operation::StreamGenerateContent,
             kind: OperationKind::OpenAiChatCompletions,
-            model: "gpt-5-mini-2026-08-07".to_owned(),
+            model: "gpt-5-mini-2026-08-07".into(),
         },
         usage,
         source: Source::Upstream,

@@ -105,7 +105,7 @@ impl From<&UsageRow> for UsageView {
             credential_id: begun.credential_id,
             operation: begun.operation,
             kind: begun.kind,
-            model: begun.model.clone(),
+            model: begun.model.to_string(),
             tokens: Bucket::ALL.map(|bucket| row.usage.bucket(bucket)).into(),
             images: row.usage.counts.images,
             media_ms: row.usage.counts.millis,

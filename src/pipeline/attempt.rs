@@ -160,7 +160,7 @@ impl Wire {
         };
         let latency = engine.platform.clock.now().since(self.begun);
         let request_headers_json = self.request.headers_json.clone();
-        trail.write(&Entry::Upstream(Box::new(UpstreamRow {
+        trail.write(&Entry::Upstream(Arc::new(UpstreamRow {
             request_id: trail.request_id(),
             attempt: 1,
             at: self.at_ms,

@@ -126,7 +126,7 @@ impl Trail {
             credential_id: self.credential,
             operation: key.operation(),
             kind: key.kind(),
-            model: self.model.as_ref().to_owned(),
+            model: Arc::clone(&self.model),
         })
     }
 
@@ -168,7 +168,7 @@ impl Trail {
             for bucket in Bucket::ALL {
                 self.engine.metrics.tokens(bucket, row.usage.bucket(bucket));
             }
-            self.write(&Entry::Ended(Box::new(row)));
+            self.write(&Entry::Ended(Arc::new(row)));
         }
         let labels = CallLabels {
             operation: self.key.map_or("", |key| key.operation().id()),
@@ -179,7 +179,7 @@ impl Trail {
         self.engine.metrics.call(&labels, duration);
         if let (Some(request), Some(response)) = (self.request_half.take(), self.response_half.take()) {
             let row = self.downstream_row(request, response);
-            self.write(&Entry::Downstream(Box::new(row)));
+            self.write(&Entry::Downstream(Arc::new(row)));
         }
         if tracing::enabled!(Level::INFO) {
             let outcome = refused.map_or("answered", FaultKind::id);

@@ -82,10 +82,6 @@ impl Journal for Notebook {
         Ok(())
     }
 
-    fn soon(&self, entry: &Entry) -> Result<(), JournalFault> {
-        self.append(entry)
-    }
-
     fn backlog(&self) -> u64 {
         0
     }

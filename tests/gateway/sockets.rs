@@ -69,5 +69,5 @@ async fn a_realtime_session_is_relayed_and_metered() {
     assert!(done.into_text().unwrap().contains("response.done"));
     assert_eq!(upstream.await.unwrap(), r#"{"type":"response.create"}"#);
     let row = provider.journal.rows(1).await.pop().unwrap();
-    assert_eq!((row.usage.total(), row.begun.model.as_str()), (10, "voice"));
+    assert_eq!((row.usage.total(), &*row.begun.model), (10, "voice"));
 }

@@ -85,7 +85,7 @@ pub async fn run(config: Config, platform: Platform, tasks: Arc<Tasks>) -> Resul
     if !tasks.drain(resident, drain).await {
         tracing::warn!("some sessions were still open at the end of the drain time");
     }
-    end(&journal, &writer, &store).await;
+    end(&writer, &store).await;
     keepers.iter().for_each(tokio::task::JoinHandle::abort);
     tracing::info!("stopped");
     Ok(())
@@ -102,13 +102,8 @@ async fn listen(config: &Config) -> Result<Server, HostFault> {
 /// The tasks that live as long as the process.
 #[expect(clippy::disallowed_methods, reason = "they outlive every call and are ended last, after the platform's own tasks")]
 fn keep(journal: &Arc<FileJournal>, writer: &Arc<Writer>, platform: &Platform) -> Vec<tokio::task::JoinHandle<()>> {
-    let (writing, flushed, synced) = (Arc::clone(writer), Arc::clone(journal), Arc::clone(journal));
-    let (flush_clock, sync_clock) = (Arc::clone(&platform.clock), Arc::clone(&platform.clock));
-    vec![
-        tokio::spawn(async move { writing.run().await }),
-        tokio::spawn(async move { flushed.keep_flushed(flush_clock).await }),
-        tokio::spawn(async move { synced.keep_synced(sync_clock).await }),
-    ]
+    let (writing, synced, clock) = (Arc::clone(writer), Arc::clone(journal), Arc::clone(&platform.clock));
+    vec![tokio::spawn(async move { writing.run().await }), tokio::spawn(async move { synced.keep_synced(clock).await })]
 }
 
 fn serving(config: &Config, control: &Arc<Control>, journal: &Arc<FileJournal>) -> Serving {
@@ -175,10 +170,7 @@ fn stop() -> impl Future<Output = ()> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the native host may use the runtime's timers")]
-async fn end(journal: &FileJournal, writer: &Writer, store: &SqlStore) {
-    if let Err(fault) = journal.flush() {
-        tracing::error!(%fault, "the journal's last entries cannot be written");
-    }
+async fn end(writer: &Writer, store: &SqlStore) {
     if tokio::time::timeout(LAST_WRITES, writer.drain()).await.is_err() {
         tracing::warn!("the database is slow; the journal's rest is written at the next start");
     }

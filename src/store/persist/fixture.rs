@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -35,7 +35,7 @@ pub(crate) fn begun(number: u64) -> Begun {
         credential_id: number.is_multiple_of(2).then_some(CredentialId(4)),
         operation: nth(Operation::ALL, number),
         kind: nth(OperationKind::ALL, number),
-        model: format!("model-{number}"),
+        model: format!("model-{number}").into(),
     }
 }
 
@@ -98,9 +98,9 @@ pub(crate) fn upstream(number: u64, attempt: u32) -> UpstreamRow {
 pub(crate) fn entries(most: usize) -> impl Strategy<Value = Vec<Entry>> {
     let entry = (0..4_u8, 0..40_u64, 0..200_u16).prop_map(|(kind, number, body)| match kind {
         0 => Entry::Begun(begun(number)),
-        1 => Entry::Ended(Box::new(ended(number))),
-        2 => Entry::Downstream(Box::new(downstream(number, usize::from(body)))),
-        _ => Entry::Upstream(Box::new(upstream(number, u32::from(body)))),
+        1 => Entry::Ended(Arc::new(ended(number))),
+        2 => Entry::Downstream(Arc::new(downstream(number, usize::from(body)))),
+        _ => Entry::Upstream(Arc::new(upstream(number, u32::from(body)))),
     });
     proptest::collection::vec(entry, 1..most)
 }
@@ -155,7 +155,7 @@ impl Ledger for FlakyLedger {
     fn write_usages(&self, rows: Vec<UsageRow>) -> Stored<'_, ()> {
         Box::pin(async move {
             self.fault()?;
-            if rows.iter().any(|row| row.begun.model == "poison") {
+            if rows.iter().any(|row| &*row.begun.model == "poison") {
                 return Err(StoreFault::Failed("refused".into()));
             }
             self.largest_batch.fetch_max(rows.len() as u64, Ordering::SeqCst);

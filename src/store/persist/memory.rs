@@ -225,7 +225,7 @@ fn fits(row: &UsageRow, filter: &UsageFilter) -> bool {
         && filter.user_id.is_none_or(|id| begun.user_id == id)
         && filter.key_id.is_none_or(|id| begun.key_id == id)
         && filter.provider_id.is_none_or(|id| begun.provider_id == id)
-        && filter.model.as_ref().is_none_or(|model| begun.model == *model)
+        && filter.model.as_ref().is_none_or(|model| *begun.model == **model)
 }
 
 fn newest<V: Clone>(rows: &BTreeMap<RequestId, V>, before: Option<RequestId>, limit: u64, fits: impl Fn(&V) -> bool) -> Vec<V> {

@@ -147,16 +147,11 @@ pub enum JournalFault {
 
 /// An append-only log beside the database. An entry that `append` accepted survives a kill of the process.
 pub trait Journal: Send + Sync + fmt::Debug {
-    /// Writes one entry, and all that were left [`Journal::soon`], with one system call.
+    /// Writes one entry.
     ///
     /// # Errors
     /// [`JournalFault`]; the entry is then not in the journal.
     fn append(&self, entry: &Entry) -> Result<(), JournalFault>;
-    /// Leaves an entry to the next append, or to the next turn of the writer, whichever is first (well under a millisecond).
-    ///
-    /// # Errors
-    /// [`JournalFault::Full`] where new work must be refused.
-    fn soon(&self, entry: &Entry) -> Result<(), JournalFault>;
     /// Entries that wait for the database.
     fn backlog(&self) -> u64;
 }

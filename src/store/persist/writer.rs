@@ -1,9 +1,10 @@
-//! The one writer: reads the journal's files and brings their rows into the database, in order and in batches.
+//! The one writer: brings the journal's rows into the database, in order and in batches.
 //!
-//! It holds no queue. Where the database fails it waits, and reads the same rows again.
+//! It holds no queue. While it keeps up, the journal hands it the rows as they were written; where it does not, and where
+//! the database fails, it reads them from the journal's files.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     fmt, io,
     sync::{
         Arc,
@@ -16,7 +17,7 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 
 use crate::{
-    base::{RequestId, Usage},
+    base::Usage,
     runtime::Clock,
     store::{
         persist::{
@@ -71,8 +72,6 @@ struct Tail {
     committed: Position,
     /// The segment being read; `None` after a fault, so that reading begins again at `committed`.
     reader: Option<(u64, Reader)>,
-    /// This life's calls that have not ended, with the last segment that names them.
-    open: HashMap<RequestId, (u64, Begun)>,
     damaged: HashSet<u64>,
     /// The last segment of the previous life, until its interrupted calls are rows.
     boundary: Option<u64>,
@@ -102,6 +101,23 @@ impl Batch {
         self.usages.len() + self.downstream.len() + self.upstream.len()
     }
 
+    fn take(&mut self, row: Entry) {
+        match row {
+            // The journal knows which calls are open.
+            Entry::Begun(_) => {}
+            Entry::Ended(row) => self.usages.push(Arc::unwrap_or_clone(row)),
+            Entry::Downstream(row) => self.downstream.push(Arc::unwrap_or_clone(row)),
+            Entry::Upstream(row) => self.upstream.push(Arc::unwrap_or_clone(row)),
+        }
+    }
+
+    fn note(&mut self, record: Record) {
+        match record {
+            Record::Entry(entry) => self.take(entry),
+            Record::Carried(_) => {}
+        }
+    }
+
     fn singly(self) -> Vec<Row> {
         let usages = self.usages.into_iter().map(Row::Usage);
         usages.chain(self.downstream.into_iter().map(Row::Downstream)).chain(self.upstream.into_iter().map(Row::Upstream)).collect()
@@ -125,8 +141,8 @@ impl Writer {
     #[must_use]
     pub fn new(replay: Replay, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>, config: WriterConfig) -> Arc<Self> {
         let Replay { journal, from, boundary, interrupted } = replay;
-        let tail =
-            Tail { committed: from, reader: None, open: HashMap::new(), damaged: HashSet::new(), boundary: Some(boundary), interrupted };
+        journal.hold(config.queue_capacity);
+        let tail = Tail { committed: from, reader: None, damaged: HashSet::new(), boundary: Some(boundary), interrupted };
         Arc::new(Self { journal, ledger, clock, config, tail: Mutex::new(tail), stopped: AtomicBool::new(false) })
     }
 
@@ -148,9 +164,6 @@ impl Writer {
     /// caller says how long that may be, and what is left then is written by the next start.
     pub async fn drain(&self) {
         self.stopped.store(true, Ordering::Release);
-        if let Err(error) = self.journal.flush() {
-            tracing::error!(%error, "journal cannot be written at the end");
-        }
         self.journal.wake();
         self.catch_up(&mut *self.tail.lock().await).await;
     }
@@ -234,18 +247,28 @@ impl Writer {
         Ok(())
     }
 
-    /// Reads on from where the last batch ended.
+    /// What comes next: from memory where the journal has it there, else from its files.
     fn gather(&self, tail: &mut Tail) -> io::Result<Batch> {
+        let Some((rows, upto)) = self.journal.recent(tail.committed, self.config.max_batch) else { return self.read(tail) };
+        let mut batch = Batch { upto, ..Batch::default() };
+        rows.into_iter().for_each(|row| batch.take(row));
+        Ok(batch)
+    }
+
+    /// Reads on from where the last batch ended, up to what the journal has in memory.
+    fn read(&self, tail: &mut Tail) -> io::Result<Batch> {
+        let upto = self.journal.recent_begins();
         let mut batch = Batch { upto: tail.committed, ..Batch::default() };
         let mut bytes = 0;
         while batch.usages.len() < self.config.max_batch && batch.rows() < self.config.queue_capacity && bytes < BATCH_BYTES {
-            let Some((segment, reader, end)) = self.reader(tail, batch.upto)? else { break };
+            let Some((segment, reader, length)) = self.reader(tail, batch.upto)? else { break };
+            let end = if segment == upto.segment { upto.offset } else { length };
             let before = reader.offset();
             let found = reader.next(end)?;
             batch.upto = Position { segment, offset: reader.offset() };
             bytes += batch.upto.offset - before;
             match found {
-                Some(Found::Record(record)) => tail.note(record, segment, &mut batch),
+                Some(Found::Record(record)) => batch.note(record),
                 Some(Found::Damage(skipped)) => {
                     tail.damaged.insert(segment);
                     tracing::error!(segment, offset = before, skipped, "journal is damaged, bytes skipped");
@@ -253,7 +276,7 @@ impl Writer {
                 Some(Found::Torn(skipped)) => tracing::warn!(segment, offset = before, skipped, "journal ends with a torn entry"),
                 // Opening refuses such a journal, and this life writes none.
                 Some(Found::Newer(version)) => return Err(io::Error::other(format!("journal entry of version {version}"))),
-                None if segment == self.journal.end().segment => break,
+                None if segment == upto.segment => break,
                 None => batch.upto = Position { segment: self.journal.segment_from(segment + 1), offset: 0 },
             }
         }
@@ -293,53 +316,18 @@ impl Writer {
         }
         for segment in self.journal.segments_before(tail.committed.segment) {
             let damaged = if tail.damaged.contains(&segment) { Damaged::Yes } else { Damaged::No };
-            let gone = self.carry(tail, segment).and_then(|()| self.journal.forget(segment, damaged));
+            let gone = self.journal.forget(segment, damaged);
             match gone {
                 Ok(()) => _ = tail.damaged.remove(&segment),
                 Err(error) => tracing::warn!(segment, %error, "journal segment cannot be removed"),
             }
         }
     }
-
-    /// Writes those calls again that only this segment names as open.
-    fn carry(&self, tail: &mut Tail, segment: u64) -> io::Result<()> {
-        let calls: Vec<&Begun> = tail.open.values().filter(|(home, _)| *home == segment).map(|(_, begun)| begun).collect();
-        if calls.is_empty() {
-            return Ok(());
-        }
-        let to = self.journal.carry(&calls)?.segment;
-        for (home, _) in tail.open.values_mut().filter(|(home, _)| *home == segment) {
-            *home = to;
-        }
-        Ok(())
-    }
 }
 
 impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Writer").field("config", &self.config).finish_non_exhaustive()
-    }
-}
-
-impl Tail {
-    fn note(&mut self, record: Record, segment: u64, batch: &mut Batch) {
-        // The previous life's open calls are known since the opening.
-        let ours = self.boundary.is_none_or(|boundary| segment > boundary);
-        match record {
-            Record::Entry(Entry::Begun(begun)) => {
-                if ours {
-                    self.open.insert(begun.request_id, (segment, begun));
-                }
-            }
-            Record::Entry(Entry::Ended(row)) => {
-                self.open.remove(&row.begun.request_id);
-                batch.usages.push(*row);
-            }
-            Record::Entry(Entry::Downstream(row)) => batch.downstream.push(*row),
-            Record::Entry(Entry::Upstream(row)) => batch.upstream.push(*row),
-            // Written by ourselves, perhaps behind the call's end: `open` knows better.
-            Record::Carried(_) => {}
-        }
     }
 }
 

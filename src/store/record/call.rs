@@ -1,5 +1,7 @@
 //! What a call leaves behind: usage, and on request the wire.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -53,7 +55,7 @@ pub struct Begun {
     /// In which wire shape.
     pub kind: OperationKind,
     /// The upstream's id of the model; empty where the call has none.
-    pub model: String,
+    pub model: Arc<str>,
 }
 
 /// One finished call: a row of `usages`, keyed by `request_id`.
@@ -135,15 +137,15 @@ pub struct UpstreamRow {
     pub latency_us: u64,
 }
 
-/// One entry of the journal.
+/// One entry of the journal. Rows are shared, since the writer may have them from memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Entry {
     /// A call was sent upstream.
     Begun(Begun),
     /// A call ended.
-    Ended(Box<UsageRow>),
+    Ended(Arc<UsageRow>),
     /// The client's side of a call.
-    Downstream(Box<DownstreamRow>),
+    Downstream(Arc<DownstreamRow>),
     /// The provider's side of one attempt.
-    Upstream(Box<UpstreamRow>),
+    Upstream(Arc<UpstreamRow>),
 }

@@ -76,7 +76,7 @@ fn fits(row: &UsageRow, filter: &UsageFilter) -> bool {
         && filter.user_id.is_none_or(|user| begun.user_id == user)
         && filter.key_id.is_none_or(|key| begun.key_id == key)
         && filter.provider_id.is_none_or(|provider| begun.provider_id == provider)
-        && filter.model.as_ref().is_none_or(|model| begun.model == *model)
+        && filter.model.as_ref().is_none_or(|model| *begun.model == **model)
 }
 
 async fn wire_rows_come_back_exactly_and_are_written_once(store: &impl Ledger) {
@@ -97,10 +97,10 @@ async fn wire_rows_come_back_exactly_and_are_written_once(store: &impl Ledger) {
 
 async fn odd_texts_do_not_stop_the_writer(store: &impl Ledger) {
     let mut row = numbered(usage_row().new_tree(&mut TestRunner::deterministic()).unwrap().current(), 5000);
-    row.begun.model = format!("nul \0 quote ' \" \\ emoji 🦀 {}", "long".repeat(5000));
+    row.begun.model = format!("nul \0 quote ' \" \\ emoji 🦀 {}", "long".repeat(5000)).into();
     store.write_usages(vec![row.clone()]).await.unwrap();
     let kept = store.usages(UsageFilter::default(), None, 1).await.unwrap();
-    assert_eq!(kept[0].begun.model.replace('\u{fffd}', "\0"), row.begun.model);
+    assert_eq!(kept[0].begun.model.replace('\u{fffd}', "\0"), *row.begun.model);
 }
 
 fn request_id(number: u64) -> RequestId {
@@ -138,7 +138,7 @@ fn usage_row() -> impl Strategy<Value = UsageRow> {
             credential_id: who.3.map(CredentialId),
             operation: what.0,
             kind: what.1,
-            model: what.2.to_owned(),
+            model: what.2.into(),
         },
         usage,
         source,

@@ -2,7 +2,9 @@
 //!
 //! A frame is the payload's length (u32), the CRC-32 of what follows (u32), a version byte, a tag byte, and the entry in
 //! postcard. Operations and kinds are written by their stable names, so that a later order of the enums changes nothing.
-//! Integers are little-endian.
+//! Integers are little-endian. A head of zeros is no frame: a file is reserved before it is written.
+
+use std::sync::Arc;
 
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
@@ -16,7 +18,7 @@ use crate::{
 /// The version of frames that this program writes.
 const VERSION: u8 = 1;
 /// Length and checksum.
-const HEAD: usize = 8;
+pub(super) const HEAD: usize = 8;
 /// The largest payload that can be real; a larger length is damage.
 const LARGEST: usize = 256 << 20;
 
@@ -40,6 +42,8 @@ pub(crate) enum Record {
 pub(crate) enum Flaw {
     /// The bytes end before the frame does.
     Short,
+    /// Nothing was written here, or its head was not.
+    Blank,
     /// The bytes are not a frame.
     Damaged,
     /// A frame of a newer program.
@@ -98,7 +102,7 @@ impl<'a> WireBegun<'a> {
             credential_id: self.credential_id,
             operation: Operation::parse(self.operation)?,
             kind: OperationKind::parse(self.kind)?,
-            model: self.model.to_owned(),
+            model: self.model.into(),
         })
     }
 }
@@ -134,8 +138,8 @@ pub(crate) fn write(out: &mut Vec<u8>, entry: &Entry) -> Result<(), postcard::Er
             };
             frame(out, ENDED, &wire)
         }
-        Entry::Downstream(row) => frame(out, DOWNSTREAM, row),
-        Entry::Upstream(row) => frame(out, UPSTREAM, row),
+        Entry::Downstream(row) => frame(out, DOWNSTREAM, row.as_ref()),
+        Entry::Upstream(row) => frame(out, UPSTREAM, row.as_ref()),
     }
 }
 
@@ -160,20 +164,20 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(Record, usize), Flaw> {
         CARRIED => begun(body).map(Record::Carried),
         ENDED => {
             let wire: Option<WireEnded<'_>> = postcard::from_bytes(body).ok();
-            wire.and_then(WireEnded::read).map(|row| Record::Entry(Entry::Ended(Box::new(row))))
+            wire.and_then(WireEnded::read).map(|row| Record::Entry(Entry::Ended(Arc::new(row))))
         }
-        DOWNSTREAM => postcard::from_bytes::<DownstreamRow>(body).ok().map(|row| Record::Entry(Entry::Downstream(Box::new(row)))),
-        UPSTREAM => postcard::from_bytes::<UpstreamRow>(body).ok().map(|row| Record::Entry(Entry::Upstream(Box::new(row)))),
+        DOWNSTREAM => postcard::from_bytes::<DownstreamRow>(body).ok().map(|row| Record::Entry(Entry::Downstream(Arc::new(row)))),
+        UPSTREAM => postcard::from_bytes::<UpstreamRow>(body).ok().map(|row| Record::Entry(Entry::Upstream(Arc::new(row)))),
         _ => None,
     };
     record.map(|record| (record, length)).ok_or(Flaw::Damaged)
 }
 
-/// Where the next sound frame begins, after damage at the beginning of `bytes`.
-pub(crate) fn resync(bytes: &[u8]) -> Option<usize> {
+/// Where the next sound frame begins, after damage at the beginning of `bytes`; behind the byte at `last` nothing is written.
+pub(crate) fn resync(bytes: &[u8], last: usize) -> Option<usize> {
     // Two known bytes are looked at before a checksum is counted over what may be megabytes of garbage.
     let plausible = |at: &usize| matches!(bytes.get(at + HEAD..at + HEAD + 2), Some([VERSION, BEGUN..=UPSTREAM]));
-    (1..bytes.len()).filter(plausible).find(|at| read(&bytes[*at..]).is_ok())
+    (1..=last).filter(plausible).find(|at| read(&bytes[*at..]).is_ok())
 }
 
 fn begun(body: &[u8]) -> Option<Begun> {
@@ -184,6 +188,9 @@ fn begun(body: &[u8]) -> Option<Begun> {
 fn payload(bytes: &[u8]) -> Result<(&[u8], usize), Flaw> {
     let (length, rest) = bytes.split_first_chunk::<4>().ok_or(Flaw::Short)?;
     let (sum, rest) = rest.split_first_chunk::<4>().ok_or(Flaw::Short)?;
+    if (*length, *sum) == ([0; 4], [0; 4]) {
+        return Err(Flaw::Blank);
+    }
     let length = u32::from_le_bytes(*length) as usize;
     if !(2..=LARGEST).contains(&length) {
         return Err(Flaw::Damaged);

@@ -1,10 +1,11 @@
 //! The journal in files: what calls leave behind, written before the answer's last byte and read by the writer.
 //!
 //! Segments `<number>.journal` are only appended to, each life of the process begins a new one, and one is deleted when the
-//! database has all of it. The file is the queue: what waits for the database is not held in memory.
+//! database has all of it. The file is the queue; the newest rows are also held in memory, for the writer that keeps up.
 
 use std::{
-    collections::BTreeMap,
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
     fs::File,
     io::{self, Write},
     path::{Path, PathBuf},
@@ -18,6 +19,7 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
+    base::RequestId,
     runtime::Clock,
     store::{
         persist::{Journal, JournalFault},
@@ -26,22 +28,24 @@ use crate::{
 };
 
 mod codec;
+mod folder;
 mod reader;
+mod recent;
 mod recover;
-mod segments;
+mod segment;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use codec::Record;
+use folder::Folder;
+pub(crate) use folder::Position;
 pub(crate) use reader::{Found, Reader};
+use recent::Recent;
 pub use recover::Replay;
-use segments::Folder;
-pub(crate) use segments::Position;
+use segment::Segment;
 
-/// What `soon` may leave in memory before it writes by itself.
-const PENDING_BYTES: usize = 256 << 10;
-/// How long a flush that the disk refused waits for the next try.
-const DISK_PAUSE: Duration = Duration::from_millis(100);
+/// The buffer that a frame is made in is no longer than this between two.
+const FRAME_BYTES: usize = 64 << 10;
 
 /// When written entries are forced onto the disk. A kill of the process loses nothing either way; a power cut may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +73,12 @@ impl JournalConfig {
     /// The default limits, in the folder `journal` of a data folder.
     #[must_use]
     pub fn beside(data_dir: &Path) -> Self {
-        Self { folder: data_dir.join("journal"), segment_bytes: 64 << 20, budget_bytes: 1 << 30, sync: SyncPolicy::Never }
+        Self { folder: data_dir.join("journal"), segment_bytes: 4 << 20, budget_bytes: 1 << 30, sync: SyncPolicy::Never }
+    }
+
+    /// A segment's length; small against the budget, or a journal that the database has all of could still be full.
+    fn segment_bytes(&self) -> u64 {
+        self.segment_bytes.min(self.budget_bytes / 8)
     }
 }
 
@@ -119,25 +128,21 @@ pub struct FileJournal {
     shed_bodies: AtomicU64,
     shed_rows: AtomicU64,
     unsynced: AtomicBool,
-    pending: Notify,
     written: Notify,
     to_sync: Notify,
 }
 
 #[derive(Debug)]
 struct Inner {
-    file: Arc<File>,
-    /// The number of the segment that is written.
-    number: u64,
-    /// Its length, up to the last whole write.
-    length: u64,
-    /// Whether bytes of a refused write may stand behind that.
-    ragged: bool,
+    segment: Segment,
     /// The segments before it, with their lengths.
     older: BTreeMap<u64, u64>,
     older_bytes: u64,
-    /// Frames that are not written yet.
-    buffer: Vec<u8>,
+    /// The frame in the making.
+    frame: Vec<u8>,
+    /// This life's calls that have not ended, with the last segment that names them.
+    open: HashMap<RequestId, (u64, Begun)>,
+    recent: Recent,
 }
 
 impl FileJournal {
@@ -149,34 +154,13 @@ impl FileJournal {
         recover::open(config)
     }
 
-    /// Writes what [`Journal::soon`] left. The flusher calls it; anybody may.
-    ///
-    /// # Errors
-    /// [`JournalFault::Disk`]; the entries are kept for the next time.
-    pub fn flush(&self) -> Result<(), JournalFault> {
-        let mut inner = self.lock();
-        self.write_out(&mut inner).map_err(JournalFault::Disk)
-    }
-
-    /// Flushes, each time after the tasks that were ready when the first entry came. Runs for as long as it is polled.
-    pub async fn keep_flushed(&self, clock: Arc<dyn Clock>) {
-        loop {
-            self.pending.notified().await;
-            tokio::task::yield_now().await;
-            while let Err(error) = self.flush() {
-                tracing::error!(%error, "journal cannot be written, trying again");
-                clock.sleep(DISK_PAUSE).await;
-            }
-        }
-    }
-
     /// Forces written entries onto the disk by the policy. Runs for as long as it is polled; ends at once where the policy is never.
     pub async fn keep_synced(&self, clock: Arc<dyn Clock>) {
         let SyncPolicy::Within(span) = self.config.sync else { return };
         loop {
             self.to_sync.notified().await;
             clock.sleep(span).await;
-            let file = Arc::clone(&self.lock().file);
+            let file = Arc::clone(self.lock().segment.file());
             self.unsynced.store(false, Ordering::Release);
             // A disk may take many milliseconds: not on a thread that serves.
             match tokio::task::spawn_blocking(move || file.sync_data()).await {
@@ -209,22 +193,33 @@ impl FileJournal {
         self.written.notify_one();
     }
 
-    /// The end of the last whole write.
-    pub(crate) fn end(&self) -> Position {
-        let inner = self.lock();
-        Position { segment: inner.number, offset: inner.length }
+    /// Where the rows begin that [`Self::recent`] has.
+    pub(crate) fn recent_begins(&self) -> Position {
+        self.lock().recent.begins()
+    }
+
+    /// How many rows may be held decoded.
+    pub(crate) fn hold(&self, most: usize) {
+        self.lock().recent.limit(most);
+    }
+
+    /// The rows behind a place, up to `most` of them usage, and the place up to which these are all; `None` where they must be read.
+    pub(crate) fn recent(&self, behind: Position, most: usize) -> Option<(Vec<Entry>, Position)> {
+        let mut inner = self.lock();
+        let end = inner.segment.end();
+        (inner.recent.begins() == behind).then(|| inner.recent.take(most, end))
     }
 
     /// A segment's length up to its last whole write, where it stands.
     pub(crate) fn length(&self, segment: u64) -> Option<u64> {
         let inner = self.lock();
-        if segment == inner.number { Some(inner.length) } else { inner.older.get(&segment).copied() }
+        if segment == inner.segment.number() { Some(inner.segment.length()) } else { inner.older.get(&segment).copied() }
     }
 
     /// The first segment at or after a number.
     pub(crate) fn segment_from(&self, number: u64) -> u64 {
         let inner = self.lock();
-        inner.older.range(number..).next().map_or(inner.number, |(segment, _)| *segment)
+        inner.older.range(number..).next().map_or(inner.segment.number(), |(segment, _)| *segment)
     }
 
     /// The closed segments before a number.
@@ -237,22 +232,10 @@ impl FileJournal {
         Reader::open(&self.folder.segment(at.segment), at.offset)
     }
 
-    /// Writes open calls again, so that the segment where they began can go.
-    pub(crate) fn carry(&self, calls: &[&Begun]) -> io::Result<Position> {
-        let mut inner = self.lock();
-        let mark = inner.buffer.len();
-        for begun in calls {
-            codec::write_carried(&mut inner.buffer, begun).map_err(io::Error::other)?;
-        }
-        if let Err(error) = self.write_out(&mut inner) {
-            inner.buffer.truncate(mark);
-            return Err(error);
-        }
-        Ok(Position { segment: inner.number, offset: inner.length })
-    }
-
-    /// Lets a segment go that the database has all of. A damaged one is kept under another name.
+    /// Lets a segment go that the database has all of. Calls that only it names as open are written again before; a damaged
+    /// one is kept under another name.
     pub(crate) fn forget(&self, segment: u64, damaged: Damaged) -> io::Result<()> {
+        self.carry(segment)?;
         match damaged {
             Damaged::No => self.folder.remove(segment)?,
             Damaged::Yes => {
@@ -263,6 +246,17 @@ impl FileJournal {
         let mut inner = self.lock();
         if let Some(length) = inner.older.remove(&segment) {
             inner.older_bytes -= length;
+        }
+        Ok(())
+    }
+
+    /// Writes the calls again that a segment is the last to name as open.
+    fn carry(&self, segment: u64) -> io::Result<()> {
+        let mut inner = self.lock();
+        let calls: Vec<Begun> = inner.open.values().filter(|(home, _)| *home == segment).map(|(_, begun)| begun.clone()).collect();
+        for begun in calls {
+            let to = self.write(&mut inner, |frame| codec::write_carried(frame, &begun))?.segment;
+            inner.open.insert(begun.request_id, (to, begun));
         }
         Ok(())
     }
@@ -288,87 +282,82 @@ impl FileJournal {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Encodes an entry behind the pending ones, unless the journal is too full for its kind. Tells whether it was taken.
-    fn take(&self, inner: &mut Inner, entry: &Entry) -> Result<Taken, JournalFault> {
-        let (used, budget) = (inner.used(), self.config.budget_bytes);
-        let encoded = match entry {
+    /// What of an entry is written: all of it, or less where the journal is too full for its kind, or nothing.
+    fn fit<'a>(&self, used: u64, entry: &'a Entry) -> Result<Option<Cow<'a, Entry>>, JournalFault> {
+        let budget = self.config.budget_bytes;
+        Ok(Some(match entry {
             Entry::Begun(_) if used >= budget => return Err(JournalFault::Full { used, budget }),
             Entry::Downstream(_) | Entry::Upstream(_) if used > budget / 8 * 7 => {
                 self.shed_rows.fetch_add(1, Ordering::Relaxed);
-                return Ok(Taken::Shed);
+                return Ok(None);
             }
-            Entry::Downstream(row) if used > budget / 4 * 3 => codec::write(&mut inner.buffer, &self.strip_downstream(row)),
-            Entry::Upstream(row) if used > budget / 4 * 3 => codec::write(&mut inner.buffer, &self.strip_upstream(row)),
-            Entry::Begun(_) | Entry::Ended(_) | Entry::Downstream(_) | Entry::Upstream(_) => codec::write(&mut inner.buffer, entry),
-        };
-        encoded.map_err(|error| JournalFault::Disk(io::Error::other(error)))?;
-        match entry {
-            Entry::Begun(_) => {}
-            Entry::Ended(_) | Entry::Downstream(_) | Entry::Upstream(_) => {
-                self.waiting.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-        Ok(Taken::Whole)
+            Entry::Downstream(row) if used > budget / 4 * 3 => Cow::Owned(self.strip_downstream(row)),
+            Entry::Upstream(row) if used > budget / 4 * 3 => Cow::Owned(self.strip_upstream(row)),
+            Entry::Begun(_) | Entry::Ended(_) | Entry::Downstream(_) | Entry::Upstream(_) => Cow::Borrowed(entry),
+        }))
     }
 
     fn strip_downstream(&self, row: &DownstreamRow) -> Entry {
         if row.request_body.is_some() || row.response_body.is_some() {
             self.shed_bodies.fetch_add(1, Ordering::Relaxed);
         }
-        Entry::Downstream(Box::new(DownstreamRow { request_body: None, response_body: None, ..row.clone() }))
+        Entry::Downstream(Arc::new(DownstreamRow { request_body: None, response_body: None, ..row.clone() }))
     }
 
     fn strip_upstream(&self, row: &UpstreamRow) -> Entry {
         if row.request_body.is_some() || row.response_body.is_some() {
             self.shed_bodies.fetch_add(1, Ordering::Relaxed);
         }
-        Entry::Upstream(Box::new(UpstreamRow { request_body: None, response_body: None, ..row.clone() }))
+        Entry::Upstream(Arc::new(UpstreamRow { request_body: None, response_body: None, ..row.clone() }))
     }
 
-    /// Writes the buffer with one system call. Where the disk refuses, the buffer stays.
-    fn write_out(&self, inner: &mut Inner) -> io::Result<()> {
-        if inner.buffer.is_empty() {
-            return Ok(());
+    /// Writes one frame, in the next segment where this one has no room for it. Tells where it ends.
+    fn write(&self, inner: &mut Inner, encode: impl FnOnce(&mut Vec<u8>) -> Result<(), postcard::Error>) -> io::Result<Position> {
+        inner.frame.clear();
+        encode(&mut inner.frame).map_err(io::Error::other)?;
+        let length = inner.frame.len() as u64;
+        if !inner.segment.has_room(length) {
+            self.rotate(inner, length)?;
         }
-        let full = inner.length > 0 && inner.length + inner.buffer.len() as u64 > self.segment_bytes();
-        if full || inner.ragged {
-            self.rotate(inner)?;
-        }
-        if let Err(error) = (&*inner.file).write_all(&inner.buffer) {
-            // What stands of the refused write would be damage in the middle: cut it off, or write no more behind it.
-            inner.ragged = inner.file.set_len(inner.length).is_err();
-            return Err(error);
-        }
-        inner.length += inner.buffer.len() as u64;
-        inner.buffer.clear();
+        inner.segment.put(&inner.frame)?;
         // One large body must not keep its memory for ever.
-        inner.buffer.shrink_to(PENDING_BYTES * 2);
-        self.written.notify_one();
+        inner.frame.shrink_to(FRAME_BYTES);
         if self.config.sync != SyncPolicy::Never && !self.unsynced.swap(true, Ordering::AcqRel) {
             self.to_sync.notify_one();
         }
-        Ok(())
+        Ok(inner.segment.end())
     }
 
-    /// Goes on in a new segment.
-    fn rotate(&self, inner: &mut Inner) -> io::Result<()> {
+    /// Goes on in a new segment, in which at least `bytes` have room.
+    fn rotate(&self, inner: &mut Inner, bytes: u64) -> io::Result<()> {
         if self.config.sync != SyncPolicy::Never {
-            inner.file.sync_data()?;
+            inner.segment.file().sync_data()?;
         }
-        let file = self.folder.create(inner.number + 1)?;
-        let (number, length) = (inner.number, inner.length);
-        inner.older.insert(number, length);
-        inner.older_bytes += length;
-        inner.file = Arc::new(file);
-        inner.number += 1;
-        inner.length = 0;
-        inner.ragged = false;
-        Ok(())
+        let next = Segment::create(&self.folder, inner.segment.number() + 1, self.config.segment_bytes().max(bytes))?;
+        let full = std::mem::replace(&mut inner.segment, next);
+        inner.older.insert(full.number(), full.length());
+        inner.older_bytes += full.length();
+        // The zeros at its end would be read over as well.
+        full.close().or_else(|error| {
+            tracing::warn!(%error, "journal segment cannot be cut to its length");
+            Ok(())
+        })
     }
 
-    /// A segment's length; small against the budget, or a journal that the database has all of could still be full.
-    fn segment_bytes(&self) -> u64 {
-        self.config.segment_bytes.min(self.config.budget_bytes / 8)
+    /// Notes what became of the call, and hands rows to the writer.
+    fn note(&self, inner: &mut Inner, entry: Entry, upto: Position) {
+        match &entry {
+            Entry::Begun(begun) => {
+                inner.open.insert(begun.request_id, (upto.segment, begun.clone()));
+                return;
+            }
+            Entry::Ended(row) => _ = inner.open.remove(&row.begun.request_id),
+            Entry::Downstream(_) | Entry::Upstream(_) => {}
+        }
+        let bytes = inner.frame.len() as u64;
+        inner.recent.push(entry, upto, bytes);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.written.notify_one();
     }
 }
 
@@ -381,63 +370,22 @@ pub(crate) enum Damaged {
     No,
 }
 
-/// What became of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Taken {
-    /// It is in the buffer.
-    Whole,
-    /// It was left out.
-    Shed,
-}
-
 impl Inner {
     fn used(&self) -> u64 {
-        self.older_bytes + self.length + self.buffer.len() as u64
+        self.older_bytes + self.segment.length()
     }
 }
 
 impl Journal for FileJournal {
     fn append(&self, entry: &Entry) -> Result<(), JournalFault> {
         let mut inner = self.lock();
-        let mark = inner.buffer.len();
-        let taken = self.take(&mut inner, entry)?;
-        self.write_out(&mut inner).map_err(|error| {
-            inner.buffer.truncate(mark);
-            self.give_back(entry, taken);
-            JournalFault::Disk(error)
-        })
-    }
-
-    fn soon(&self, entry: &Entry) -> Result<(), JournalFault> {
-        let mut inner = self.lock();
-        let mark = inner.buffer.len();
-        let taken = self.take(&mut inner, entry)?;
-        if inner.buffer.len() >= PENDING_BYTES {
-            return self.write_out(&mut inner).map_err(|error| {
-                inner.buffer.truncate(mark);
-                self.give_back(entry, taken);
-                JournalFault::Disk(error)
-            });
-        }
-        if mark == 0 && !inner.buffer.is_empty() {
-            self.pending.notify_one();
-        }
+        let Some(entry) = self.fit(inner.used(), entry)? else { return Ok(()) };
+        let upto = self.write(&mut inner, |frame| codec::write(frame, &entry)).map_err(JournalFault::Disk)?;
+        self.note(&mut inner, entry.into_owned(), upto);
         Ok(())
     }
 
     fn backlog(&self) -> u64 {
         self.waiting.load(Ordering::Relaxed)
-    }
-}
-
-impl FileJournal {
-    /// Counts an entry out again that could not be written.
-    fn give_back(&self, entry: &Entry, taken: Taken) {
-        match (entry, taken) {
-            (Entry::Ended(_) | Entry::Downstream(_) | Entry::Upstream(_), Taken::Whole) => {
-                self.waiting.fetch_sub(1, Ordering::Relaxed);
-            }
-            (Entry::Begun(_), _) | (_, Taken::Shed) => {}
-        }
     }
 }

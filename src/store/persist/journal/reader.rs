@@ -61,26 +61,31 @@ impl Reader {
             match flaw {
                 Flaw::Short if self.fill(end, GULP)? => {}
                 Flaw::Short if self.at == self.buffer.len() => return Ok(None),
-                Flaw::Short | Flaw::Damaged => return self.pass(end, &flaw).map(Some),
+                Flaw::Short | Flaw::Blank | Flaw::Damaged => return self.pass(end, &flaw),
                 Flaw::Newer(version) => return Ok(Some(Found::Newer(version))),
             }
         }
     }
 
     /// Goes on to the next sound frame, or to the end.
-    fn pass(&mut self, end: u64, flaw: &Flaw) -> io::Result<Found> {
+    fn pass(&mut self, end: u64, flaw: &Flaw) -> io::Result<Option<Found>> {
         while self.fill(end, u64::MAX)? {}
         let rest = &self.buffer[self.at..];
-        if let Some(skip) = codec::resync(rest) {
+        // What was reserved and never written stands behind the last frame.
+        let Some(last) = rest.iter().rposition(|byte| *byte != 0) else {
+            self.at = self.buffer.len();
+            return Ok(None);
+        };
+        if let Some(skip) = codec::resync(rest, last) {
             self.at += skip;
-            return Ok(Found::Damage(skip as u64));
+            return Ok(Some(Found::Damage(skip as u64)));
         }
         let skip = rest.len() as u64;
         self.at = self.buffer.len();
-        match flaw {
-            Flaw::Short => Ok(Found::Torn(skip)),
-            Flaw::Damaged | Flaw::Newer(_) => Ok(Found::Damage(skip)),
-        }
+        Ok(Some(match flaw {
+            Flaw::Short | Flaw::Blank => Found::Torn(skip),
+            Flaw::Damaged | Flaw::Newer(_) => Found::Damage(skip),
+        }))
     }
 
     /// Reads more, and tells whether there was any.

@@ -12,7 +12,12 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{FileJournal, Found, Inner, JournalConfig, OpenFault, Position, Reader, Record, segments::Folder};
+use super::{
+    FileJournal, Found, Inner, JournalConfig, OpenFault, Reader, Record,
+    folder::{Folder, Position},
+    recent::Recent,
+    segment::Segment,
+};
 use crate::{
     base::RequestId,
     store::record::{Begun, Entry},
@@ -54,9 +59,9 @@ pub(super) fn open(config: JournalConfig) -> Result<Replay, OpenFault> {
     }
     // A checkpoint may name a segment that is gone; its number is not used again, or the new one would seem read already.
     let boundary = older.last_key_value().map_or(0, |(number, _)| *number).max(from.segment);
-    let file = Arc::new(folder.create(boundary + 1).map_err(disk)?);
-    let inner =
-        Inner { file, number: boundary + 1, length: 0, ragged: false, older_bytes: older.values().sum(), older, buffer: Vec::new() };
+    let segment = Segment::create(&folder, boundary + 1, config.segment_bytes()).map_err(disk)?;
+    let recent = Recent::since(segment.end(), usize::MAX);
+    let inner = Inner { segment, older_bytes: older.values().sum(), older, frame: Vec::new(), open: HashMap::new(), recent };
     let mut interrupted: Vec<Begun> = left.open.into_values().collect();
     interrupted.sort_unstable_by_key(|begun| begun.request_id);
     let journal = FileJournal {
@@ -67,7 +72,6 @@ pub(super) fn open(config: JournalConfig) -> Result<Replay, OpenFault> {
         shed_bodies: AtomicU64::new(0),
         shed_rows: AtomicU64::new(0),
         unsynced: AtomicBool::new(false),
-        pending: Notify::new(),
         written: Notify::new(),
         to_sync: Notify::new(),
     };

@@ -36,24 +36,46 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_reopened_journal_has_every_appended_entry(all in entries(60), later in proptest::collection::vec(any::<bool>(), 60)) {
+    fn a_reopened_journal_has_every_appended_entry(all in entries(60)) {
         let folder = tempfile::tempdir().unwrap();
         let journal = FileJournal::open(config(folder.path())).unwrap().journal;
-        // What came by `soon` is safe once an `append` has followed it.
-        let (mut written, mut pending) = (Vec::new(), Vec::new());
-        for (entry, later) in all.iter().zip(later) {
-            pending.push(entry.clone());
-            if later {
-                journal.soon(entry).unwrap();
-            } else {
-                journal.append(entry).unwrap();
-                written.append(&mut pending);
-            }
+        for entry in &all {
+            journal.append(entry).unwrap();
         }
         drop(journal);
         let (records, lost) = read_back(&FileJournal::open(config(folder.path())).unwrap());
         prop_assert_eq!(lost, 0);
-        prop_assert_eq!(records, as_records(&written));
+        prop_assert_eq!(records, as_records(&all));
+    }
+
+    #[test]
+    fn what_is_held_in_memory_is_what_stands_in_the_files(all in entries(60), most in 1..20_usize, each in 1..20_usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = FileJournal::open(config(folder.path())).unwrap().journal;
+        journal.hold(most);
+        let (mut rows, mut at) = (Vec::new(), journal.recent_begins());
+        for entries in all.chunks(15) {
+            for entry in entries {
+                journal.append(entry).unwrap();
+            }
+            match journal.recent(at, each) {
+                Some((held, upto)) => {
+                    let usages = held.iter().filter(|row| matches!(row, Entry::Ended(_))).count();
+                    prop_assert!(upto >= at && usages <= each);
+                    rows.extend(held);
+                    at = upto;
+                }
+                // More came than was held: it begins again at a later place.
+                None => {
+                    prop_assert!(journal.recent_begins() > at);
+                    at = journal.recent_begins();
+                    rows.clear();
+                }
+            }
+        }
+        let written: Vec<Entry> = all.iter().filter(|entry| !matches!(entry, Entry::Begun(_))).cloned().collect();
+        let behind = written.len() - journal.recent(at, usize::MAX).map_or(0, |(held, _)| held.len());
+        prop_assert_eq!(&rows[..], &written[behind - rows.len()..behind]);
     }
 
     #[test]
@@ -66,7 +88,7 @@ proptest! {
         }
         let path = journal.folder.segment(1);
         drop(journal);
-        let bytes = fs::read(&path).unwrap();
+        let bytes = written(&path);
         let cut = cut.index(bytes.len() + 1);
         fs::write(&path, &bytes[..cut]).unwrap();
         let (records, lost) = read_back(&FileJournal::open(big).unwrap());
@@ -86,7 +108,7 @@ proptest! {
         }
         let path = journal.folder.segment(1);
         drop(journal);
-        let mut bytes = fs::read(&path).unwrap();
+        let mut bytes = written(&path);
         let at = at.index(bytes.len());
         bytes[at] ^= by;
         fs::write(&path, &bytes).unwrap();
@@ -108,6 +130,17 @@ proptest! {
     }
 }
 
+/// A segment's frames, without what was reserved behind them.
+fn written(path: &Path) -> Vec<u8> {
+    let mut bytes = fs::read(path).unwrap();
+    let mut length = 0;
+    while let Ok((_, frame)) = codec::read(&bytes[length..]) {
+        length += frame;
+    }
+    bytes.truncate(length);
+    bytes
+}
+
 fn frame_length(record: &Record) -> usize {
     let mut out = Vec::new();
     match record {
@@ -120,7 +153,7 @@ fn frame_length(record: &Record) -> usize {
 #[test]
 fn the_bytes_of_version_1_never_change() {
     let mut out = Vec::new();
-    let entry = Entry::Ended(Box::new(ended(7)));
+    let entry = Entry::Ended(Arc::new(ended(7)));
     codec::write(&mut out, &entry).unwrap();
     let golden: Vec<u8> = (0..GOLDEN.len()).step_by(2).map(|at| u8::from_str_radix(&GOLDEN[at..at + 2], 16).unwrap()).collect();
     assert_eq!(out, golden);
@@ -130,17 +163,36 @@ fn the_bytes_of_version_1_never_change() {
 const GOLDEN: &str = "630000008a11a946010301a0c4506c077707870707070707070787d8c1a28c34020406001172657472696576655f726573706f6e73650667656d696e69076d6f64656c2d37150000000000000000000000000000000000000000020000000000000000010000c80101070e";
 
 #[test]
-fn an_append_takes_what_was_left_for_soon_with_it_in_order() {
+fn a_kill_between_a_frame_and_its_head_leaves_a_torn_entry_and_no_damage() {
     let folder = tempfile::tempdir().unwrap();
     let journal = FileJournal::open(config(folder.path())).unwrap().journal;
-    let first = Entry::Begun(begun(1));
-    let second = Entry::Ended(Box::new(ended(2)));
-    journal.soon(&first).unwrap();
-    assert_eq!(journal.end().offset, 0, "soon writes nothing by itself");
+    let (first, second) = (Entry::Begun(begun(1)), Entry::Begun(begun(2)));
+    journal.append(&first).unwrap();
     journal.append(&second).unwrap();
+    let path = journal.folder.segment(1);
     drop(journal);
-    let (records, _) = read_back(&FileJournal::open(config(folder.path())).unwrap());
-    assert_eq!(records, as_records(&[first, second]));
+    let mut bytes = fs::read(&path).unwrap();
+    let half = frame_length(&Record::Entry(first.clone()));
+    bytes[half..half + codec::HEAD].fill(0);
+    fs::write(&path, &bytes).unwrap();
+    let mut reader = Reader::open(&path, 0).unwrap();
+    let end = bytes.len() as u64;
+    assert_eq!(reader.next(end).unwrap(), Some(Found::Record(Record::Entry(first))));
+    assert!(matches!(reader.next(end).unwrap(), Some(Found::Torn(_))));
+    assert_eq!(reader.next(end).unwrap(), None);
+}
+
+#[test]
+fn an_entry_longer_than_a_segment_has_one_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = FileJournal::open(config(folder.path())).unwrap().journal;
+    let all: Vec<Entry> = (0..3).map(|number| Entry::Downstream(Arc::new(downstream(number, 10_000)))).collect();
+    for entry in &all {
+        journal.append(entry).unwrap();
+    }
+    drop(journal);
+    let (records, lost) = read_back(&FileJournal::open(config(folder.path())).unwrap());
+    assert_eq!((records, lost), (as_records(&all), 0));
 }
 
 #[test]
@@ -174,28 +226,27 @@ fn a_full_journal_refuses_new_work_and_sheds_the_wire_but_never_usage() {
     let mut number = 0;
     let mut fill = |upto: u64| {
         while journal.used_bytes() <= upto {
-            journal.append(&Entry::Ended(Box::new(ended(number)))).unwrap();
+            journal.append(&Entry::Ended(Arc::new(ended(number)))).unwrap();
             number += 1;
         }
     };
-    let wire = Entry::Downstream(Box::new(downstream(1, 100)));
+    let wire = Entry::Downstream(Arc::new(downstream(1, 100)));
     fill(budget_bytes / 2);
     journal.append(&wire).unwrap();
     assert_eq!(journal.shed(), Shed::default());
     fill(budget_bytes / 4 * 3);
     journal.append(&wire).unwrap();
-    journal.soon(&Entry::Upstream(Box::new(upstream(1, 1)))).unwrap();
+    journal.append(&Entry::Upstream(Arc::new(upstream(1, 1)))).unwrap();
     assert_eq!(journal.shed(), Shed { bodies: 2, rows: 0 });
     fill(budget_bytes / 8 * 7);
     journal.append(&wire).unwrap();
     assert_eq!(journal.shed(), Shed { bodies: 2, rows: 1 });
     journal.append(&Entry::Begun(begun(1))).unwrap();
     fill(budget_bytes);
-    for refused in [journal.append(&Entry::Begun(begun(2))), journal.soon(&Entry::Begun(begun(2)))] {
-        assert!(matches!(refused, Err(JournalFault::Full { budget, .. }) if budget == budget_bytes));
-    }
+    let refused = journal.append(&Entry::Begun(begun(2)));
+    assert!(matches!(refused, Err(JournalFault::Full { budget, .. }) if budget == budget_bytes));
     let before = journal.backlog();
-    journal.append(&Entry::Ended(Box::new(ended(9999)))).unwrap();
+    journal.append(&Entry::Ended(Arc::new(ended(9999)))).unwrap();
     assert_eq!(journal.backlog(), before + 1);
     // And none of it is a promise only: the file has what was taken.
     drop(journal);
@@ -212,27 +263,10 @@ fn calls_without_an_end_are_told_at_the_next_opening() {
         journal.append(&Entry::Begun(begun(number))).unwrap();
     }
     for number in [0, 3] {
-        journal.append(&Entry::Ended(Box::new(ended(number)))).unwrap();
+        journal.append(&Entry::Ended(Arc::new(ended(number)))).unwrap();
     }
     drop(journal);
     let replay = FileJournal::open(config(folder.path())).unwrap();
     assert_eq!(replay.interrupted, vec![begun(1), begun(2), begun(4)]);
     assert_eq!(replay.journal.backlog(), 2 + 3);
-}
-
-#[tokio::test]
-async fn the_flusher_writes_what_soon_left() {
-    let folder = tempfile::tempdir().unwrap();
-    let journal = FileJournal::open(config(folder.path())).unwrap().journal;
-    let clock = Arc::new(crate::store::persist::fixture::HastyClock::default());
-    let flusher = journal.keep_flushed(clock);
-    let work = async {
-        journal.soon(&Entry::Begun(begun(1))).unwrap();
-        journal.written().await;
-        assert!(journal.end().offset > 0);
-    };
-    tokio::select! {
-        () = flusher => panic!("the flusher ended"),
-        () = work => {}
-    }
 }

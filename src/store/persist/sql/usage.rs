@@ -106,7 +106,7 @@ pub(super) fn read(row: &QueryResult) -> Result<UsageRow, DbErr> {
         credential_id: row.try_get::<Option<i64>>("", "credential_id")?.map(CredentialId),
         operation: word(row, "operation", Operation::parse)?,
         kind: word(row, "kind", OperationKind::parse)?,
-        model: row.try_get("", "model")?,
+        model: row.try_get::<String>("", "model")?.into(),
     };
     Ok(UsageRow {
         begun,

@@ -63,7 +63,7 @@ impl Folder {
 
     /// Makes a new, empty segment.
     pub(super) fn create(&self, number: u64) -> io::Result<File> {
-        OpenOptions::new().create_new(true).append(true).open(self.segment(number))
+        OpenOptions::new().create_new(true).read(true).write(true).open(self.segment(number))
     }
 
     pub(super) fn remove(&self, number: u64) -> io::Result<()> {
