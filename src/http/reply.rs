@@ -19,7 +19,7 @@ pub const REQUEST_ID: &str = "x-gproxy-request-id";
 #[must_use]
 pub fn refuse(error: &GatewayError, family: Family, request_id: RequestId) -> Response<Body> {
     let id = request_id.to_string();
-    let fault = Fault { kind: error.kind, message: &error.public, field: error.field, request_id: &id };
+    let fault = Fault { kind: error.kind, message: &error.public, field: error.field.as_deref(), request_id: &id };
     let mut response = Response::new(Body::from(fault.body(family).to_string()));
     *response.status_mut() = StatusCode::from_u16(error.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();

@@ -9,6 +9,7 @@ use super::{
     error::GatewayError,
     headers,
     trail::{Fact, Trail},
+    translate::{Translation, translate},
 };
 use crate::{
     channel::{Dispatch, Draft, Order, Payload, PrepareFault, Via},
@@ -26,6 +27,8 @@ pub(super) struct Attempted {
     pub(super) begun: Option<Begun>,
     pub(super) prompt_bytes: u64,
     pub(super) hides_usage: bool,
+    /// How the answer is turned back, where the provider speaks another dialect.
+    pub(super) translation: Option<Box<Translation>>,
 }
 
 /// A call that is ready to go.
@@ -36,12 +39,14 @@ pub(super) struct Prepared {
     pub(super) begun: Option<Begun>,
     pub(super) prompt_bytes: u64,
     hides_usage: bool,
+    translation: Option<Box<Translation>>,
 }
 
 /// Chooses a credential and lets the channel make its request.
 pub(super) fn prepare(engine: &Engine, admitted: Admitted, trail: &mut Trail) -> Result<Prepared, GatewayError> {
-    let Admitted { call, permit } = admitted;
-    let (key, prompt_bytes, hides_usage) = (call.key, call.prompt_bytes, call.hides_usage);
+    let Admitted { mut call, permit } = admitted;
+    let translation = translate(&mut call)?;
+    let (key, prompt_bytes, hides_usage) = (call.target, call.prompt_bytes, call.hides_usage);
     let provider = Arc::clone(&call.provider);
     let credential = choose(engine, &provider)?;
     trail.note(Fact::Credential(credential.map(|credential| credential.id)));
@@ -64,12 +69,12 @@ pub(super) fn prepare(engine: &Engine, admitted: Admitted, trail: &mut Trail) ->
         Via { secret: credential.and_then(|credential| credential.secret.clone()), profile: provider.profile.clone(), ..Via::default() };
     let begun = trail.begun();
     let dispatch = provider.channel.prepare(Order::seal(&permit, draft, via))?;
-    Ok(Prepared { key, provider, dispatch, begun, prompt_bytes, hides_usage })
+    Ok(Prepared { key, provider, dispatch, begun, prompt_bytes, hides_usage, translation })
 }
 
 /// Tries a call once.
 pub(super) async fn attempt(engine: &Engine, admitted: Admitted, trail: &mut Trail) -> Result<Attempted, GatewayError> {
-    let Prepared { key, provider, dispatch, begun, prompt_bytes, hides_usage } = prepare(engine, admitted, trail)?;
+    let Prepared { key, provider, dispatch, begun, prompt_bytes, hides_usage, translation } = prepare(engine, admitted, trail)?;
     let reply = match dispatch {
         Dispatch::Answer(reply) => {
             note_begun(engine, begun.as_ref())?;
@@ -84,7 +89,7 @@ pub(super) async fn attempt(engine: &Engine, admitted: Admitted, trail: &mut Tra
         return Err(GatewayError::new(FaultKind::Upstream, format!("provider {:?} refused the credential it was given", provider.name)));
     }
     headers::towards_client(&mut reply.headers);
-    Ok(Attempted { key, reply, begun, prompt_bytes, hides_usage })
+    Ok(Attempted { key, reply, begun, prompt_bytes, hides_usage, translation })
 }
 
 /// The provider's credentials take turns.

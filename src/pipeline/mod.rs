@@ -5,6 +5,7 @@
 mod attempt;
 mod authenticate;
 mod authorize;
+mod bill;
 mod capture;
 mod classify;
 mod engine;
@@ -15,8 +16,11 @@ mod inbound;
 mod models;
 mod resolve;
 mod settle;
+mod settling;
+mod shape;
 pub mod socket;
 mod trail;
+mod translate;
 
 pub use classify::family_of;
 pub use engine::{Engine, Limits};
@@ -81,7 +85,7 @@ pub async fn execute(engine: &Engine, inbound: Inbound) -> Outbound {
                 Some(provider) => Box::pin(models::prefixed(attempted, &provider)).await,
                 None => attempted,
             };
-            Outbound::Answer(settle::settle(engine, attempted, trail, place))
+            settle::settle(engine, attempted, trail, place).await
         }
         Err(error) => trail.refuse(error, family),
     }

@@ -14,6 +14,7 @@ use crate::{
     protocol::{
         Operation, OperationKey, OperationKind,
         catalog::{BodyShape, ModelPosition, StreamSwitch},
+        dispatch::Implementation,
         fault::FaultKind,
         peek::Peek,
         splice::Document,
@@ -23,13 +24,17 @@ use crate::{
 };
 
 /// What may stand in a path segment (RFC 3986), and the slash of model ids.
-const SEGMENT: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'`').add(b'{').add(b'}').add(b'%');
+pub(super) const SEGMENT: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'`').add(b'{').add(b'}').add(b'%');
 
 /// A call whose provider, model and shape are known.
 #[derive(Debug)]
 pub(super) struct Resolved {
     pub(super) call: Authenticated,
+    /// What the client asks.
     pub(super) key: OperationKey,
+    /// What its provider is asked instead; the same where the client's bytes pass.
+    pub(super) target: OperationKey,
     pub(super) provider: Arc<Provider>,
     /// The upstream's id; empty where the call has none.
     pub(super) model: Arc<str>,
@@ -56,10 +61,10 @@ pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit:
     let content_type = call.call.inbound.headers.get(CONTENT_TYPE).cloned();
     match look(call.call.row.body, body, content_type, limit).await.and_then(|looked| place(&call, looked, snapshot)) {
         Ok(placed) => {
-            let Placed { key, provider, model, payload, path, query, prompt_bytes, hides_usage } = placed;
+            let Placed { key, target, provider, model, payload, path, query, prompt_bytes, hides_usage } = placed;
             call.call.path = path;
             call.call.query = query;
-            Ok(Resolved { call, key, provider, model, payload, prompt_bytes, hides_usage })
+            Ok(Resolved { call, key, target, provider, model, payload, prompt_bytes, hides_usage })
         }
         Err(error) => Err((call.caller, error)),
     }
@@ -87,6 +92,7 @@ async fn look(shape: BodyShape, body: Body, content_type: Option<HeaderValue>, l
 
 struct Placed {
     key: OperationKey,
+    target: OperationKey,
     provider: Arc<Provider>,
     model: Arc<str>,
     payload: Payload,
@@ -118,15 +124,19 @@ fn place(call: &Authenticated, looked: Looked, snapshot: &Snapshot) -> Result<Pl
         return Err(GatewayError::new(FaultKind::BadRequest, "\"model\" is missing; expected the id of a model").at("model"));
     }
     let (provider, model) = find_provider(classified.scope.as_deref(), named.as_deref(), snapshot)?;
-    if !provider.channel.serves(key) {
-        let message = format!(
-            "provider {:?} does not serve {} in the {} shape; ask it in a dialect of its own (see the models and endpoints it lists)",
-            provider.name,
-            key.operation(),
-            key.kind()
-        );
-        return Err(GatewayError::new(FaultKind::Unsupported, message));
-    }
+    let target = match provider.dispatch.of(key, &*provider.channel) {
+        Implementation::Passthrough => key,
+        Implementation::TransformTo(target) => target,
+        Implementation::Local | Implementation::Unsupported => {
+            let message = format!(
+                "provider {:?} does not serve {} in the {} shape; ask it in a dialect of its own (see the models and endpoints it lists)",
+                provider.name,
+                key.operation(),
+                key.kind()
+            );
+            return Err(GatewayError::new(FaultKind::Unsupported, message));
+        }
+    };
     let prompt_bytes = match &looked {
         Looked::Json(document) => document.body().len() as u64,
         Looked::Form { body, .. } => body.len() as u64,
@@ -142,10 +152,10 @@ fn place(call: &Authenticated, looked: Looked, snapshot: &Snapshot) -> Result<Pl
         }
         Looked::Form { body, .. } => Payload::Opaque(Body::from(body)),
         Looked::Json(mut document) => {
-            if renamed {
+            if renamed && key == target {
                 rename(&mut document, row.model, named.as_deref().unwrap_or_default(), &model);
             }
-            if key.kind() == OperationKind::OpenAiChatCompletions && streams {
+            if key == target && key.kind() == OperationKind::OpenAiChatCompletions && streams {
                 hides_usage = ask_for_usage(&mut document);
             }
             Payload::Json(document)
@@ -162,7 +172,7 @@ fn place(call: &Authenticated, looked: Looked, snapshot: &Snapshot) -> Result<Pl
         ModelPosition::Query => classified.query.as_deref().map(|query| rename_in_query(query, &model)),
         ModelPosition::Body | ModelPosition::Path | ModelPosition::Form | ModelPosition::Absent => classified.query.clone(),
     };
-    Ok(Placed { key, provider, model, payload, path, query, prompt_bytes, hides_usage })
+    Ok(Placed { key, target, provider, model, payload, path, query, prompt_bytes, hides_usage })
 }
 
 /// The model as the client named it.
@@ -252,7 +262,7 @@ fn rename_within(value: &mut Value, full: &str, model: &str) -> bool {
 }
 
 /// Asks a Chat stream for its usage; tells whether the client had not.
-fn ask_for_usage(document: &mut Document) -> bool {
+pub(super) fn ask_for_usage(document: &mut Document) -> bool {
     let asked = |options: &Value| options.get("include_usage") == Some(&Value::Bool(true));
     let mut options: Value = document.value("stream_options").and_then(|text| serde_json::from_slice(text).ok()).unwrap_or(Value::Null);
     if asked(&options) {

@@ -87,6 +87,16 @@ pub fn stream_of_answer(from: Dialect, to: Dialect, body: &[u8], telling: &Telli
     Ok((frames.take(), losses))
 }
 
+/// A stream of `to` that says what went wrong, and nothing else.
+#[must_use]
+pub fn stream_of_fault(to: Dialect, message: &str, telling: &Telling) -> Vec<u8> {
+    let (mut frames, mut losses) = (Frames::new(telling.wire), Vec::new());
+    let fault = StreamFault { message: message.into(), ..StreamFault::default() };
+    spoke(to).lowerer(telling).push(&Event::Fault(fault), &mut frames, &mut losses);
+    frames.end();
+    frames.take()
+}
+
 fn told(to: Dialect, mut answer: Answer<'_>, telling: &Telling) -> (Vec<u8>, Vec<Loss>) {
     let mut losses = Vec::new();
     for choice in &mut answer.choices {

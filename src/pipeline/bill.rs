@@ -1,0 +1,190 @@
+//! What is still to be settled of a call, and settling it: exactly once, whatever happens to the answer.
+
+use std::{future::poll_fn, pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header::CONTENT_LENGTH};
+
+use super::{
+    Outbound,
+    attempt::Attempted,
+    engine::{Engine, Place},
+    error::GatewayError,
+    shape::Told,
+    trail::{Fact, Trail},
+    translate::Translation,
+};
+use crate::{
+    base::Usage,
+    protocol::{OperationKey, fault::FaultKind},
+    runtime::{Body, BodyFault, Reply},
+    store::record::{Begun, Ended, Source, UsageRow},
+    usage::{Meter, Metered, Shape, estimate},
+};
+
+/// The largest whole answer that is turned into another shape, in bytes.
+const ANSWER: u64 = 256 << 20;
+
+/// A call's bill: open until it is settled. One that is dropped open is settled as interrupted.
+#[derive(Debug)]
+pub(super) struct Bill(Option<Box<Open>>);
+
+/// What is still to be settled.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) trail: Trail,
+    pub(super) meter: Option<Meter>,
+    begun: Option<Begun>,
+    prompt_bytes: u64,
+    status: u16,
+    streams: bool,
+    pub(super) key: OperationKey,
+    _place: Place,
+}
+
+impl Bill {
+    /// Takes the call over from its attempt.
+    pub(super) fn open(engine: &Engine, attempted: Attempted, shape: Shape, (mut trail, place): (Trail, Place)) -> (Self, Reply) {
+        let Attempted { key, reply, begun, prompt_bytes, hides_usage, translation: _ } = attempted;
+        trail.note(Fact::Head(reply.status.as_u16(), &reply.headers));
+        let meter = (begun.is_some() && reply.status.is_success()).then(|| {
+            let meter = Meter::new(key, shape);
+            if hides_usage { meter.hide_usage() } else { meter }
+        });
+        let streams = shape != Shape::Whole;
+        if streams {
+            engine.metrics.streams.inc();
+        }
+        let open = Open { trail, meter, begun, prompt_bytes, status: reply.status.as_u16(), streams, key, _place: place };
+        (Self(Some(Box::new(open))), reply)
+    }
+
+    /// The bill, while it is open.
+    pub(super) fn as_mut(&mut self) -> Option<&mut Open> {
+        self.0.as_deref_mut()
+    }
+
+    /// Whether it was settled.
+    pub(super) fn is_settled(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Writes the call down as ended; what is settled stays so.
+    pub(super) fn settle(&mut self, how: Ended) {
+        if let Some(open) = self.0.take() {
+            open.settle(how);
+        }
+    }
+
+    /// Reads a whole answer.
+    pub(super) async fn gather(&mut self, body: Body) -> Result<Bytes, GatewayError> {
+        let whole = body.collect(ANSWER).await.map_err(broken)?;
+        if let Some(open) = self.as_mut() {
+            open.note_byte();
+            if let Some(meter) = &mut open.meter {
+                let _passed = meter.push(whole.clone());
+                let _rest = meter.end();
+            }
+        }
+        Ok(whole)
+    }
+
+    /// Reads a stream for a client that wants it in one piece.
+    pub(super) async fn collect(&mut self, mut body: Body, translation: &Translation, shape: Shape) -> Result<Told, GatewayError> {
+        let mut collector = translation.collector(shape);
+        while let Some(data) = poll_fn(|cx| Pin::new(&mut body).poll_data(cx)).await {
+            let data = data.map_err(broken)?;
+            collector.push(&data).map_err(|fault| broken(BodyFault::Broken(fault.into())))?;
+            if let Some(open) = self.as_mut() {
+                open.note_byte();
+                if let Some(meter) = &mut open.meter {
+                    let _passed = meter.push(data);
+                }
+            }
+        }
+        if let Some(meter) = self.as_mut().and_then(|open| open.meter.as_mut()) {
+            let _rest = meter.end();
+        }
+        translation.collected(collector)
+    }
+
+    /// Settles a call whose whole answer is in hand, and gives the answer.
+    pub(super) fn tell(mut self, told: Result<Told, GatewayError>, translation: &Translation, provider: &HeaderMap) -> Outbound {
+        match told {
+            Ok(told) => {
+                let mut headers = translation.headers(provider, false, &told.losses);
+                headers.insert(CONTENT_LENGTH, HeaderValue::from(told.body.len()));
+                if let Some(open) = self.as_mut() {
+                    open.note_head(told.status.as_u16(), &headers);
+                    open.trail.keep(&told.body);
+                }
+                self.settle(Ended::Complete);
+                Outbound::Answer(Reply { status: told.status, headers, body: Body::from(told.body) })
+            }
+            Err(error) => {
+                if let Some(open) = self.as_mut() {
+                    open.note_head(error.kind.status(), &HeaderMap::new());
+                }
+                self.settle(Ended::Failed);
+                Outbound::Refused(Box::new(error), translation.family())
+            }
+        }
+    }
+}
+
+impl Drop for Bill {
+    fn drop(&mut self) {
+        if let Some(open) = self.0.take() {
+            // The client has gone. Settling is work, and a drop may happen anywhere: it is done in a task of its own.
+            let spawn = Arc::clone(&open.trail.engine().platform.spawn);
+            spawn.spawn(Box::pin(async move { open.settle(Ended::Interrupted) }));
+        }
+    }
+}
+
+impl Open {
+    /// A piece of the answer came.
+    pub(super) fn note_byte(&mut self) {
+        let now = self.trail.engine().platform.clock.now();
+        self.trail.note(Fact::FirstByte(now));
+    }
+
+    /// What the client's answer begins with.
+    pub(super) fn note_head(&mut self, status: u16, headers: &HeaderMap) {
+        self.status = status;
+        self.trail.note(Fact::Head(status, headers));
+    }
+
+    fn settle(mut self: Box<Self>, how: Ended) {
+        if self.streams {
+            self.trail.engine().metrics.streams.dec();
+        }
+        let metered = self.meter.as_mut().map(Meter::finish);
+        if let Some(metered) = &metered {
+            self.trail.engine().metrics.dropped_events.inc_by(u64::from(metered.dropped_events));
+        }
+        let now = self.trail.engine().platform.clock.now();
+        let row = self.begun.take().map(|begun| {
+            let (first_byte_us, latency_us) = self.trail.spans(now);
+            let ended = if self.status >= 400 { Ended::Failed } else { how };
+            let (usage, source) = count(metered.as_ref(), self.prompt_bytes, ended);
+            UsageRow { begun, usage, source, ended, status: self.status, first_byte_us, latency_us }
+        });
+        self.trail.close(row, None);
+    }
+}
+
+/// What was used, and who says so.
+fn count(metered: Option<&Metered>, prompt_bytes: u64, ended: Ended) -> (Usage, Source) {
+    let Some(metered) = metered else { return (Usage::default(), Source::None) };
+    match (metered.usage, ended) {
+        (Some(usage), Ended::Complete) => (usage, Source::Upstream),
+        // Broken off before anything came: nothing was used that anybody could be asked to pay for.
+        (None, Ended::Interrupted | Ended::Failed) if metered.relayed_text_bytes == 0 => (Usage::default(), Source::None),
+        (seen, _) => (estimate::fill(seen, prompt_bytes, metered.relayed_text_bytes), Source::Estimated),
+    }
+}
+
+fn broken(fault: BodyFault) -> GatewayError {
+    GatewayError::new(FaultKind::Upstream, "the provider's answer broke off").because(fault)
+}

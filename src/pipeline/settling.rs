@@ -1,0 +1,247 @@
+//! A body that settles its call as it passes, and turns it into the client's shape where that is another one.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+
+use super::{bill::Bill, engine::Engine, translate::Translation};
+use crate::{
+    protocol::fault::{Fault, FaultKind},
+    runtime::{Body, BodyFault, BoxFuture},
+    store::record::Ended,
+    transform::generate::StreamConverter,
+    usage::{Passed, Shape},
+};
+
+/// How long a client that waits for a whole answer as a stream hears nothing, before it is told that the line is open.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// What becomes of the provider's bytes.
+#[derive(Debug)]
+pub(super) enum Shaping {
+    /// They pass.
+    None,
+    /// They are turned as they come.
+    Convert(Box<StreamConverter>),
+    /// They are gathered, and turned into a stream at their end.
+    Gather(Box<Gather>),
+}
+
+/// A whole answer on its way to a client that wants a stream.
+pub(super) struct Gather {
+    kept: Vec<u8>,
+    translation: Box<Translation>,
+    engine: Engine,
+    silence: BoxFuture<'static, ()>,
+}
+
+impl std::fmt::Debug for Gather {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gather").field("kept", &self.kept.len()).finish_non_exhaustive()
+    }
+}
+
+impl Gather {
+    pub(super) fn new(translation: Box<Translation>, engine: &Engine) -> Box<Self> {
+        let silence = engine.platform.clock.sleep(SILENCE);
+        Box::new(Self { kept: Vec::new(), translation, engine: engine.clone(), silence })
+    }
+
+    /// The client's stream.
+    fn stream(&self) -> Bytes {
+        match self.translation.whole(&self.kept) {
+            Ok(told) => told.body,
+            Err(error) => self.translation.last_words(&error.public),
+        }
+    }
+
+    /// What keeps the line open, once it was silent for long.
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+        std::task::ready!(self.silence.as_mut().poll(cx));
+        self.silence = self.engine.platform.clock.sleep(SILENCE);
+        // The next wait has to be known to the timer.
+        cx.waker().wake_by_ref();
+        Poll::Ready(self.translation.keep_alive())
+    }
+}
+
+/// A body that settles its call.
+#[derive(Debug)]
+pub(super) struct Settling {
+    body: Body,
+    bill: Bill,
+    shape: Shape,
+    shaping: Shaping,
+    /// What may leave at once.
+    ready: VecDeque<Bytes>,
+    ended: bool,
+}
+
+impl Settling {
+    pub(super) fn new(body: Body, bill: Bill, shape: Shape, shaping: Shaping) -> Self {
+        Self { body, bill, shape, shaping, ready: VecDeque::new(), ended: false }
+    }
+
+    /// Lets what passed the meter leave.
+    fn release(&mut self, passed: Passed) {
+        for piece in passed.into_pieces() {
+            self.leave(piece);
+        }
+    }
+
+    /// Turns a piece, and lets it leave.
+    fn leave(&mut self, piece: Bytes) {
+        let piece = match &mut self.shaping {
+            Shaping::None => piece,
+            Shaping::Convert(_) if self.ended => return,
+            Shaping::Convert(converter) => match converter.push(&piece) {
+                Ok(turned) => turned.into(),
+                Err(fault) => {
+                    tracing::warn!(%fault, "an answer cannot be turned any further");
+                    self.ended = true;
+                    converter.finish().into()
+                }
+            },
+            Shaping::Gather(gather) => return gather.kept.extend_from_slice(&piece),
+        };
+        self.ready(piece);
+    }
+
+    fn ready(&mut self, piece: Bytes) {
+        if piece.is_empty() {
+            return;
+        }
+        if let Some(open) = self.bill.as_mut() {
+            open.trail.keep(&piece);
+        }
+        self.ready.push_back(piece);
+    }
+
+    /// A piece came from the upstream.
+    fn pass(&mut self, data: Bytes) {
+        let at_end = http_body::Body::is_end_stream(&self.body);
+        let Some(open) = self.bill.as_mut() else { return self.leave(data) };
+        open.note_byte();
+        let Some(meter) = open.meter.as_mut() else {
+            self.leave(data);
+            return if at_end {
+                self.upstream_ended(None);
+            };
+        };
+        let passed = meter.push(data);
+        let done = passed.done;
+        self.release(passed);
+        if done && matches!(self.shaping, Shaping::None) {
+            self.bill.settle(Ended::Complete);
+        } else if at_end {
+            self.upstream_ended(None);
+        } else if done && matches!(&self.shaping, Shaping::Convert(converter) if converter.is_over()) {
+            // What the client got is complete; what the provider may still send is for nobody.
+            self.finish_shape();
+            self.bill.settle(Ended::Complete);
+        }
+    }
+
+    /// The upstream has ended: well, or without its terminal event, or by a fault.
+    fn upstream_ended(&mut self, fault: Option<&BodyFault>) {
+        let (passed, ended_well) = match self.bill.as_mut().map(|open| open.meter.as_mut()) {
+            Some(Some(meter)) => {
+                let passed = meter.end();
+                (Some(passed), fault.is_none() && meter.ended_well())
+            }
+            Some(None) | None => (None, fault.is_none()),
+        };
+        if let Some(passed) = passed {
+            self.release(passed);
+        }
+        if matches!(self.shaping, Shaping::None) && !ended_well && self.shape == Shape::Sse {
+            self.last_words("the provider ended the stream before its end");
+        }
+        self.finish_shape();
+        self.bill.settle(if ended_well { Ended::Complete } else { Ended::Interrupted });
+    }
+
+    /// Lets the last of a turned answer leave.
+    fn finish_shape(&mut self) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let last = match &mut self.shaping {
+            Shaping::None => return,
+            Shaping::Convert(converter) => converter.finish().into(),
+            Shaping::Gather(gather) => gather.stream(),
+        };
+        self.ready(last);
+    }
+
+    /// The dialect's own error event, for a stream that cannot go on.
+    fn last_words(&mut self, message: &str) {
+        let Some(open) = self.bill.as_mut() else { return };
+        let request_id = open.trail.request_id().to_string();
+        let fault = Fault { kind: FaultKind::Upstream, message, field: None, request_id: &request_id };
+        // The blank line ends an event that was cut.
+        let event = format!("\n\n{}", fault.event(open.key.kind()));
+        self.ready(event.into());
+    }
+
+    /// Whether the client has all that it gets.
+    fn is_over(&self) -> bool {
+        self.bill.is_settled() && self.ended && !matches!(self.shaping, Shaping::None)
+    }
+}
+
+impl http_body::Body for Settling {
+    type Data = Bytes;
+    type Error = BodyFault;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(piece) = this.ready.pop_front() {
+                return Poll::Ready(Some(Ok(Frame::data(piece))));
+            }
+            if this.is_over() {
+                return Poll::Ready(None);
+            }
+            match Pin::new(&mut this.body).poll_data(cx) {
+                Poll::Ready(Some(Ok(data))) => this.pass(data),
+                Poll::Ready(None) => {
+                    this.upstream_ended(None);
+                    if this.ready.is_empty() {
+                        return Poll::Ready(None);
+                    }
+                }
+                Poll::Ready(Some(Err(fault))) => {
+                    tracing::warn!(%fault, "an answer broke off");
+                    this.upstream_ended(Some(&fault));
+                    this.body = Body::Empty;
+                    // A body of stated length, or one without events, can only be broken off in its turn.
+                    if this.ready.is_empty() {
+                        return Poll::Ready(Some(Err(fault)));
+                    }
+                }
+                Poll::Pending => {
+                    let Shaping::Gather(gather) = &mut this.shaping else { return Poll::Pending };
+                    let piece = std::task::ready!(gather.poll_silence(cx));
+                    this.ready(piece);
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        // Before it is settled, even an empty body has something left to do.
+        self.bill.is_settled() && self.ready.is_empty() && http_body::Body::is_end_stream(&self.body)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let passes = matches!((&self.shaping, self.shape), (Shaping::None, Shape::Whole));
+        if passes { http_body::Body::size_hint(&self.body) } else { SizeHint::default() }
+    }
+}
