@@ -116,6 +116,7 @@ fn usage(number: u64) -> UsageRow {
         status: 200,
         first_byte_us: Some(350_000),
         latency_us: 1_900_000,
+        losses: Vec::new(),
     }
 }
 

@@ -91,6 +91,8 @@ pub struct UsageView {
     pub first_byte_us: Option<u64>,
     /// Until the end, microseconds.
     pub latency_us: u64,
+    /// What a conversion between dialects could not carry: `path dropped` or `path changed`.
+    pub losses: Vec<String>,
 }
 
 impl From<&UsageRow> for UsageView {
@@ -115,6 +117,7 @@ impl From<&UsageRow> for UsageView {
             status: row.status,
             first_byte_us: row.first_byte_us,
             latency_us: row.latency_us,
+            losses: row.losses.clone(),
         }
     }
 }

@@ -19,11 +19,15 @@ use crate::{
     protocol::{OperationKey, fault::FaultKind},
     runtime::{Body, BodyFault, Reply},
     store::record::{Begun, Ended, Source, UsageRow},
+    transform::Loss,
     usage::{Meter, Metered, Shape, estimate},
 };
 
 /// The largest whole answer that is turned into another shape, in bytes.
 const ANSWER: u64 = 256 << 20;
+
+/// The most losses of one call that are put on record.
+const LOSSES: usize = 64;
 
 /// A call's bill: open until it is settled. One that is dropped open is settled as interrupted.
 #[derive(Debug)]
@@ -39,6 +43,8 @@ pub(super) struct Open {
     status: u16,
     streams: bool,
     pub(super) key: OperationKey,
+    /// What a conversion could not carry.
+    losses: Vec<String>,
     _place: Place,
 }
 
@@ -55,7 +61,8 @@ impl Bill {
         if streams {
             engine.metrics.streams.inc();
         }
-        let open = Open { trail, meter, begun, prompt_bytes, status: reply.status.as_u16(), streams, key, _place: place };
+        let open =
+            Open { trail, meter, begun, prompt_bytes, status: reply.status.as_u16(), streams, key, losses: Vec::new(), _place: place };
         (Self(Some(Box::new(open))), reply)
     }
 
@@ -115,6 +122,7 @@ impl Bill {
                 let mut headers = translation.headers(provider, false, &told.losses);
                 headers.insert(CONTENT_LENGTH, HeaderValue::from(told.body.len()));
                 if let Some(open) = self.as_mut() {
+                    open.note_losses(&told.losses);
                     open.note_head(told.status.as_u16(), &headers);
                     open.trail.keep(&told.body);
                 }
@@ -149,6 +157,13 @@ impl Open {
         self.trail.note(Fact::FirstByte(now));
     }
 
+    /// A conversion could not carry these.
+    pub(super) fn note_losses(&mut self, losses: &[Loss]) {
+        self.trail.note(Fact::Losses(losses.len()));
+        let room = LOSSES.saturating_sub(self.losses.len());
+        self.losses.extend(losses.iter().take(room).map(|loss| format!("{} {}", loss.path, loss.kind.id())));
+    }
+
     /// What the client's answer begins with.
     pub(super) fn note_head(&mut self, status: u16, headers: &HeaderMap) {
         self.status = status;
@@ -164,11 +179,12 @@ impl Open {
             self.trail.engine().metrics.dropped_events.inc_by(u64::from(metered.dropped_events));
         }
         let now = self.trail.engine().platform.clock.now();
+        let losses = std::mem::take(&mut self.losses);
         let row = self.begun.take().map(|begun| {
             let (first_byte_us, latency_us) = self.trail.spans(now);
             let ended = if self.status >= 400 { Ended::Failed } else { how };
             let (usage, source) = count(metered.as_ref(), self.prompt_bytes, ended);
-            UsageRow { begun, usage, source, ended, status: self.status, first_byte_us, latency_us }
+            UsageRow { begun, usage, source, ended, status: self.status, first_byte_us, latency_us, losses }
         });
         self.trail.close(row, None);
     }

@@ -47,6 +47,9 @@ fn pass(engine: &Engine, attempted: Attempted, trail: Trail, place: Place) -> Re
 async fn turn(engine: &Engine, attempted: Attempted, translation: Box<Translation>, on: (Trail, Place)) -> Outbound {
     let shape = shape(&attempted.reply.headers, attempted.key);
     let (mut bill, mut reply) = Bill::open(engine, attempted, shape, on);
+    if let Some(open) = bill.as_mut() {
+        open.note_losses(&translation.losses);
+    }
     let body = std::mem::take(&mut reply.body);
     let told = match (reply.status.is_success(), shape, translation.client_streams) {
         (false, ..) => {

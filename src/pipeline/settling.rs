@@ -177,6 +177,9 @@ impl Settling {
             Shaping::Convert(converter) => converter.finish().into(),
             Shaping::Gather(gather) => gather.stream(),
         };
+        if let (Shaping::Convert(converter), Some(open)) = (&self.shaping, self.bill.as_mut()) {
+            open.note_losses(converter.losses());
+        }
         self.ready(last);
     }
 

@@ -29,6 +29,8 @@ pub(super) enum Fact<'a> {
     /// The status and headers that the client gets.
     Head(u16, &'a HeaderMap),
     FirstByte(Instant),
+    /// So many things that a conversion could not carry, more than before.
+    Losses(usize),
 }
 
 /// The record of one walk. Write-only until it is closed.
@@ -49,6 +51,7 @@ pub(super) struct Trail {
     model: Arc<str>,
     status: u16,
     first_byte: Option<Instant>,
+    losses: usize,
     request_half: Option<Half>,
     response_half: Option<Half>,
 }
@@ -73,6 +76,7 @@ impl Trail {
             model: Arc::from(""),
             status: 0,
             first_byte: None,
+            losses: 0,
             request_half: (depth != Capture::Off).then(|| Half::new(depth, &inbound.headers)),
             response_half: (depth != Capture::Off).then(|| Half::new(depth, &HeaderMap::new())),
         }
@@ -101,6 +105,7 @@ impl Trail {
                 }
             }
             Fact::FirstByte(at) => self.first_byte = self.first_byte.or(Some(at)),
+            Fact::Losses(more) => self.losses += more,
         }
     }
 
@@ -191,6 +196,7 @@ impl Trail {
                 model = &*self.model,
                 status = self.status,
                 outcome,
+                losses = self.losses,
                 user = self.caller.map(|(user, _)| user.0),
                 ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
                 "request"

@@ -58,7 +58,16 @@ impl Session {
         let row = begun.map(|begun| {
             let (first_byte_us, latency_us) = trail.spans(engine.platform.clock.now());
             let source = if metered.usage.is_some() { Source::Upstream } else { Source::None };
-            UsageRow { begun, usage: metered.usage.unwrap_or_default(), source, ended: how, status: 101, first_byte_us, latency_us }
+            UsageRow {
+                begun,
+                usage: metered.usage.unwrap_or_default(),
+                source,
+                ended: how,
+                status: 101,
+                first_byte_us,
+                latency_us,
+                losses: Vec::new(),
+            }
         });
         trail.close(row, None);
     }

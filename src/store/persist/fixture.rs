@@ -56,6 +56,7 @@ pub(crate) fn ended(number: u64) -> UsageRow {
         status: 200,
         first_byte_us: Some(number),
         latency_us: number * 2,
+        losses: Vec::new(),
     }
 }
 
@@ -91,6 +92,7 @@ pub(crate) fn upstream(number: u64, attempt: u32) -> UpstreamRow {
         response_headers_json: "{}".to_owned(),
         response_body: Some(b"busy".to_vec()),
         latency_us: 9,
+        losses: Vec::new(),
     }
 }
 

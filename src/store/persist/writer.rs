@@ -356,6 +356,7 @@ fn interrupted(begun: &Begun) -> UsageRow {
         status: 0,
         first_byte_us: None,
         latency_us: 0,
+        losses: Vec::new(),
     }
 }
 

@@ -75,6 +75,8 @@ pub struct UsageRow {
     pub first_byte_us: Option<u64>,
     /// From the request's arrival to the end, microseconds.
     pub latency_us: u64,
+    /// What a conversion could not carry: `path dropped` or `path changed`, each in the sender's words.
+    pub losses: Vec<String>,
 }
 
 /// The wire between client and gateway. Headers and bodies are redacted before they come here.

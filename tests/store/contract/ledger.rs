@@ -146,6 +146,7 @@ fn usage_row() -> impl Strategy<Value = UsageRow> {
         status: times.2,
         first_byte_us: times.0,
         latency_us: times.1,
+        losses: if times.1 % 5 == 0 { vec!["messages[0].name dropped".to_owned(), "temperature changed".to_owned()] } else { Vec::new() },
     })
 }
 
@@ -190,5 +191,6 @@ fn upstream_row(number: u64, attempt: u32) -> UpstreamRow {
         response_headers_json: "{}".to_owned(),
         response_body: Some(b"connection reset".to_vec()),
         latency_us: 1_234_567,
+        losses: Vec::new(),
     }
 }

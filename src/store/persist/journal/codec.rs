@@ -27,6 +27,7 @@ const CARRIED: u8 = 2;
 const ENDED: u8 = 3;
 const DOWNSTREAM: u8 = 4;
 const UPSTREAM: u8 = 5;
+const LOSSY: u8 = 6;
 
 /// One frame, read.
 #[derive(Debug, PartialEq)]
@@ -76,6 +77,14 @@ struct WireEnded<'a> {
     latency_us: u64,
 }
 
+/// An ended call that a conversion lost something of.
+#[derive(Serialize, Deserialize)]
+struct WireLossy<'a> {
+    #[serde(borrow)]
+    ended: WireEnded<'a>,
+    losses: Vec<&'a str>,
+}
+
 impl<'a> WireBegun<'a> {
     fn of(begun: &'a Begun) -> Self {
         let Begun { request_id, at, user_id, key_id, provider_id, credential_id, operation, kind, model } = begun;
@@ -117,7 +126,15 @@ impl WireEnded<'_> {
             status: self.status,
             first_byte_us: self.first_byte_us,
             latency_us: self.latency_us,
+            losses: Vec::new(),
         })
+    }
+}
+
+impl WireLossy<'_> {
+    fn read(self) -> Option<UsageRow> {
+        let losses = self.losses.into_iter().map(str::to_owned).collect();
+        Some(UsageRow { losses, ..self.ended.read()? })
     }
 }
 
@@ -126,7 +143,7 @@ pub(crate) fn write(out: &mut Vec<u8>, entry: &Entry) -> Result<(), postcard::Er
     match entry {
         Entry::Begun(begun) => frame(out, BEGUN, &WireBegun::of(begun)),
         Entry::Ended(row) => {
-            let UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us } = row.as_ref();
+            let UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us, losses } = row.as_ref();
             let wire = WireEnded {
                 begun: WireBegun::of(begun),
                 usage: *usage,
@@ -136,7 +153,11 @@ pub(crate) fn write(out: &mut Vec<u8>, entry: &Entry) -> Result<(), postcard::Er
                 first_byte_us: *first_byte_us,
                 latency_us: *latency_us,
             };
-            frame(out, ENDED, &wire)
+            if losses.is_empty() {
+                frame(out, ENDED, &wire)
+            } else {
+                frame(out, LOSSY, &WireLossy { ended: wire, losses: losses.iter().map(String::as_str).collect() })
+            }
         }
         Entry::Downstream(row) => frame(out, DOWNSTREAM, row.as_ref()),
         Entry::Upstream(row) => frame(out, UPSTREAM, row.as_ref()),
@@ -166,6 +187,10 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(Record, usize), Flaw> {
             let wire: Option<WireEnded<'_>> = postcard::from_bytes(body).ok();
             wire.and_then(WireEnded::read).map(|row| Record::Entry(Entry::Ended(Arc::new(row))))
         }
+        LOSSY => {
+            let wire: Option<WireLossy<'_>> = postcard::from_bytes(body).ok();
+            wire.and_then(WireLossy::read).map(|row| Record::Entry(Entry::Ended(Arc::new(row))))
+        }
         DOWNSTREAM => postcard::from_bytes::<DownstreamRow>(body).ok().map(|row| Record::Entry(Entry::Downstream(Arc::new(row)))),
         UPSTREAM => postcard::from_bytes::<UpstreamRow>(body).ok().map(|row| Record::Entry(Entry::Upstream(Arc::new(row)))),
         _ => None,
@@ -176,7 +201,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(Record, usize), Flaw> {
 /// Where the next sound frame begins, after damage at the beginning of `bytes`; behind the byte at `last` nothing is written.
 pub(crate) fn resync(bytes: &[u8], last: usize) -> Option<usize> {
     // Two known bytes are looked at before a checksum is counted over what may be megabytes of garbage.
-    let plausible = |at: &usize| matches!(bytes.get(at + HEAD..at + HEAD + 2), Some([VERSION, BEGUN..=UPSTREAM]));
+    let plausible = |at: &usize| matches!(bytes.get(at + HEAD..at + HEAD + 2), Some([VERSION, BEGUN..=LOSSY]));
     (1..=last).filter(plausible).find(|at| read(&bytes[*at..]).is_ok())
 }
 

@@ -74,7 +74,7 @@ pub(super) trait Binder {
 
 /// Binds one row, in the order of [`COLUMNS`].
 pub(super) fn bind(to: &mut impl Binder, row: &UsageRow) {
-    let UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us } = row;
+    let UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us, losses } = row;
     to.text(&begun.request_id.to_string());
     to.int(signed(begun.at));
     to.int(begun.user_id.0);
@@ -87,7 +87,7 @@ pub(super) fn bind(to: &mut impl Binder, row: &UsageRow) {
     for bucket in Bucket::ALL {
         to.int(signed(usage.bucket(bucket)));
     }
-    to.optional_text(metrics(usage).as_deref());
+    to.optional_text(metrics(usage, losses).as_deref());
     to.word(Word::Source, source_id(*source));
     to.word(Word::Ended, ended_id(*ended));
     to.int(i64::from(*status));
@@ -108,14 +108,16 @@ pub(super) fn read(row: &QueryResult) -> Result<UsageRow, DbErr> {
         kind: word(row, "kind", OperationKind::parse)?,
         model: row.try_get::<String>("", "model")?.into(),
     };
+    let (usage, losses) = read_usage(row)?;
     Ok(UsageRow {
         begun,
-        usage: read_usage(row)?,
+        usage,
         source: word(row, "source", parse_source)?,
         ended: word(row, "ended", parse_ended)?,
         status: u16::try_from(uint(row, "status")?).unwrap_or(0),
         first_byte_us: row.try_get::<Option<i64>>("", "first_byte_us")?.and_then(|us| u64::try_from(us).ok()),
         latency_us: uint(row, "latency_us")?,
+        losses,
     })
 }
 
@@ -151,14 +153,17 @@ struct Metrics {
     tokens: BTreeMap<Modality, BTreeMap<Bucket, u64>>,
     #[serde(default)]
     counts: Counts,
+    /// What a conversion could not carry.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    losses: Vec<String>,
 }
 
-fn metrics(usage: &Usage) -> Option<String> {
+fn metrics(usage: &Usage, losses: &[String]) -> Option<String> {
     let wide = Bucket::ALL.iter().any(|bucket| i64::try_from(usage.get(*bucket, Modality::Text)).is_err());
-    if !usage.is_mixed() && usage.counts == Counts::default() && !wide {
+    if !usage.is_mixed() && usage.counts == Counts::default() && !wide && losses.is_empty() {
         return None;
     }
-    let mut metrics = Metrics { counts: usage.counts, ..Metrics::default() };
+    let mut metrics = Metrics { counts: usage.counts, losses: losses.to_vec(), ..Metrics::default() };
     for modality in Modality::ALL {
         for bucket in Bucket::ALL {
             let tokens = usage.get(bucket, modality);
@@ -170,8 +175,9 @@ fn metrics(usage: &Usage) -> Option<String> {
     serde_json::to_string(&metrics).ok()
 }
 
-fn read_usage(row: &QueryResult) -> Result<Usage, DbErr> {
+fn read_usage(row: &QueryResult) -> Result<(Usage, Vec<String>), DbErr> {
     let mut usage = Usage::default();
+    let mut losses = Vec::new();
     match row.try_get::<Option<String>>("", "metrics_json")? {
         Some(json) => {
             let metrics: Metrics = serde_json::from_str(&json).map_err(|error| DbErr::Json(error.to_string()))?;
@@ -181,6 +187,7 @@ fn read_usage(row: &QueryResult) -> Result<Usage, DbErr> {
                 }
             }
             usage.counts = metrics.counts;
+            losses = metrics.losses;
         }
         None => {
             for (bucket, column) in Bucket::ALL.into_iter().zip(BUCKET_COLUMNS) {
@@ -188,7 +195,7 @@ fn read_usage(row: &QueryResult) -> Result<Usage, DbErr> {
             }
         }
     }
-    Ok(usage)
+    Ok((usage, losses))
 }
 
 fn source_id(source: Source) -> &'static str {

@@ -1,0 +1,6 @@
+//! Every dialect to every other: goldens with their losses, and what must be equal on both sides.
+//!
+//! `UPDATE_GOLDEN=1 cargo test --test transform` (or `make golden`) writes the goldens anew; read the difference before you keep it.
+
+mod golden;
+mod said;
