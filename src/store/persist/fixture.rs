@@ -92,7 +92,6 @@ pub(crate) fn upstream(number: u64, attempt: u32) -> UpstreamRow {
         response_headers_json: "{}".to_owned(),
         response_body: Some(b"busy".to_vec()),
         latency_us: 9,
-        losses: Vec::new(),
     }
 }
 

@@ -191,6 +191,5 @@ fn upstream_row(number: u64, attempt: u32) -> UpstreamRow {
         response_headers_json: "{}".to_owned(),
         response_body: Some(b"connection reset".to_vec()),
         latency_us: 1_234_567,
-        losses: Vec::new(),
     }
 }
