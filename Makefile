@@ -58,13 +58,17 @@ test: tools ## All tests: Rust, documentation, the real SDKs
 	@$(CARGO) test --locked --doc
 	@$(MAKE) sdk
 
-# Each SDK against its own dialect's provider and the demo, until the gateway converts between dialects.
-SDK_ARGS ?= --native
+SDK_ARGS ?=
 
 .PHONY: sdk
 sdk: tools ## The real OpenAI, Anthropic and Google SDKs against the gateway
 	@$(CARGO) build --locked --bin gproxy
 	@python="$$(scripts/venv.sh)"; "$$python" -m pytest -q tests/sdk $(SDK_ARGS)
+
+.PHONY: golden
+golden: tools ## Write the goldens of the conversions anew; read the difference before you keep it
+	@UPDATE_GOLDEN=1 $(CARGO) test --locked --test transform
+	@git status --short tests/fixtures/golden docs/losses.md | head -n 40
 
 .PHONY: services
 services: ## Start the databases that the tests want, where they are missing, and say how to reach them

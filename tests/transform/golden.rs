@@ -1,7 +1,7 @@
 //! The matrix: twelve crossed cells by the scenarios of `tests/fixtures/generate`.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
@@ -64,8 +64,16 @@ fn streamed(from: Dialect, to: Dialect, stream: &str, telling: &Telling, size: u
     (String::from_utf8(out).unwrap(), converter.losses().to_vec())
 }
 
-/// One cell of the matrix for one scenario, as text; `None` where neither side has the scenario.
-fn cell(client: Dialect, upstream: Dialect, scenario: &str) -> Option<String> {
+/// What one cell gave for one scenario.
+struct Cell {
+    text: String,
+    /// What the request lost, and what the answer lost on its way back.
+    losses: [Vec<Loss>; 2],
+}
+
+/// One cell of the matrix for one scenario; `None` where neither side has the scenario.
+fn cell(client: Dialect, upstream: Dialect, scenario: &str) -> Option<Cell> {
+    let mut lost: [Vec<Loss>; 2] = Default::default();
     let mut text = String::new();
     let mut memory = Memory::default();
     if let Some(body) = fixture(client, scenario, "request.json") {
@@ -75,6 +83,7 @@ fn cell(client: Dialect, upstream: Dialect, scenario: &str) -> Option<String> {
                 same_request((client, &value(body.as_bytes())), (upstream, &value(&converted.body)), scenario);
                 let pretty = serde_json::to_string_pretty(&value(&converted.body)).unwrap();
                 write!(text, "## request\n{pretty}\n## losses\n{}\n", list(&converted.losses)).unwrap();
+                lost[0] = converted.losses;
                 memory = converted.memory;
             }
             Err(refused) => write!(text, "## request refused\n{refused}\n").unwrap(),
@@ -86,6 +95,7 @@ fn cell(client: Dialect, upstream: Dialect, scenario: &str) -> Option<String> {
         same_answer((upstream, &value(body.as_bytes())), (client, &value(&told)), scenario);
         let pretty = serde_json::to_string_pretty(&value(&told)).unwrap();
         write!(text, "## answer\n{pretty}\n## losses\n{}\n", list(&losses)).unwrap();
+        lost[1].extend(losses);
     }
     if let Some(stream) = fixture(upstream, scenario, "stream.sse") {
         let mut told = telling.clone();
@@ -97,7 +107,43 @@ fn cell(client: Dialect, upstream: Dialect, scenario: &str) -> Option<String> {
         same_stream((upstream, &stream), (client, &whole), scenario, &told);
         write!(text, "## stream\n{whole}\n## losses\n{}\n", list(&losses)).unwrap();
     }
-    (!text.is_empty()).then_some(text)
+    (!text.is_empty()).then_some(Cell { text, losses: lost })
+}
+
+/// A path without its indexes: the same loss in another place is the same line of the table.
+fn anywhere(path: &str) -> String {
+    let mut out = String::new();
+    let mut inside = false;
+    for letter in path.chars() {
+        match letter {
+            '[' => {
+                inside = true;
+                out.push_str("[]");
+            }
+            ']' => inside = false,
+            _ if inside => {}
+            letter => out.push(letter),
+        }
+    }
+    out
+}
+
+/// The page of losses: for each pair of dialects what its request and its answer lost in any scenario.
+fn page(lost: &BTreeMap<(Dialect, Dialect), [BTreeSet<(String, String)>; 2]>) -> String {
+    let mut page = String::from(
+        "# What conversions lose\n\nMade by `make golden` from the scenarios of `tests/fixtures/generate`; do not edit. Paths are in the words of the \
+         sender: of the client for requests, of the provider for answers. See [conversion.md](conversion.md).\n",
+    );
+    for ((client, upstream), ways) in lost {
+        for (way, losses) in [("requests", &ways[0]), ("answers", &ways[1])].into_iter().filter(|(_, losses)| !losses.is_empty()) {
+            write!(page, "\n## {} client, {} provider: {way}\n\n| Path | What becomes of it |\n|---|---|\n", client.id(), upstream.id())
+                .unwrap();
+            for (path, note) in losses {
+                writeln!(page, "| `{path}` | {note} |").unwrap();
+            }
+        }
+    }
+    page
 }
 
 fn note(what: &str, one: Dialect, other: Dialect, scenario: &str) -> String {
@@ -160,12 +206,16 @@ fn same_stream((from, before): (Dialect, &str), (to, after): (Dialect, &str), sc
 #[test]
 fn every_cell_is_as_its_golden_says() {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
-    let (mut cases, mut stale) = (0, Vec::new());
+    let (mut cases, mut stale, mut lost) = (0, Vec::new(), BTreeMap::new());
     for client in Dialect::ALL {
         for upstream in Dialect::ALL.into_iter().filter(|upstream| *upstream != client) {
             let folder = root().join("golden").join(format!("{}-on-{}", client.id(), upstream.id()));
             for scenario in scenarios() {
-                let Some(text) = cell(client, upstream, &scenario) else { continue };
+                let Some(Cell { text, losses }) = cell(client, upstream, &scenario) else { continue };
+                let ways: &mut [BTreeSet<_>; 2] = lost.entry((client, upstream)).or_default();
+                for (way, losses) in ways.iter_mut().zip(losses) {
+                    way.extend(losses.iter().map(|loss| (anywhere(&loss.path), format!("{}: {}", loss.kind.id(), loss.note))));
+                }
                 cases += text.matches("## answer").count() + text.matches("## stream").count() + text.matches("## request").count();
                 let path = folder.join(format!("{scenario}.txt"));
                 if update {
@@ -176,6 +226,12 @@ fn every_cell_is_as_its_golden_says() {
                 }
             }
         }
+    }
+    let (path, page) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/losses.md"), page(&lost));
+    if update {
+        fs::write(&path, &page).unwrap();
+    } else if fs::read_to_string(&path).ok().as_deref() != Some(&page) {
+        stale.push("docs/losses.md".to_owned());
     }
     println!("{cases} cases");
     assert!(stale.is_empty(), "{} goldens differ; UPDATE_GOLDEN=1 writes them anew: {}", stale.len(), stale.join(", "));
