@@ -37,7 +37,7 @@ impl Frames {
                     self.out.push(b'\n');
                 }
                 self.out.extend_from_slice(b"data: ");
-                object(&mut self.out, fill);
+                self.line(fill);
                 self.out.extend_from_slice(b"\n\n");
             }
             Wire::JsonArray => {
@@ -45,11 +45,22 @@ impl Frames {
                 object(&mut self.out, fill);
             }
             Wire::Ndjson => {
-                object(&mut self.out, fill);
+                self.line(fill);
                 self.out.push(b'\n');
             }
         }
         self.begun = true;
+    }
+
+    /// An object in one line: JSON that is passed on as it stood may be spread over several, and a line's end would end the
+    /// frame. Within strings none can stand.
+    fn line(&mut self, fill: impl FnOnce(&mut ObjectWriter<'_>)) {
+        let mut from = self.out.len();
+        object(&mut self.out, fill);
+        while let Some(at) = memchr::memchr2(b'\n', b'\r', &self.out[from..]) {
+            self.out[from + at] = b' ';
+            from += at + 1;
+        }
     }
 
     /// Chat's `[DONE]`, in server-sent events only.
@@ -79,5 +90,21 @@ impl Frames {
     /// Takes what waits.
     pub(super) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Frames, Wire};
+
+    #[test]
+    fn json_of_several_lines_stays_in_one_frame() {
+        for (wire, expected) in [(Wire::Sse, "data: {\"a\":[  1 ]}\n\n"), (Wire::Ndjson, "{\"a\":[  1 ]}\n")] {
+            let mut frames = Frames::new(wire);
+            frames.event("", |event| {
+                event.json("a", "[\r\n1\n]");
+            });
+            assert_eq!(String::from_utf8(frames.take()).unwrap(), expected);
+        }
     }
 }
