@@ -1,0 +1,1 @@
+//! What was lifted is lowered as it was.
