@@ -157,7 +157,7 @@ impl Out {
         o.object("reasoning", |o| {
             o.null("effort").null("summary");
         });
-        o.null("safety_identifier").text_or_null("service_tier", self.tier.as_deref()).bool("store", false).null("temperature");
+        o.null("safety_identifier").text_or_null("service_tier", self.tier.as_deref()).null("temperature");
         o.object("text", |o| {
             o.object("format", |o| {
                 o.text("type", "text");
