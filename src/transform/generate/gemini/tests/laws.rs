@@ -21,7 +21,8 @@ const MODEL: &str = "gemini-3-pro";
 /// Every scenario: its name, and a reader of its files.
 fn scenarios() -> Vec<(String, PathBuf)> {
     let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/generate/gemini"));
-    let mut all: Vec<_> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.join("request.json").exists()).collect();
+    let mut all: Vec<_> =
+        fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.join("request.json").exists()).collect();
     all.sort();
     assert!(all.len() >= 35, "{}", all.len());
     all.into_iter().map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), path)).collect()

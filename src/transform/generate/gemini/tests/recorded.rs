@@ -41,9 +41,7 @@ fn member(name: String, value: Value) -> (String, Value) {
             all.remove("role");
             Value::Object(all)
         }
-        ("data" | "thoughtSignature", Value::String(text)) => {
-            Value::String(text.trim_end_matches('=').replace('-', "+").replace('_', "/"))
-        }
+        ("data" | "thoughtSignature", Value::String(text)) => Value::String(text.trim_end_matches('=').replace('-', "+").replace('_', "/")),
         ("parametersJsonSchema", Value::Object(mut all)) => {
             all.remove("$schema");
             Value::Object(all)
