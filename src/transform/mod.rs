@@ -5,6 +5,7 @@
 
 pub mod generate;
 mod loss;
+pub mod models;
 mod seal;
 
 pub use loss::{Loss, LossKind, Refused};
