@@ -5,6 +5,7 @@
 
 pub mod embeddings;
 pub mod generate;
+pub mod images;
 mod loss;
 pub mod models;
 mod seal;
