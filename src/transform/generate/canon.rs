@@ -414,7 +414,7 @@ pub(in crate::transform) enum CacheLife {
 
 /// A point up to which the prompt shall be cached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::transform) struct CacheMark(pub(super) CacheLife);
+pub(in crate::transform) struct CacheMark(pub(in crate::transform) CacheLife);
 
 /// What is said of the provider's prompt cache beyond marks on blocks.
 #[derive(Clone, Debug, Default)]
