@@ -3,6 +3,7 @@
 //! Same kind in and out never enters this room. What a conversion cannot carry is a [`Loss`], never silence; what it
 //! must not carry is a [`Refused`].
 
+pub mod compact;
 pub mod completion;
 pub mod embeddings;
 pub mod generate;
