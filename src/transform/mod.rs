@@ -5,6 +5,7 @@
 
 pub mod compact;
 pub mod completion;
+pub mod count;
 pub mod embeddings;
 pub mod generate;
 pub mod images;
