@@ -78,11 +78,23 @@ pub(super) fn logprobs(all: &[Logprob<'_>], offset: usize, o: &mut ObjectWriter<
         return;
     }
     o.object("logprobs", |o| {
-        o.array("tokens", |a| all.iter().for_each(|one| drop(a.text(&one.token))));
-        o.array("token_logprobs", |a| all.iter().for_each(|one| drop(a.number(one.logprob))));
+        o.array("tokens", |a| {
+            for one in all {
+                a.text(&one.token);
+            }
+        });
+        o.array("token_logprobs", |a| {
+            for one in all {
+                a.number(one.logprob);
+            }
+        });
         o.array("top_logprobs", |a| {
             for one in all {
-                a.object(|o| one.top.iter().for_each(|top| drop(o.number(&top.token, top.logprob))));
+                a.object(|o| {
+                    for top in &one.top {
+                        o.number(&top.token, top.logprob);
+                    }
+                });
             }
         });
         o.array("text_offset", |a| {

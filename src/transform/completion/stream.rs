@@ -100,6 +100,20 @@ pub(super) struct Chunks {
     usage: Option<Tokens>,
 }
 
+/// What one chunk tells.
+struct Piece<'p> {
+    choice: usize,
+    text: &'p str,
+    probable: &'p [Logprob<'p>],
+    stop: Option<&'static str>,
+}
+
+impl<'p> Piece<'p> {
+    const fn text(choice: usize, text: &'p str) -> Self {
+        Self { choice, text, probable: &[], stop: None }
+    }
+}
+
 impl Chunks {
     /// Begins with nothing.
     pub(super) fn new(told: Told) -> Self {
@@ -107,14 +121,18 @@ impl Chunks {
         Self { told, head, blocks: Vec::new(), spoken: BTreeMap::new(), usage: None }
     }
 
-    /// One chunk with a piece of a choice. The first of a choice begins with the prompt where that is wanted.
-    fn tell(&mut self, choice: usize, text: &str, probable: &[Logprob<'_>], stop: Option<&'static str>, frames: &mut Frames) {
-        if !self.spoken.contains_key(&choice) {
-            self.spoken.insert(choice, 0);
-            if let Some(echo) = self.told.echo.clone() {
-                self.tell(choice, &echo, &[], None, frames);
-            }
+    /// A piece of a choice. The first of a choice comes behind the prompt, where that is wanted.
+    fn tell(&mut self, piece: Piece<'_>, frames: &mut Frames) {
+        if !self.spoken.contains_key(&piece.choice)
+            && let Some(echo) = self.told.echo.clone()
+        {
+            self.chunk(Piece::text(piece.choice, &echo), frames);
         }
+        self.chunk(piece, frames);
+    }
+
+    fn chunk(&mut self, piece: Piece<'_>, frames: &mut Frames) {
+        let Piece { choice, text, probable, stop } = piece;
         let spoken = self.spoken.entry(choice).or_default();
         // Log probabilities come behind the words that they are of.
         let offset = spoken.saturating_sub(probable.iter().map(|one| one.token.chars().count()).sum());
@@ -140,7 +158,7 @@ impl Chunks {
         self.blocks.push((choice, text.is_some()));
         match text {
             Some("") => {}
-            Some(text) => self.tell(choice, text, &[], None, frames),
+            Some(text) => self.tell(Piece::text(choice, text), frames),
             None => {
                 let loss = Loss::dropped_because(name(part), "a text completion is text only");
                 if !losses.contains(&loss) {
@@ -173,14 +191,14 @@ impl Lower for Chunks {
             }
             Event::BlockOpen { choice, head, .. } => self.open(*choice, &head.part, frames, losses),
             Event::Delta { block, delta } => match (self.blocks.get(*block).copied(), delta) {
-                (Some((choice, true)), Delta::Text(text)) => self.tell(choice, text, &[], None, frames),
-                (Some((choice, _)), Delta::Logprobs(all)) => self.tell(choice, "", all, None, frames),
+                (Some((choice, true)), Delta::Text(text)) => self.tell(Piece::text(choice, text), frames),
+                (Some((choice, _)), Delta::Logprobs(all)) => self.tell(Piece { probable: all, ..Piece::text(choice, "") }, frames),
                 (_, Delta::Cite(_)) => losses.push(Loss::dropped("citations")),
                 // What belongs to a block that is lost as a whole, or is no words.
                 (_, Delta::Text(_) | Delta::Reasoning(_) | Delta::Summary(..) | Delta::Seal(_) | Delta::Input(_) | Delta::Logprobs(_)) => {}
             },
             Event::BlockClose { .. } => {}
-            Event::Stop { choice, stop } => self.tell(*choice, "", &[], Some(reason(stop)), frames),
+            Event::Stop { choice, stop } => self.tell(Piece { stop: Some(reason(stop)), ..Piece::text(*choice, "") }, frames),
             Event::Usage(tokens) => self.usage = Some(*tokens),
             Event::Close => self.close(frames),
             Event::Fault(fault) => {

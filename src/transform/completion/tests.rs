@@ -132,7 +132,7 @@ fn a_stream_says_what_the_answer_says() {
             let of_choice =
                 || chunks.iter().flat_map(|chunk| chunk["choices"].as_array().unwrap()).filter(|one| one["index"] == choice["index"]);
             assert_eq!(of_choice().map(|one| one["text"].as_str().unwrap()).collect::<String>(), choice["text"].as_str().unwrap());
-            assert_eq!(of_choice().last().unwrap()["finish_reason"], choice["finish_reason"]);
+            assert_eq!(of_choice().next_back().unwrap()["finish_reason"], choice["finish_reason"]);
             let probable: Vec<&Value> = of_choice().map(|one| &one["logprobs"]).filter(|logprobs| !logprobs.is_null()).collect();
             assert!(probable.iter().all(|logprobs| **logprobs == choice["logprobs"]), "{probable:?}");
         }

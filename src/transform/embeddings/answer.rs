@@ -1,6 +1,6 @@
 //! Answers with vectors, out of each shape and into each.
 
-use super::{Encoding, Shape, lift::joined, vector::Vector};
+use super::{Encoding, Shape, vector::Vector};
 use crate::protocol::json::{Fields, Node, ObjectWriter, WrongShape, object};
 
 /// What an answer needs to be told beside itself.
@@ -147,7 +147,7 @@ fn each<'a>(
     o.array(name, |a| {
         for (at, vector) in vectors.iter().enumerate() {
             a.object(|o| {
-                fault = fault.take().or(fill(*vector, at, o).err().map(|fault| fault.under(&joined("", &format!("{name}[{at}]")))))
+                fault = fault.take().or(fill(*vector, at, o).err().map(|fault| fault.at(at).under(name)));
             });
         }
     });

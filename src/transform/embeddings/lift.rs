@@ -95,8 +95,8 @@ fn one<'a>(body: Node<'a>, at: &str, lost: &mut Vec<String>) -> Result<(Text<'a>
     // Vertex's newer form keeps the options in an object of their own.
     let mut config = either(&mut fields, "embedContentConfig", "embed_content_config", Fields::object).map_err(under)?.unwrap_or_default();
     let mut options = |camel: &str, snake: &str| {
-        let own = either(&mut fields, camel, snake, |fields, name| fields.text(name))?;
-        Ok(own.or(either(&mut config, camel, snake, |fields, name| fields.text(name))?))
+        let own = either(&mut fields, camel, snake, Fields::text)?;
+        Ok(own.or(either(&mut config, camel, snake, Fields::text)?))
     };
     let (task, title) = (options("taskType", "task_type").map_err(under)?, options("title", "title").map_err(under)?);
     let size = |fields: &mut Fields<'a>| either(fields, "outputDimensionality", "output_dimensionality", Fields::unsigned);
@@ -168,7 +168,7 @@ fn vertex(body: Node<'_>) -> Result<Request<'_>, Refused> {
         let Some(text) = fields.text("content").map_err(under)? else {
             return Err(Refused::impossible(at, "only instances with a text as their `content` can be embedded by another provider"));
         };
-        let task = either(&mut fields, "task_type", "taskType", |fields, name| fields.text(name)).map_err(under)?;
+        let task = either(&mut fields, "task_type", "taskType", Fields::text).map_err(under)?;
         let title = fields.text("title").map_err(under)?;
         lost.extend(names(&at, fields));
         texts.push(Text { text, task, title, at });

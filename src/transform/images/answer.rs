@@ -74,15 +74,16 @@ pub(super) fn written(found: Found, told: &Told) -> Result<Vec<u8>, Unanswered> 
             }
         });
         // An answer says what is known, where an event must say something.
-        o.some_text("background", known(&first.background, &None)).some_text("output_format", known(&first.format, &told.format));
-        o.some_text("size", known(&first.size, &None)).some_text("quality", known(&first.quality, &None));
+        o.some_text("background", known(first.background.as_deref(), None))
+            .some_text("output_format", known(first.format.as_deref(), told.format.as_deref()));
+        o.some_text("size", known(first.size.as_deref(), None)).some_text("quality", known(first.quality.as_deref(), None));
         usage(found.usage, told, o);
     });
     Ok(out)
 }
 
-fn known<'a>(said: &'a Option<String>, asked: &'a Option<String>) -> Option<&'a str> {
-    said.as_deref().filter(|word| *word != "auto").or(asked.as_deref())
+fn known<'a>(said: Option<&'a str>, asked: Option<&'a str>) -> Option<&'a str> {
+    said.filter(|word| *word != "auto").or(asked)
 }
 
 /// Why nothing was found.
@@ -101,9 +102,9 @@ pub(super) fn look(picture: &Made, told: &Told, o: &mut ObjectWriter<'_>) {
         ("quality", &picture.quality, &told.quality),
         ("background", &picture.background, &told.background),
     ] {
-        o.text(name, known(said, asked).unwrap_or("auto"));
+        o.text(name, known(said.as_deref(), asked.as_deref()).unwrap_or("auto"));
     }
-    o.text("output_format", known(&picture.format, &told.format).unwrap_or("png"));
+    o.text("output_format", known(picture.format.as_deref(), told.format.as_deref()).unwrap_or("png"));
 }
 
 /// What it cost. OpenAI's shape splits the input into words and pictures: a split that nobody knows is not made up.

@@ -124,9 +124,8 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn calls(&self, maker: Maker<'_>) -> u64 {
         match maker {
-            Maker::Gemini { .. } | Maker::Responses { .. } => self.n,
             Maker::Imagen if self.n <= imagen::MOST => 1,
-            Maker::Imagen => self.n,
+            Maker::Imagen | Maker::Gemini { .. } | Maker::Responses { .. } => self.n,
         }
     }
 

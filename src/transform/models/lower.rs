@@ -107,10 +107,8 @@ fn gemini(model: &Model, o: &mut ObjectWriter<'_>) {
     limit(o, "inputTokenLimit", model.max_input_tokens);
     limit(o, "outputTokenLimit", model.max_output_tokens);
     o.array("supportedGenerationMethods", |a| {
-        if model.methods.is_empty() {
-            methods(&model.id).iter().for_each(|method| {
-                a.text(method);
-            });
+        for method in methods(&model.id).iter().filter(|_| model.methods.is_empty()) {
+            a.text(method);
         }
         for method in &model.methods {
             a.text(method);
