@@ -30,7 +30,8 @@ pub(super) fn lower(answer: &Answer<'_>, telling: &Telling, losses: &mut Vec<Los
             Some((first, others)) => (Some(first), others),
             None => (None, [].as_slice()),
         };
-        losses.extend(others.iter().map(|choice| Loss::dropped_because(format!("choices[{}]", choice.index), "the target gives one answer")));
+        losses
+            .extend(others.iter().map(|choice| Loss::dropped_because(format!("choices[{}]", choice.index), "the target gives one answer")));
         o.array("content", |content| {
             for block in first.map_or(&[][..], |choice| &choice.blocks) {
                 self::block(block, content, losses);

@@ -48,7 +48,9 @@ impl Pen<'_> {
             self.losses.push(Loss::dropped_because(place.member("thought_signature"), "another provider's seal"));
         }
         let written = match &block.part {
-            Part::Text { text, citations } => self.text(text, |o, losses| citation::write_own(citations, o, place, losses), (block, place), out),
+            Part::Text { text, citations } => {
+                self.text(text, |o, losses| citation::write_own(citations, o, place, losses), (block, place), out)
+            }
             Part::Refusal(text) => self.text(text, |_, _| {}, (block, place), out),
             Part::Reasoning(reasoning) => self.reasoning(reasoning, says, (block, place), out),
             Part::Call(call) if says == Says::Assistant => {

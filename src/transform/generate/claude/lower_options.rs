@@ -30,7 +30,10 @@ pub(super) fn check(request: &Request<'_>) -> Result<(), Refused> {
         return Err(Refused::impossible(at(Field::Conversation), stored));
     }
     if request.cache.content.is_some() {
-        return Err(Refused::impossible(at(Field::CachedContent), "the cached part of the prompt lies with another provider; send it whole"));
+        return Err(Refused::impossible(
+            at(Field::CachedContent),
+            "the cached part of the prompt lies with another provider; send it whole",
+        ));
     }
     if request.state.background == Some(true) {
         return Err(Refused::impossible(at(Field::Background), "the target answers at once or not at all; leave it out"));
@@ -92,7 +95,16 @@ fn sampling(request: &Request<'_>, model: &Model, plan: &Plan, object: &mut Obje
         let crowded = model.samples == Samples::OneOf && temperature.is_some();
         let kept = !refuses && !crowded && (!plan.thinks() || *value >= 0.95);
         if !kept {
-            lose(Field::TopP, if crowded { "the model takes temperature or top_p" } else if refuses { "the model takes none" } else { thinks });
+            lose(
+                Field::TopP,
+                if crowded {
+                    "the model takes temperature or top_p"
+                } else if refuses {
+                    "the model takes none"
+                } else {
+                    thinks
+                },
+            );
         }
         kept
     });

@@ -24,7 +24,9 @@ pub(super) fn call(call: &ServerCall<'_>) -> Option<Told> {
         ServerTool::WebSearch => ("web_search", "query"),
         ServerTool::WebFetch => ("web_fetch", "url"),
         ServerTool::CodeExecution => ("code_execution", "code"),
-        ServerTool::FileSearch | ServerTool::ImageGeneration | ServerTool::ComputerUse | ServerTool::Mcp | ServerTool::Other(_) => return None,
+        ServerTool::FileSearch | ServerTool::ImageGeneration | ServerTool::ComputerUse | ServerTool::Mcp | ServerTool::Other(_) => {
+            return None;
+        }
     };
     let query = call.queries.join(if member == "query" { " " } else { "\n" });
     let start = text(|o| {
@@ -62,7 +64,9 @@ pub(super) fn result(result: &ServerResult<'_>) -> Option<String> {
         ServerTool::WebSearch => "web_search_tool_result",
         ServerTool::WebFetch => "web_fetch_tool_result",
         ServerTool::CodeExecution => "code_execution_tool_result",
-        ServerTool::FileSearch | ServerTool::ImageGeneration | ServerTool::ComputerUse | ServerTool::Mcp | ServerTool::Other(_) => return None,
+        ServerTool::FileSearch | ServerTool::ImageGeneration | ServerTool::ComputerUse | ServerTool::Mcp | ServerTool::Other(_) => {
+            return None;
+        }
     };
     Some(text(|o| {
         o.text("type", kind).text("tool_use_id", &ids::server_call(&result.id));

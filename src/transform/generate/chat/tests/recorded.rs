@@ -2,7 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::{super::super::{Dialect, testing::{fold_stream, recorded}}, lift_answer, lower_answer, round};
+use super::{
+    super::super::{
+        Dialect,
+        testing::{fold_stream, recorded},
+    },
+    lift_answer, lower_answer, round,
+};
 
 /// What may differ: a flag that is not set, one plain text as a part, an older word, a turn of the model's without content.
 fn normal(mut request: Value) -> Value {
