@@ -8,7 +8,7 @@ use crate::transform::generate::{
     canon::{Answer, Part},
     fold::unfold,
     frames::Frames,
-    spoke::{Lower, Spoke, Telling},
+    spoke::{Spoke, Telling},
     testing::{fold_stream, lift_stream, lower_stream, node, recorded, value},
 };
 
