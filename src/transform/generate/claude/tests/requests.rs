@@ -42,7 +42,8 @@ fn an_effort_becomes_what_the_model_thinks_by() {
     assert_eq!(thinking(BOTH, None, Some(500), None).0, json!([budget(1024), null, 128_000]));
     assert_eq!(thinking(ADAPTIVE, Some(Effort::XHigh), None, None), (json!([adaptive, "xhigh", 128_000]), vec![]));
     assert_eq!(thinking(ADAPTIVE, None, Some(10_000), None).0, json!([adaptive, "medium", 128_000]));
-    assert_eq!(thinking(ADAPTIVE, Some(Effort::None), None, None).0, json!([{"type": "disabled"}, null, 128_000]));
+    assert_eq!(thinking(BOTH, Some(Effort::None), None, None), (json!([{"type": "disabled"}, null, 128_000]), vec![]));
+    assert_eq!(thinking(ADAPTIVE, Some(Effort::None), None, None), (json!([null, null, 128_000]), vec!["reasoning changed".into()]));
     assert_eq!(thinking("claude-fable-5", Some(Effort::None), None, None).1, ["reasoning changed"]);
     assert_eq!(thinking("claude-3-5-haiku-latest", Some(Effort::Low), None, None), (json!([null, null, 8192]), vec!["reasoning dropped".into()]));
     assert_eq!(thinking("glm-5", Some(Effort::Low), None, Some(90_000)).0, json!([budget(2048), null, 90_000]));

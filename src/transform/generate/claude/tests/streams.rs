@@ -87,7 +87,9 @@ proptest! {
         events.extend(order.iter().map(|(number, piece)| give(*number, piece)));
         events.extend([2, 0, 3, 1].map(end));
         events.extend(stopped());
-        events.iter().for_each(|event| fold.push(event.clone()));
+        for event in &events {
+            fold.push(event.clone());
+        }
         let meant = fold.finish().unwrap();
         let (stream, _) = write(events, &Telling::default());
         let read = fold_stream(Dialect::Claude, stream.as_bytes()).unwrap();
@@ -98,6 +100,22 @@ proptest! {
             prop_assert_eq!(if given.is_empty() { "{}" } else { given }, got.as_ref());
         }
         prop_assert_eq!(read.choices[0].blocks.len(), 4);
+    }
+
+    #[test]
+    fn no_order_of_frames_breaks_the_grammar(picks in proptest::collection::vec((any::<proptest::sample::Index>(), 0_usize..400), 0..60)) {
+        let whole = fixture("web_search", "stream.sse") + &fixture("tool_call", "stream.sse") + &fixture("errors", "stream_error.sse");
+        let frames: Vec<&str> = whole.split_inclusive("\n\n").collect();
+        let mut stream = String::new();
+        for (pick, cut) in picks {
+            let frame = pick.get(&frames);
+            // Most frames whole, some cut short.
+            stream.push_str(frame.get(..cut).unwrap_or(frame).trim_end());
+            stream.push_str("\n\n");
+        }
+        let mut lower = Claude.lowerer(&Telling::default());
+        let (mut frames, mut losses) = (Frames::default(), Vec::new());
+        lift_stream(Dialect::Claude, stream.as_bytes(), usize::MAX, &mut |event| lower.push(event, &mut frames, &mut losses));
     }
 
     #[test]
