@@ -130,10 +130,8 @@ fn said(part: &Part<'_>, place: Place, object: &mut ObjectWriter<'_>, losses: &m
 /// The seal of a part that has no slot for it here: it goes before the part as withheld thinking, but behind text, of
 /// which a stream learns its seal last. `lift_request` puts it back.
 pub(super) fn seals<'b, 'a>(block: &'b Block<'a>) -> (Option<&'b Seal<'a>>, Option<&'b Seal<'a>>) {
-    match (&block.seal, &block.part) {
-        (Some(seal), Part::Text { .. } | Part::Refusal(_)) => (None, Some(seal)),
-        (seal, _) => (seal.as_ref(), None),
-    }
+    let behind = matches!(block.part, Part::Text { .. } | Part::Refusal(_));
+    if behind { (None, block.seal.as_ref()) } else { (block.seal.as_ref(), None) }
 }
 
 /// Thinking withheld, which holds nothing but a seal.

@@ -43,9 +43,8 @@ pub(super) struct Pen<'p> {
 impl Pen<'_> {
     /// Writes a block behind what `out` holds; tells whether there was anything to write.
     pub(super) fn block(&mut self, block: &Block<'_>, says: Says, place: Place, out: &mut Vec<u8>) -> bool {
-        if let Some(seal) = &block.seal {
-            debug_assert!(seal.owner != OWN, "Anthropic seals thinking only");
-            self.losses.push(Loss::dropped_because(place.member("thought_signature"), "another provider's seal"));
+        if block.seal.is_some() {
+            self.losses.push(Loss::dropped_because(place.member("thought_signature"), "the target seals thinking only"));
         }
         let written = match &block.part {
             Part::Text { text, citations } => {
