@@ -110,7 +110,11 @@ impl Calls {
     fn slot(&mut self, piece: &Piece<'_>, place: u64, out: &mut Out<'_, '_>) -> usize {
         let key = piece.index.unwrap_or(place);
         // Without an index a known id tells more than the place.
-        let by_id = piece.id.as_deref().filter(|_| piece.index.is_none()).and_then(|id| self.slots.iter().rposition(|slot| slot.id.as_deref() == Some(id)));
+        let by_id = piece
+            .id
+            .as_deref()
+            .filter(|_| piece.index.is_none())
+            .and_then(|id| self.slots.iter().rposition(|slot| slot.id.as_deref() == Some(id)));
         let known = by_id.or_else(|| self.current.iter().find(|(index, _)| *index == key).map(|(_, slot)| *slot));
         if let Some(at) = known {
             if !self.slots[at].ends_before(piece) {

@@ -110,14 +110,20 @@ impl<'r> Parts<'r> {
                 Part::Refusal(words) => parts.refusals.push(words),
                 Part::Reasoning(thought) => parts.thoughts.push((block, thought)),
                 Part::Call(_) => parts.calls.push(block),
-                Part::Media(media) if media.kind == MediaKind::Image && media::url(media).is_some() => parts.images.push((Some(block), media)),
-                Part::Media(media) if media.kind == MediaKind::Audio && matches!(media.source, Source::Base64(_)) => parts.audio = Some((block, media)),
+                Part::Media(media) if media.kind == MediaKind::Image && media::url(media).is_some() => {
+                    parts.images.push((Some(block), media))
+                }
+                Part::Media(media) if media.kind == MediaKind::Audio && matches!(media.source, Source::Base64(_)) => {
+                    parts.audio = Some((block, media))
+                }
                 Part::ServerResult(result) => {
                     let images = result.media.iter().filter(|media| media.kind == MediaKind::Image && media::url(media).is_some());
                     parts.images.extend(images.map(|media| (None, media)));
                     losses.push(Loss::dropped(path(answer, choice, at)));
                 }
-                Part::Media(_) | Part::Result(_) | Part::ServerCall(_) | Part::Opaque { .. } => losses.push(Loss::dropped(path(answer, choice, at))),
+                Part::Media(_) | Part::Result(_) | Part::ServerCall(_) | Part::Opaque { .. } => {
+                    losses.push(Loss::dropped(path(answer, choice, at)))
+                }
             }
             let kept = matches!(block.part, Part::Reasoning(_) | Part::Call(_) | Part::Media(_)) && block.rest.of == Some(Dialect::Chat);
             if !kept {

@@ -20,7 +20,8 @@ use crate::{
 impl<'r> Writer<'r, '_> {
     /// The model's message. Several turns of it are one.
     pub(super) fn assistant(&mut self, turns: &'r [Turn<'r>], list: &mut ArrayWriter<'_>) {
-        let blocks: Vec<(&'r Turn<'r>, &'r Block<'r>)> = turns.iter().flat_map(|turn| turn.blocks.iter().map(move |block| (turn, block))).collect();
+        let blocks: Vec<(&'r Turn<'r>, &'r Block<'r>)> =
+            turns.iter().flat_map(|turn| turn.blocks.iter().map(move |block| (turn, block))).collect();
         let said = self.sort(&blocks);
         if said.is_empty() && !self.task.own {
             turns.iter().for_each(|turn| self.lose_rest(turn));
@@ -75,7 +76,9 @@ impl<'r> Writer<'r, '_> {
                     }
                     said.calls.push((turn, block));
                 }
-                Part::Media(media) if self.task.own || media.kind == MediaKind::Image && !self.task.profile.openai => said.media.push((block, media)),
+                Part::Media(media) if self.task.own || media.kind == MediaKind::Image && !self.task.profile.openai => {
+                    said.media.push((block, media))
+                }
                 Part::ServerResult(result) if result.output.as_deref().is_some_and(|output| !output.is_empty()) => {
                     self.losses.push(Loss::dropped_because(path, "what the provider's tool found stays behind"));
                 }
@@ -89,9 +92,11 @@ impl<'r> Writer<'r, '_> {
 
     /// Whether earlier thinking goes back: to models that want it, and to whoever wrote it.
     fn wants(&self, block: &Block<'_>, thought: &Reasoning<'_>) -> bool {
-        let own = self.task.own || block.rest.of == Some(Dialect::Chat) || thought.seal.as_ref().is_some_and(|seal| seal.owner == Dialect::Chat);
+        let own =
+            self.task.own || block.rest.of == Some(Dialect::Chat) || thought.seal.as_ref().is_some_and(|seal| seal.owner == Dialect::Chat);
         let worded = !thought.text.is_empty() || !thought.summary.is_empty();
-        own && (worded || thought.seal.as_ref().is_some_and(|seal| seal.owner == Dialect::Chat)) || self.task.profile.wants_reasoning && worded
+        own && (worded || thought.seal.as_ref().is_some_and(|seal| seal.owner == Dialect::Chat))
+            || self.task.profile.wants_reasoning && worded
     }
 
     fn media(&mut self, media: &[(&Block<'_>, &Media<'_>)], message: &mut ObjectWriter<'_>) {

@@ -200,7 +200,12 @@ impl<'r> Writer<'r, '_> {
                         self.fault.get_or_insert(refused);
                     }
                 }
-                Part::Reasoning(_) | Part::Call(_) | Part::Result(_) | Part::ServerCall(_) | Part::ServerResult(_) | Part::Opaque { .. } => {}
+                Part::Reasoning(_)
+                | Part::Call(_)
+                | Part::Result(_)
+                | Part::ServerCall(_)
+                | Part::ServerResult(_)
+                | Part::Opaque { .. } => {}
             }
             self.mark(block, || path.clone(), part);
             if self.task.own {
@@ -268,7 +273,8 @@ impl<'r> Writer<'r, '_> {
                 Part::Text { text, .. } if !text.is_empty() => kept.push(piece),
                 Part::Media(_) if self.task.own => kept.push(piece),
                 Part::Media(media) => {
-                    self.losses.push(Loss::changed(format!("{path}.content[{}]", piece.at), "it follows the results in a message of the user's"));
+                    self.losses
+                        .push(Loss::changed(format!("{path}.content[{}]", piece.at), "it follows the results in a message of the user's"));
                     self.held.push((&result.id, format!("{path}.content[{}]", piece.at), media));
                 }
                 Part::Text { .. } => {}

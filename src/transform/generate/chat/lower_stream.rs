@@ -64,11 +64,20 @@ struct Open {
 #[derive(Debug)]
 enum Kind {
     /// Text that begins at this letter of the choice's words.
-    Text { begin: u64 },
+    Text {
+        begin: u64,
+    },
     Refusal,
     /// Thinking, held until its end: what carries a seal is said once more, whole.
-    Thought { number: usize, held: Box<Block<'static>> },
-    Call { index: u64, free: bool, empty: bool },
+    Thought {
+        number: usize,
+        held: Box<Block<'static>>,
+    },
+    Call {
+        index: u64,
+        free: bool,
+        empty: bool,
+    },
     /// Nothing further of it is written.
     Silent,
 }
@@ -173,12 +182,7 @@ impl Lowerer {
                     push(Delta::Input(Cow::Borrowed(input)));
                 }
             }
-            Part::Refusal(_)
-            | Part::Media(_)
-            | Part::Result(_)
-            | Part::ServerCall(_)
-            | Part::ServerResult(_)
-            | Part::Opaque { .. } => {}
+            Part::Refusal(_) | Part::Media(_) | Part::Result(_) | Part::ServerCall(_) | Part::ServerResult(_) | Part::Opaque { .. } => {}
         }
     }
 
@@ -207,7 +211,9 @@ impl Lowerer {
                 head.text(index, "content", text, frames);
             }
             (Delta::Text(text), Kind::Refusal) => head.text(index, "refusal", text, frames),
-            (Delta::Reasoning(_) | Delta::Summary(..) | Delta::Seal(_), Kind::Thought { held, .. }) => think(head, index, held, delta, frames),
+            (Delta::Reasoning(_) | Delta::Summary(..) | Delta::Seal(_), Kind::Thought { held, .. }) => {
+                think(head, index, held, delta, frames)
+            }
             (Delta::Input(input), Kind::Call { index: number, free, empty }) => {
                 *empty = *empty && input.is_empty();
                 head.input(index, (*number, *free), input, frames);

@@ -4,7 +4,17 @@ use std::{fs, path::PathBuf};
 
 use serde_json::Value;
 
-use super::{super::super::{Dialect, event::Event, fold::Fold, frames::Frames, spoke::spoke, testing::{fold_stream, lift_stream, lower_stream, value}}, lift_answer, lower_answer, round, telling};
+use super::{
+    super::super::{
+        Dialect,
+        event::Event,
+        fold::Fold,
+        frames::Frames,
+        spoke::spoke,
+        testing::{fold_stream, lift_stream, lower_stream, value},
+    },
+    lift_answer, lower_answer, round, telling,
+};
 
 fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/generate/chat"))
