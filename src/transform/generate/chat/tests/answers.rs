@@ -6,7 +6,7 @@ use super::{
     super::{
         super::{
             Dialect,
-            canon::{Answer, Block, Citation, Media, MediaKind, Part, Reasoning, ServerResult, ServerTool, Source, Stop, Tokens},
+            canon::{Answer, Block, Citation, Media, MediaKind, Part, Reasoning, Rest, ServerResult, ServerTool, Source, Stop, Tokens},
             testing::{fold_stream, lower_stream, node},
         },
         leftovers::made,
@@ -21,7 +21,7 @@ fn foreign(from: Dialect, parts: Vec<Part<'static>>) -> Answer<'static> {
         fold_stream(Dialect::Chat, b"data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n").unwrap();
     answer.from = from;
     answer.choices[0].blocks =
-        parts.into_iter().map(|part| Block { part, cache: None, seal: None, at: 0, rest: Default::default() }).collect();
+        parts.into_iter().map(|part| Block { part, cache: None, seal: None, at: 0, rest: Rest::default() }).collect();
     answer
 }
 

@@ -9,8 +9,8 @@ use super::{
     super::super::{
         Dialect,
         canon::{
-            Block, CacheLife, CacheMark, Effort, Format, Input, Part, Request, Role, Schema, ServerTool, Source, Thinking, Tool, ToolKind,
-            Turn,
+            Block, CacheLife, CacheMark, Effort, Format, Input, Part, Request, Rest, Role, Schema, ServerTool, Source, Thinking, Tool,
+            ToolKind, Turn,
         },
         spoke::{Asked, Target, spoke},
         testing::node,
@@ -144,11 +144,11 @@ fn large_plain_text_is_borrowed() {
 }
 
 fn block(part: Part<'static>) -> Block<'static> {
-    Block { part, cache: None, seal: None, at: 0, rest: Default::default() }
+    Block { part, cache: None, seal: None, at: 0, rest: Rest::default() }
 }
 
 fn turn(role: Role, blocks: Vec<Block<'static>>, at: usize) -> Turn<'static> {
-    Turn { role, blocks, at, id: None, name: None, rest: Default::default() }
+    Turn { role, blocks, at, id: None, name: None, rest: Rest::default() }
 }
 
 #[test]
@@ -307,7 +307,7 @@ fn raw(json: &str) -> Cow<'static, RawValue> {
 }
 
 fn tool(kind: ToolKind<'static>) -> Tool<'static> {
-    Tool { kind, cache: None, at: 0, rest: Default::default() }
+    Tool { kind, cache: None, at: 0, rest: Rest::default() }
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn call(id: &str, name: &str, input: &str) -> (String, String, String) {
 fn events(text: &str) -> Vec<String> {
     let mut all = Vec::new();
     lift_stream(Dialect::Chat, text.as_bytes(), usize::MAX, &mut |event| {
-        all.push(format!("{event:?}").split([' ', '(']).next().unwrap().to_owned())
+        all.push(format!("{event:?}").split([' ', '(']).next().unwrap().to_owned());
     });
     all
 }
