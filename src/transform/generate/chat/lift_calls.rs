@@ -3,6 +3,8 @@
 //! Pieces are told apart by their index, by a new id at the same index, or by their place where there is no index. A call
 //! opens once its name is known; what came before waits.
 
+use std::borrow::Cow;
+
 use super::{
     super::{
         canon::{Block, Call, Input, Part, Rest},
@@ -50,9 +52,9 @@ enum State {
 #[derive(Debug)]
 struct Piece<'a> {
     index: Option<u64>,
-    id: Option<std::borrow::Cow<'a, str>>,
-    name: Option<std::borrow::Cow<'a, str>>,
-    input: Option<std::borrow::Cow<'a, str>>,
+    id: Option<Cow<'a, str>>,
+    name: Option<Cow<'a, str>>,
+    input: Option<Cow<'a, str>>,
     free: bool,
     seal: Option<Seal<'a>>,
 }
@@ -83,10 +85,10 @@ impl Calls {
         let at = self.slot(&piece, place, out);
         let slot = &mut self.slots[at];
         if slot.id.is_none() {
-            slot.id = piece.id.map(|id| id.into_owned());
+            slot.id = piece.id.map(Cow::into_owned);
         }
         if slot.name.is_none() {
-            slot.name = piece.name.map(|name| name.into_owned());
+            slot.name = piece.name.map(Cow::into_owned);
             slot.free = piece.free;
         }
         if slot.state == State::Waiting {

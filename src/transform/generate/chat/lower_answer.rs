@@ -84,10 +84,10 @@ fn write_choice(answer: &Answer<'_>, choice: &Choice<'_>, object: &mut ObjectWri
 
 /// What is lost of a stop that has no word here.
 pub(super) fn stop_loss(stop: &Stop<'_>) -> Loss {
-    match stop {
-        Stop::Sequence(_) => Loss::dropped("stop_sequence"),
-        _ => Loss::changed("stop_reason", "the nearest finish_reason"),
+    if matches!(stop, Stop::Sequence(_)) {
+        return Loss::dropped("stop_sequence");
     }
+    Loss::changed("stop_reason", "the nearest finish_reason")
 }
 
 /// The pieces of a message by their place in it.
@@ -111,10 +111,17 @@ impl<'r> Parts<'r> {
                 Part::Reasoning(thought) => parts.thoughts.push((block, thought)),
                 Part::Call(_) => parts.calls.push(block),
                 Part::Media(media) if media.kind == MediaKind::Image && media::url(media).is_some() => {
+<<<<<<< HEAD
                     parts.images.push((Some(block), media))
                 }
                 Part::Media(media) if media.kind == MediaKind::Audio && matches!(media.source, Source::Base64(_)) => {
                     parts.audio = Some((block, media))
+=======
+                    parts.images.push((Some(block), media));
+                }
+                Part::Media(media) if media.kind == MediaKind::Audio && matches!(media.source, Source::Base64(_)) => {
+                    parts.audio = Some((block, media));
+>>>>>>> spoke-chat
                 }
                 Part::ServerResult(result) => {
                     let images = result.media.iter().filter(|media| media.kind == MediaKind::Image && media::url(media).is_some());
@@ -122,7 +129,11 @@ impl<'r> Parts<'r> {
                     losses.push(Loss::dropped(path(answer, choice, at)));
                 }
                 Part::Media(_) | Part::Result(_) | Part::ServerCall(_) | Part::Opaque { .. } => {
+<<<<<<< HEAD
                     losses.push(Loss::dropped(path(answer, choice, at)))
+=======
+                    losses.push(Loss::dropped(path(answer, choice, at)));
+>>>>>>> spoke-chat
                 }
             }
             let kept = matches!(block.part, Part::Reasoning(_) | Part::Call(_) | Part::Media(_)) && block.rest.of == Some(Dialect::Chat);
@@ -223,15 +234,9 @@ pub(super) fn write_audio(block: &Block<'_>, media: &Media<'_>, transcript: &str
 }
 
 fn text<'b>(block: &'b Block<'_>) -> &'b str {
-    match &block.part {
-        Part::Text { text, .. } => text,
-        _ => "",
-    }
+    if let Part::Text { text, .. } = &block.part { text } else { "" }
 }
 
 fn citations<'b>(block: &'b Block<'b>) -> &'b [super::super::canon::Citation<'b>] {
-    match &block.part {
-        Part::Text { citations, .. } => citations,
-        _ => &[],
-    }
+    if let Part::Text { citations, .. } = &block.part { citations } else { &[] }
 }

@@ -6,7 +6,8 @@ use super::{
         canon::{Block, Media, MediaKind, Part, Reasoning, Source, Turn},
     },
     calls,
-    leftovers::{write_inner, write_outer},
+    leftovers::write_outer,
+    lower_answer::write_image,
     lower_messages::Writer,
     lower_tools::fit_name,
     media,
@@ -24,7 +25,9 @@ impl<'r> Writer<'r, '_> {
             turns.iter().flat_map(|turn| turn.blocks.iter().map(move |block| (turn, block))).collect();
         let said = self.sort(&blocks);
         if said.is_empty() && !self.task.own {
-            turns.iter().for_each(|turn| self.lose_rest(turn));
+            for turn in turns {
+                self.lose_rest(turn);
+            }
             return;
         }
         list.object(|message| {
@@ -41,12 +44,14 @@ impl<'r> Writer<'r, '_> {
                 message.text("refusal", &said.refusals.concat());
             }
             reasoning::write(said.thoughts.iter().copied(), Sealing::Provider, message);
-            self.media(&said.media, message);
+            write_media(&said.media, message);
             self.extras(&said.texts, message);
             self.calls(&said.calls, message);
             let (first, others) = (&turns[0], &turns[1..]);
             self.rest(first, message);
-            others.iter().for_each(|turn| self.lose_rest(turn));
+            for turn in others {
+                self.lose_rest(turn);
+            }
         });
     }
 
@@ -56,8 +61,7 @@ impl<'r> Writer<'r, '_> {
             let path = self.path(turn, block.at);
             match &block.part {
                 Part::Text { text, .. } if text.is_empty() => {}
-                Part::Text { .. } => said.texts.push((turn, block)),
-                Part::Opaque { of: Dialect::Chat, .. } => said.texts.push((turn, block)),
+                Part::Text { .. } | Part::Opaque { of: Dialect::Chat, .. } => said.texts.push((turn, block)),
                 Part::Refusal(words) => said.refusals.push(words),
                 Part::Reasoning(thought) => {
                     let foreign = thought.seal.as_ref().is_some_and(|seal| seal.owner != Dialect::Chat);
@@ -77,7 +81,11 @@ impl<'r> Writer<'r, '_> {
                     said.calls.push((turn, block));
                 }
                 Part::Media(media) if self.task.own || media.kind == MediaKind::Image && !self.task.profile.openai => {
+<<<<<<< HEAD
                     said.media.push((block, media))
+=======
+                    said.media.push((block, media));
+>>>>>>> spoke-chat
                 }
                 Part::ServerResult(result) if result.output.as_deref().is_some_and(|output| !output.is_empty()) => {
                     self.losses.push(Loss::dropped_because(path, "what the provider's tool found stays behind"));
@@ -97,6 +105,7 @@ impl<'r> Writer<'r, '_> {
         let worded = !thought.text.is_empty() || !thought.summary.is_empty();
         own && (worded || thought.seal.as_ref().is_some_and(|seal| seal.owner == Dialect::Chat))
             || self.task.profile.wants_reasoning && worded
+<<<<<<< HEAD
     }
 
     fn media(&mut self, media: &[(&Block<'_>, &Media<'_>)], message: &mut ObjectWriter<'_>) {
@@ -122,6 +131,8 @@ impl<'r> Writer<'r, '_> {
                 });
             }
         }
+=======
+>>>>>>> spoke-chat
     }
 
     /// Citations, and a signature on the text: only whoever sent them gets them back.
@@ -138,9 +149,9 @@ impl<'r> Writer<'r, '_> {
         }
         if !annotations.is_empty() {
             message.array("annotations", |list| {
-                annotations.iter().for_each(|json| {
+                for json in &annotations {
                     list.raw(json);
-                });
+                }
             });
         }
         for (turn, block) in texts.iter().filter(|(_, block)| block.seal.is_some()) {
@@ -200,5 +211,24 @@ struct Said<'r> {
 impl Said<'_> {
     fn is_empty(&self) -> bool {
         self.thoughts.is_empty() && self.texts.is_empty() && self.refusals.is_empty() && self.media.is_empty() && self.calls.is_empty()
+    }
+}
+
+/// Media that the model made: only vendors that make them take them back.
+fn write_media(media: &[(&Block<'_>, &Media<'_>)], message: &mut ObjectWriter<'_>) {
+    if media.iter().any(|(_, media)| media::url(media).is_some()) {
+        message.array("images", |list| {
+            for (block, media) in media.iter().filter(|(_, media)| media::url(media).is_some()) {
+                list.object(|image| write_image(Some(*block), media, image));
+            }
+        });
+    }
+    for (block, media) in media {
+        if let (MediaKind::Audio, Source::FileId(id)) = (media.kind, &media.source) {
+            message.object("audio", |audio| {
+                audio.text("id", id);
+                write_outer(&block.rest, &[], audio);
+            });
+        }
     }
 }

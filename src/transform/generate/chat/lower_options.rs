@@ -261,9 +261,9 @@ fn modalities(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Los
     }
     body.array("modalities", |list| {
         list.text("text");
-        told.iter().for_each(|kind| {
+        for kind in &told {
             list.text(kind);
-        });
+        }
     });
     if !task.own && told.iter().any(|kind| **kind == "audio") && !has(&task.request.rest, "audio") {
         losses.push(Loss::changed(task.path(Field::Modalities), "in a voice that the model has"));

@@ -10,7 +10,7 @@ use super::{
     leftovers::{keep, write_inner},
 };
 use crate::{
-    protocol::json::{Fields, Node, ObjectWriter, WrongShape},
+    protocol::json::{Fields, ObjectWriter, WrongShape},
     transform::{Loss, Refused},
 };
 
@@ -80,12 +80,12 @@ fn slice<'a>(text: &Text<'a>, from: usize, to: usize) -> Text<'a> {
 /// Base64 in the standard alphabet, padded.
 pub(super) fn standard(data: Text<'_>) -> Text<'_> {
     let odd = |byte: &u8| matches!(byte, b'-' | b'_') || byte.is_ascii_whitespace();
-    if data.len() % 4 == 0 && !data.as_bytes().iter().any(odd) {
+    if data.len().is_multiple_of(4) && !data.as_bytes().iter().any(odd) {
         return data;
     }
     let mut fixed: String = data.chars().filter(|letter| !letter.is_ascii_whitespace()).collect();
     fixed = fixed.replace('-', "+").replace('_', "/");
-    while fixed.len() % 4 != 0 {
+    while !fixed.len().is_multiple_of(4) {
         fixed.push('=');
     }
     Cow::Owned(fixed)

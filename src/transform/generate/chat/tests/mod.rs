@@ -51,7 +51,7 @@ fn round(body: &str) -> Value {
 }
 
 /// The same request as if another dialect had sent it.
-fn from<'a>(dialect: Dialect, body: &'a str) -> Request<'a> {
+fn from(dialect: Dialect, body: &str) -> Request<'_> {
     Request { from: dialect, ..lift(body) }
 }
 
