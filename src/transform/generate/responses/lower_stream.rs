@@ -13,7 +13,7 @@ use super::{
     lift_items::{ITEM, MESSAGE},
     lower_call::Calling,
     lower_items::carried,
-    lower_server::Servers,
+    lower_server::{self, Servers},
     stop::{self, Seen},
     stream_item::{Message, Thought, Words},
     stream_out::{Ending, Out},
@@ -139,7 +139,7 @@ impl Writer {
             Part::ServerResult(result) => self.servers.result(result, path, &mut self.out, sink),
             Part::Media(media) => {
                 self.settle(sink);
-                self.servers.media(media, path, &mut self.out, sink);
+                lower_server::media(media, path, &mut self.out, sink);
             }
             Part::Opaque { of, json } if *of == super::OWN && head.rest.hinted(super::lift_parts::PART).is_none() => {
                 self.settle(sink);

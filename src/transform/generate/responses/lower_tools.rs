@@ -1,7 +1,5 @@
 //! Definitions of tools, and which of them are to be called, into their wire form.
 
-use std::borrow::Cow;
-
 use super::super::{
     Dialect,
     canon::{Request, Rest, ServerTool, Tool, ToolChoice, ToolKind},
@@ -85,7 +83,7 @@ impl Tools<'_> {
                 array.raw(json);
             }
             ToolKind::Server { tool: kind, json, .. } => {
-                self.server(kind, json.get(), &path, all, array);
+                self.server((kind, json.get()), &path, all, array);
                 tool.rest.lose(|| path, self.losses);
             }
         }
@@ -126,7 +124,7 @@ impl Tools<'_> {
     }
 
     /// A tool of another provider's own: what this one has like it.
-    fn server(&mut self, kind: &ServerTool, json: &str, path: &str, all: &[Tool<'_>], array: &mut ArrayWriter<'_>) {
+    fn server(&mut self, (kind, json): (&ServerTool, &str), path: &str, all: &[Tool<'_>], array: &mut ArrayWriter<'_>) {
         let searches = all.iter().any(|tool| matches!(&tool.kind, ToolKind::Server { tool: ServerTool::WebSearch, .. }));
         match kind {
             ServerTool::WebSearch => {
@@ -166,8 +164,7 @@ impl Tools<'_> {
     fn search(&mut self, fields: Fields<'_>, path: &str, o: &mut ObjectWriter<'_>) {
         for (name, value) in fields.rest() {
             match &*name {
-                "type" | "name" => {}
-                "googleSearch" | "google_search" => {}
+                "type" | "name" | "googleSearch" | "google_search" => {}
                 "allowed_domains" => {
                     o.object("filters", |o| {
                         o.raw("allowed_domains", value.raw());
@@ -229,7 +226,7 @@ pub(super) fn choice(request: &Request<'_>, o: &mut ObjectWriter<'_>, losses: &m
     };
 }
 
-fn named(name: &Cow<'_, str>, request: &Request<'_>, o: &mut ObjectWriter<'_>) {
+fn named(name: &str, request: &Request<'_>, o: &mut ObjectWriter<'_>) {
     let custom = request.tools.iter().any(|tool| matches!(&tool.kind, ToolKind::Custom { name: own, .. } if own == name));
     o.text("type", if custom { "custom" } else { "function" }).text("name", &ids::name(name));
 }

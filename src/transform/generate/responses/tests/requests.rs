@@ -24,7 +24,7 @@ fn block(part: Part<'_>) -> Block<'_> {
     Block { part, cache: None, seal: None, at: 0, rest: Rest::default() }
 }
 
-fn turn<'a>(role: Role, blocks: Vec<Block<'a>>) -> Turn<'a> {
+fn turn(role: Role, blocks: Vec<Block<'_>>) -> Turn<'_> {
     let blocks = blocks.into_iter().enumerate().map(|(at, block)| Block { at, ..block }).collect();
     Turn { role, blocks, at: 0, id: None, name: None, rest: Rest::default() }
 }

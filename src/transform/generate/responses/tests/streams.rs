@@ -388,7 +388,7 @@ fn a_fault_is_the_last_event_and_no_end() {
     );
     let mut faults = 0;
     lift_stream(Dialect::Responses, sse(&written).as_bytes(), usize::MAX, &mut |event| {
-        faults += usize::from(matches!(event, Event::Fault(_)))
+        faults += usize::from(matches!(event, Event::Fault(_)));
     });
     assert_eq!(faults, 1);
 }
