@@ -70,13 +70,13 @@ impl Form {
 
 impl Servers {
     /// A call begins. The model's own tools come whole.
-    pub(super) fn call(&mut self, call: &ServerCall<'_>, out: &mut Out, sink: &mut Sink<'_>) {
+    pub(super) fn call(&mut self, call: &ServerCall<'_>, path: impl FnOnce() -> String, out: &mut Out, sink: &mut Sink<'_>) {
         if server::own_kind(&call.json).is_some() {
             out.whole(sink.frames, call.json.get());
             return;
         }
         let Some(form) = Form::of(&call.tool) else {
-            sink.losses.push(Loss::dropped("server_tool_use"));
+            sink.losses.push(Loss::dropped(path()));
             return;
         };
         let (prefix, kind) = form.words();

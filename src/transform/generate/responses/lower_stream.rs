@@ -134,7 +134,7 @@ impl Writer {
             Part::Call(call) => self.call(number, head, call, sink),
             Part::ServerCall(call) => {
                 self.settle(sink);
-                self.servers.call(call, &mut self.out, sink);
+                self.servers.call(call, path, &mut self.out, sink);
             }
             Part::ServerResult(result) => self.servers.result(result, path, &mut self.out, sink),
             Part::Media(media) => {
@@ -329,8 +329,8 @@ impl Writer {
 
     fn close(&mut self, sink: &mut Sink<'_>) {
         let kind = match self.ending().status {
-            "incomplete" => "response.incomplete",
-            "cancelled" => "response.cancelled",
+            // There is no event for an answer that was called off.
+            "incomplete" | "cancelled" => "response.incomplete",
             _ => "response.completed",
         };
         let (status, reason) = stop::lower(self.stop.as_ref().unwrap_or(&Stop::End), self.seen);

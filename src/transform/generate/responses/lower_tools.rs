@@ -209,6 +209,10 @@ pub(super) fn choice(request: &Request<'_>, o: &mut ObjectWriter<'_>, losses: &m
         ToolChoice::Auto => o.text("tool_choice", "auto"),
         ToolChoice::None => o.text("tool_choice", "none"),
         ToolChoice::Required => o.text("tool_choice", "required"),
+        ToolChoice::Named(name) if request.from != OWN && !is_callers(name, request) => {
+            losses.push(Loss::changed(path(request.from, Field::ToolChoice), "only the caller's own tools can be named"));
+            o.text("tool_choice", "required")
+        }
         ToolChoice::Named(name) => o.object("tool_choice", |o| named(name, request, o)),
         ToolChoice::Among { names, required } => o.object("tool_choice", |o| {
             o.text("type", "allowed_tools").text("mode", if *required { "required" } else { "auto" });
@@ -224,6 +228,13 @@ pub(super) fn choice(request: &Request<'_>, o: &mut ObjectWriter<'_>, losses: &m
             o
         }
     };
+}
+
+fn is_callers(name: &str, request: &Request<'_>) -> bool {
+    request.tools.iter().any(|tool| match &tool.kind {
+        ToolKind::Function { name: own, .. } | ToolKind::Custom { name: own, .. } => own == name,
+        ToolKind::Server { .. } => false,
+    })
 }
 
 fn named(name: &str, request: &Request<'_>, o: &mut ObjectWriter<'_>) {

@@ -321,7 +321,7 @@ fn tools_of_other_providers_become_items_with_their_steps() {
     }
     events.extend([Event::Stop { choice: 0, stop: Stop::End }, Event::Close]);
     let (written, losses) = write(&events);
-    assert_eq!(paths(&losses), ["server_tool_use"]);
+    assert_eq!(paths(&losses), ["content[0]"]);
     let output = &written.last().unwrap()["response"]["output"];
     assert_eq!(
         output[0]["action"],
