@@ -13,5 +13,8 @@ mod loss;
 pub mod models;
 mod seal;
 
+#[cfg(test)]
+mod across;
+
 pub use loss::{Loss, LossKind, Refused};
 pub use seal::Seal;
