@@ -22,10 +22,14 @@ fn value(body: &[u8]) -> Value {
     serde_json::from_slice(body).unwrap()
 }
 
-/// "Hello there." in a dialect, whole (`answer.json`) and as a stream (`stream.sse`).
-fn fixture(dialect: Dialect, file: &str) -> Vec<u8> {
-    let path = format!("{}/tests/fixtures/completion/{}/{file}", env!("CARGO_MANIFEST_DIR"), dialect.id());
+fn file(name: &str) -> Vec<u8> {
+    let path = format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read(&path).unwrap_or_else(|fault| panic!("{path}: {fault}"))
+}
+
+/// "Hello there." in a dialect, whole (`answer.json`) and as a stream (`stream.sse`).
+fn fixture(dialect: Dialect, name: &str) -> Vec<u8> {
+    file(&format!("completion/{}/{name}", dialect.id()))
 }
 
 fn telling() -> Telling {
@@ -34,19 +38,12 @@ fn telling() -> Telling {
 
 /// The same prompt with instructions and a tool, as each family counts it, with wishes that a count does not take.
 fn counted(family: Family) -> Value {
-    let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
-    match family {
-        Family::OpenAi => json!({"model": "x", "instructions": "You are terse.", "input": "Weather?", "reasoning": {"effort": "high"},
-            "tools": [{"type": "function", "name": "get_weather", "description": "Weather.", "parameters": schema}]}),
-        Family::Claude => json!({"model": "x", "system": "You are terse.", "messages": [{"role": "user", "content": "Weather?"}],
-            "thinking": {"type": "enabled", "budget_tokens": 2048},
-            "tools": [{"name": "get_weather", "description": "Weather.", "input_schema": schema}]}),
-        Family::Gemini => {
-            json!({"generateContentRequest": {"model": "models/x", "systemInstruction": {"parts": [{"text": "You are terse."}]},
-            "contents": [{"role": "user", "parts": [{"text": "Weather?"}]}], "generationConfig": {"temperature": 0.5, "maxOutputTokens": 5},
-            "tools": [{"functionDeclarations": [{"name": "get_weather", "description": "Weather.", "parametersJsonSchema": schema}]}]}})
-        }
-    }
+    let name = match family {
+        Family::OpenAi => "openai",
+        Family::Claude => "claude",
+        Family::Gemini => "gemini",
+    };
+    value(&file(&format!("count/{name}.json")))
 }
 
 fn recount(body: &Value, from: Family, to: Family) -> Result<(Value, Vec<Loss>), Refused> {
@@ -152,16 +149,7 @@ fn answers_and_streams_of_every_dialect_are_completions() {
 
 #[test]
 fn a_conversation_is_compacted_by_every_dialect() {
-    let body = json!({"model": "x", "instructions": "You are terse.", "input": [
-        {"role": "user", "content": "Weather in Paris?"},
-        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAA"},
-        {"type": "function_call", "call_id": "call_01", "name": "get_weather", "arguments": "{\"city\":\"Paris\"}"},
-        {"type": "function_call_output", "call_id": "call_01", "output": "18 C, clear"},
-        {"type": "custom_tool_call", "call_id": "call_02", "name": "apply_patch", "input": "*** Begin Patch"},
-        {"type": "custom_tool_call_output", "call_id": "call_02", "output": "done"},
-        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "It is 18 C.", "annotations": []}]},
-    ]})
-    .to_string();
+    let body = String::from_utf8(file("compact/request.json")).unwrap();
     for dialect in Dialect::ALL {
         let compacting = Compacting::read(node(&body), ASKED).unwrap();
         let mut losses = Vec::new();
