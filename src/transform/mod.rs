@@ -14,5 +14,8 @@ mod loss;
 pub mod models;
 mod seal;
 
+#[cfg(test)]
+mod across;
+
 pub use loss::{Loss, LossKind, Refused};
 pub use seal::Seal;

@@ -68,6 +68,8 @@ impl<'a> Compacting<'a> {
         request.tool_choice = None;
         request.parallel_calls = None;
         request.format = None;
+        // The answer goes back to the caller, sealed: nobody else needs to keep it.
+        request.state.store = Some(false);
         Ok(Self { request, kept })
     }
 

@@ -159,12 +159,7 @@ impl Chunks {
         match text {
             Some("") => {}
             Some(text) => self.tell(Piece::text(choice, text), frames),
-            None => {
-                let loss = Loss::dropped_because(name(part), "a text completion is text only");
-                if !losses.contains(&loss) {
-                    losses.push(loss);
-                }
-            }
+            None => lose(Loss::dropped_because(name(part), "a text completion is text only"), losses),
         }
     }
 
@@ -182,6 +177,13 @@ impl Chunks {
     }
 }
 
+/// A loss is told once, however often it comes.
+fn lose(loss: Loss, losses: &mut Vec<Loss>) {
+    if !losses.contains(&loss) {
+        losses.push(loss);
+    }
+}
+
 impl Lower for Chunks {
     fn push(&mut self, event: &Event<'_>, frames: &mut Frames, losses: &mut Vec<Loss>) {
         match event {
@@ -193,7 +195,7 @@ impl Lower for Chunks {
             Event::Delta { block, delta } => match (self.blocks.get(*block).copied(), delta) {
                 (Some((choice, true)), Delta::Text(text)) => self.tell(Piece::text(choice, text), frames),
                 (Some((choice, _)), Delta::Logprobs(all)) => self.tell(Piece { probable: all, ..Piece::text(choice, "") }, frames),
-                (_, Delta::Cite(_)) => losses.push(Loss::dropped("citations")),
+                (_, Delta::Cite(_)) => lose(Loss::dropped("citations"), losses),
                 // What belongs to a block that is lost as a whole, or is no words.
                 (_, Delta::Text(_) | Delta::Reasoning(_) | Delta::Summary(..) | Delta::Seal(_) | Delta::Input(_) | Delta::Logprobs(_)) => {}
             },
@@ -211,7 +213,7 @@ impl Lower for Chunks {
                 });
                 frames.end();
             }
-            Event::Unknown { name } => losses.push(Loss::dropped(name.as_ref())),
+            Event::Unknown { name } => lose(Loss::dropped(name.as_ref()), losses),
         }
     }
 }

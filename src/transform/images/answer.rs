@@ -77,7 +77,7 @@ pub(super) fn written(found: Found, told: &Told) -> Result<Vec<u8>, Unanswered> 
         o.some_text("background", known(first.background.as_deref(), None))
             .some_text("output_format", known(first.format.as_deref(), told.format.as_deref()));
         o.some_text("size", known(first.size.as_deref(), None)).some_text("quality", known(first.quality.as_deref(), None));
-        usage(found.usage, told, o);
+        usage(found.usage, told, Place::Answer, o);
     });
     Ok(out)
 }
@@ -107,15 +107,23 @@ pub(super) fn look(picture: &Made, told: &Told, o: &mut ObjectWriter<'_>) {
     o.text("output_format", known(picture.format.as_deref(), told.format.as_deref()).unwrap_or("png"));
 }
 
+/// Where figures are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Answer,
+    /// OpenAI's events do not split the output.
+    Event,
+}
+
 /// What it cost. OpenAI's shape splits the input into words and pictures: a split that nobody knows is not made up.
-pub(super) fn usage(usage: Option<Usage>, told: &Told, o: &mut ObjectWriter<'_>) {
+pub(super) fn usage(usage: Option<Usage>, told: &Told, place: Place, o: &mut ObjectWriter<'_>) {
     let Some(usage) = usage else { return };
     let Some(pictures) = usage.input_image.or((!told.from_pictures).then_some(0)) else { return };
     o.object("usage", |o| {
         o.unsigned("input_tokens", usage.input);
         split("input_tokens_details", usage.input, pictures, o);
         o.unsigned("output_tokens", usage.output);
-        if let Some(pictures) = usage.output_image {
+        if let (Some(pictures), Place::Answer) = (usage.output_image, place) {
             split("output_tokens_details", usage.output, pictures, o);
         }
         o.unsigned("total_tokens", usage.total);

@@ -12,9 +12,20 @@ use crate::{
 /// What a mask means, for a model that has no member for it.
 const MASK: &str = "The last picture is a mask for the first one: change only what is transparent in the mask.";
 
+/// What the call has no place for.
+const PLACELESS: [Field; 8] = [
+    Field::Quality,
+    Field::Background,
+    Field::Compression,
+    Field::PartialImages,
+    Field::Moderation,
+    Field::Fidelity,
+    Field::Style,
+    Field::User,
+];
+
 /// The body of the call.
 pub(super) fn written(request: &Request<'_>, model: &str, losses: &mut Vec<Loss>) -> Result<Vec<u8>, Refused> {
-    use Field::{Background, Compression, Fidelity, Moderation, PartialImages, Quality, Style, User};
     let size = Size::read(request.look.size.as_deref())?;
     // The first models with pictures have one class of sizes, and refuse to be told one.
     let class = size.and_then(Size::class).filter(|_| !model.trim_start_matches("models/").starts_with("gemini-2"));
@@ -30,7 +41,7 @@ pub(super) fn written(request: &Request<'_>, model: &str, losses: &mut Vec<Loss>
     if request.mask.is_some() {
         losses.push(Loss::changed("mask", "carried as a further picture, with words that say what it is"));
     }
-    request.lose(&[Quality, Background, Compression, PartialImages, Moderation, Fidelity, Style, User], losses);
+    request.lose(&PLACELESS, losses);
     let mut out = Vec::new();
     object(&mut out, |o| {
         o.array("contents", |a| {

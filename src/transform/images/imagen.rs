@@ -12,9 +12,12 @@ use crate::{
 /// The most pictures of one call.
 pub(super) const MOST: u64 = 4;
 
+/// What the call has no place for.
+const PLACELESS: [Field; 7] =
+    [Field::Quality, Field::Background, Field::PartialImages, Field::Moderation, Field::Fidelity, Field::Style, Field::User];
+
 /// The body of the call.
 pub(super) fn written(request: &Request<'_>, losses: &mut Vec<Loss>) -> Result<Vec<u8>, Refused> {
-    use Field::{Background, Fidelity, Moderation, PartialImages, Quality, Style, User};
     if request.mask.is_some() {
         // OpenAI's mask is transparent where Imagen's is white.
         return Err(Refused::impossible("mask", "this model reads masks in another way; describe in the prompt what to change"));
@@ -39,7 +42,7 @@ pub(super) fn written(request: &Request<'_>, losses: &mut Vec<Loss>) -> Result<V
     if compression.is_none() {
         request.lose(&[Field::Compression], losses);
     }
-    request.lose(&[Quality, Background, PartialImages, Moderation, Fidelity, Style, User], losses);
+    request.lose(&PLACELESS, losses);
     let mut out = Vec::new();
     object(&mut out, |o| {
         o.array("instances", |a| {

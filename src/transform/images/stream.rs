@@ -2,7 +2,7 @@
 
 use super::{
     Deed, Maker, Told, Unanswered,
-    answer::{look, unanswered, usage, written},
+    answer::{Place, look, unanswered, usage, written},
     found::{Found, Made},
 };
 use crate::{
@@ -189,7 +189,7 @@ impl Stream {
         for (at, picture) in pictures.iter().enumerate() {
             // The figures are those of all pictures together.
             let figures = found.usage.filter(|_| at == last);
-            self.event("completed", picture, |told, o| usage(figures, told, o));
+            self.event("completed", picture, |told, o| usage(figures, told, Place::Event, o));
         }
     }
 
