@@ -111,17 +111,10 @@ impl<'r> Parts<'r> {
                 Part::Reasoning(thought) => parts.thoughts.push((block, thought)),
                 Part::Call(_) => parts.calls.push(block),
                 Part::Media(media) if media.kind == MediaKind::Image && media::url(media).is_some() => {
-<<<<<<< HEAD
-                    parts.images.push((Some(block), media))
-                }
-                Part::Media(media) if media.kind == MediaKind::Audio && matches!(media.source, Source::Base64(_)) => {
-                    parts.audio = Some((block, media))
-=======
                     parts.images.push((Some(block), media));
                 }
                 Part::Media(media) if media.kind == MediaKind::Audio && matches!(media.source, Source::Base64(_)) => {
                     parts.audio = Some((block, media));
->>>>>>> spoke-chat
                 }
                 Part::ServerResult(result) => {
                     let images = result.media.iter().filter(|media| media.kind == MediaKind::Image && media::url(media).is_some());
@@ -129,11 +122,7 @@ impl<'r> Parts<'r> {
                     losses.push(Loss::dropped(path(answer, choice, at)));
                 }
                 Part::Media(_) | Part::Result(_) | Part::ServerCall(_) | Part::Opaque { .. } => {
-<<<<<<< HEAD
-                    losses.push(Loss::dropped(path(answer, choice, at)))
-=======
                     losses.push(Loss::dropped(path(answer, choice, at)));
->>>>>>> spoke-chat
                 }
             }
             let kept = matches!(block.part, Part::Reasoning(_) | Part::Call(_) | Part::Media(_)) && block.rest.of == Some(Dialect::Chat);

@@ -81,11 +81,7 @@ impl<'r> Writer<'r, '_> {
                     said.calls.push((turn, block));
                 }
                 Part::Media(media) if self.task.own || media.kind == MediaKind::Image && !self.task.profile.openai => {
-<<<<<<< HEAD
-                    said.media.push((block, media))
-=======
                     said.media.push((block, media));
->>>>>>> spoke-chat
                 }
                 Part::ServerResult(result) if result.output.as_deref().is_some_and(|output| !output.is_empty()) => {
                     self.losses.push(Loss::dropped_because(path, "what the provider's tool found stays behind"));
@@ -105,34 +101,6 @@ impl<'r> Writer<'r, '_> {
         let worded = !thought.text.is_empty() || !thought.summary.is_empty();
         own && (worded || thought.seal.as_ref().is_some_and(|seal| seal.owner == Dialect::Chat))
             || self.task.profile.wants_reasoning && worded
-<<<<<<< HEAD
-    }
-
-    fn media(&mut self, media: &[(&Block<'_>, &Media<'_>)], message: &mut ObjectWriter<'_>) {
-        let images: Vec<_> = media.iter().filter_map(|(block, media)| Some((block, media::url(media)?))).collect();
-        if !images.is_empty() {
-            message.array("images", |list| {
-                images.iter().for_each(|(block, url)| {
-                    list.object(|image| {
-                        image.text("type", "image_url").object("image_url", |inner| {
-                            inner.text("url", url);
-                            write_inner(&block.rest, "image_url", &[], inner);
-                        });
-                        write_outer(&block.rest, &["image_url"], image);
-                    });
-                });
-            });
-        }
-        for (block, media) in media {
-            if let (MediaKind::Audio, Source::FileId(id)) = (media.kind, &media.source) {
-                message.object("audio", |audio| {
-                    audio.text("id", id);
-                    write_outer(&block.rest, &[], audio);
-                });
-            }
-        }
-=======
->>>>>>> spoke-chat
     }
 
     /// Citations, and a signature on the text: only whoever sent them gets them back.

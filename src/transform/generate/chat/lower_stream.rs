@@ -215,11 +215,7 @@ impl Lowerer {
             }
             (Delta::Text(text), Kind::Refusal) => head.text(index, "refusal", text, frames),
             (Delta::Reasoning(_) | Delta::Summary(..) | Delta::Seal(_), Kind::Thought { held, .. }) => {
-<<<<<<< HEAD
-                think(head, index, held, delta, frames)
-=======
                 think(head, index, held, delta, frames);
->>>>>>> spoke-chat
             }
             (Delta::Input(input), Kind::Call { index: number, free, empty }) => {
                 *empty = *empty && input.is_empty();

@@ -7,10 +7,7 @@ use serde_json::Value;
 use super::{
     super::super::{
         Dialect,
-<<<<<<< HEAD
-=======
         canon::Rest,
->>>>>>> spoke-chat
         event::Event,
         fold::Fold,
         frames::Frames,

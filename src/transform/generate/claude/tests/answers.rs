@@ -10,7 +10,8 @@ use crate::transform::{
     generate::{
         Dialect,
         canon::{
-            Answer, Block, Call, Choice, Citation, Input, Page, Part, Raw, Reasoning, Rest, ServerCall, ServerResult, ServerTool, Stop, Tokens,
+            Answer, Block, Call, Choice, Citation, Input, Page, Part, Raw, Reasoning, Rest, ServerCall, ServerResult, ServerTool, Stop,
+            Tokens,
         },
         spoke::{Spoke, Telling},
         testing::{node, value},
@@ -146,7 +147,10 @@ fn what_server_tools_found_is_read() {
     assert!(found(of("web_search_tool_result", error)).1);
     let fetched = json!({"type": "web_fetch_result", "url": "https://b.example", "content": {"type": "document", "title": "B",
         "source": {"type": "text", "media_type": "text/plain", "data": "words"}}});
-    assert_eq!(found(of("web_fetch_tool_result", fetched)), (ServerTool::WebFetch, false, Some("words".into()), "https://b.example".into(), 0));
+    assert_eq!(
+        found(of("web_fetch_tool_result", fetched)),
+        (ServerTool::WebFetch, false, Some("words".into()), "https://b.example".into(), 0)
+    );
     let ran = json!({"type": "bash_code_execution_result", "stdout": "2\n", "stderr": "", "return_code": 0,
         "content": [{"type": "bash_code_execution_output", "file_id": "file_1"}]});
     assert_eq!(found(of("bash_code_execution_tool_result", ran)), (ServerTool::CodeExecution, false, Some("2\n".into()), String::new(), 1));

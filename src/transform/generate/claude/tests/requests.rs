@@ -38,14 +38,20 @@ fn an_effort_becomes_what_the_model_thinks_by() {
     let adaptive = json!({"type": "adaptive"});
     assert_eq!(thinking(BUDGET, Some(Effort::High), None, None).0, json!([budget(16_384), null, 64_000]));
     assert_eq!(thinking(BUDGET, Some(Effort::High), None, Some(1000)).0, json!([budget(16_360), null, 17_384]));
-    assert_eq!(thinking(BOTH, Some(Effort::XHigh), None, None), (json!([adaptive, "high", 128_000]), vec!["reasoning.effort changed".into()]));
+    assert_eq!(
+        thinking(BOTH, Some(Effort::XHigh), None, None),
+        (json!([adaptive, "high", 128_000]), vec!["reasoning.effort changed".into()])
+    );
     assert_eq!(thinking(BOTH, None, Some(500), None).0, json!([budget(1024), null, 128_000]));
     assert_eq!(thinking(ADAPTIVE, Some(Effort::XHigh), None, None), (json!([adaptive, "xhigh", 128_000]), vec![]));
     assert_eq!(thinking(ADAPTIVE, None, Some(10_000), None).0, json!([adaptive, "medium", 128_000]));
     assert_eq!(thinking(BOTH, Some(Effort::None), None, None), (json!([{"type": "disabled"}, null, 128_000]), vec![]));
     assert_eq!(thinking(ADAPTIVE, Some(Effort::None), None, None), (json!([null, null, 128_000]), vec!["reasoning changed".into()]));
     assert_eq!(thinking("claude-fable-5", Some(Effort::None), None, None).1, ["reasoning changed"]);
-    assert_eq!(thinking("claude-3-5-haiku-latest", Some(Effort::Low), None, None), (json!([null, null, 8192]), vec!["reasoning dropped".into()]));
+    assert_eq!(
+        thinking("claude-3-5-haiku-latest", Some(Effort::Low), None, None),
+        (json!([null, null, 8192]), vec!["reasoning dropped".into()])
+    );
     assert_eq!(thinking("glm-5", Some(Effort::Low), None, Some(90_000)).0, json!([budget(2048), null, 90_000]));
 }
 
@@ -192,7 +198,10 @@ fn a_wrong_request_is_told_with_its_path() {
     assert_eq!(told(source), r#""messages[0].content[0].source.data" is missing; expected a string"#);
     let result = r#"{"messages": [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": 5}]}]}"#;
     assert_eq!(told(result), r#""messages[0].content[0].content" is 5; expected a string or an array of blocks"#);
-    assert_eq!(told(r#"{"messages": [{"role": "tool", "content": ""}]}"#), r#""messages[0].role" is "tool"; expected user, assistant or system"#);
+    assert_eq!(
+        told(r#"{"messages": [{"role": "tool", "content": ""}]}"#),
+        r#""messages[0].role" is "tool"; expected user, assistant or system"#
+    );
     let thinking = r#"{"messages": [], "thinking": {"type": "on"}}"#;
     assert_eq!(told(thinking), r#""thinking.type" is "on"; expected enabled, adaptive or disabled"#);
 }
@@ -223,8 +232,10 @@ fn every_kind_of_source_and_citation_is_read() {
         json!({"type": "file", "file_id": "file_1"}),
         json!({"type": "content", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}),
     ];
-    let documents: Vec<Value> =
-        sources.iter().map(|source| json!({"type": "document", "source": source, "context": "c", "citations": {"enabled": true}})).collect();
+    let documents: Vec<Value> = sources
+        .iter()
+        .map(|source| json!({"type": "document", "source": source, "context": "c", "citations": {"enabled": true}}))
+        .collect();
     let kinds = ["char_location", "page_location", "content_block_location", "web_search_result_location", "search_result_location"];
     let citations: Vec<Value> =
         kinds.iter().map(|kind| json!({"type": kind, "cited_text": "q", "document_title": "t", "document_index": 0})).collect();
@@ -234,11 +245,12 @@ fn every_kind_of_source_and_citation_is_read() {
     let request = lift(&text);
     assert_eq!(lower(&request), (body, vec![]));
     let parts = request.turns[0].blocks.iter().map(|block| &block.part);
-    let found: Vec<_> = parts.map(|part| match part {
-        Part::Media(media) if media.kind == MediaKind::File => &media.source,
-        other => panic!("{other:?}"),
-    })
-    .collect();
+    let found: Vec<_> = parts
+        .map(|part| match part {
+            Part::Media(media) if media.kind == MediaKind::File => &media.source,
+            other => panic!("{other:?}"),
+        })
+        .collect();
     assert!(matches!(&found[4], Source::Plain(words) if words == "a\nb"), "{found:?}");
     let Part::Text { citations, .. } = &request.turns[1].blocks[0].part else { panic!("no text") };
     let quotes: Vec<_> = citations.iter().map(|Citation { quote, title, .. }| (quote.as_deref(), title.as_deref())).collect();

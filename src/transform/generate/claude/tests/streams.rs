@@ -141,8 +141,18 @@ fn text_gives_way_and_goes_on_behind() {
 
 #[test]
 fn a_call_keeps_its_place_until_it_ends() {
-    let events =
-        [open(), begin(0, call("a")), give(0, "{"), begin(1, call("b")), give(1, "[]"), end(1), give(0, "}"), end(0), begin(2, text("Hi")), end(2)];
+    let events = [
+        open(),
+        begin(0, call("a")),
+        give(0, "{"),
+        begin(1, call("b")),
+        give(1, "[]"),
+        end(1),
+        give(0, "}"),
+        end(0),
+        begin(2, text("Hi")),
+        end(2),
+    ];
     let (stream, _) = write(events.into_iter().chain(stopped()), &Telling::default());
     let told = ["0+tool_use", "0 {", "0 }", "0-", "1+tool_use", "1 []", "1-", "2+text", "2 Hi", "2-"];
     assert_eq!(short(&stream), told);
@@ -197,10 +207,17 @@ fn a_fault_is_the_last_word() {
     let mut last = None;
     lift_stream(Dialect::Claude, broken.as_bytes(), 11, &mut |event| last = Some(format!("{event:?}")));
     assert!(last.unwrap().contains("status: Some(529), code: Some(\"overloaded_error\"), message: \"Overloaded\""));
-    for (status, code, kind) in [(Some(429), Some("rate_limit_exceeded"), "rate_limit_error"), (Some(503), None, "overloaded_error"), (None, None, "api_error")] {
+    for (status, code, kind) in
+        [(Some(429), Some("rate_limit_exceeded"), "rate_limit_error"), (Some(503), None, "overloaded_error"), (None, None, "api_error")]
+    {
         let fault = Event::Fault(StreamFault { status, code: code.map(Into::into), message: "No.".into() });
         let (stream, _) = write([open(), begin(0, text("Hi")), fault], &Telling::default());
-        assert!(stream.ends_with(&format!("event: error\ndata: {{\"type\":\"error\",\"error\":{{\"type\":\"{kind}\",\"message\":\"No.\"}}}}\n\n")), "{stream}");
+        assert!(
+            stream.ends_with(&format!(
+                "event: error\ndata: {{\"type\":\"error\",\"error\":{{\"type\":\"{kind}\",\"message\":\"No.\"}}}}\n\n"
+            )),
+            "{stream}"
+        );
         assert!(!stream.contains("message_stop") && !stream.contains("end_turn"), "{stream}");
     }
 }
@@ -237,7 +254,17 @@ fn what_has_no_place_in_the_stream_is_told_once() {
     let served = block(Part::ServerCall(ServerCall { id: "fs_1".into(), tool: ServerTool::FileSearch, queries: Vec::new(), json }));
     let second = |block| Event::BlockOpen { block, choice: 1, head: text("") };
     let usage = Event::Usage(Tokens::default());
-    let events = [open(), begin(0, text("a")), Event::Delta { block: 0, delta: logprobs }, end(0), begin(1, served), end(1), second(2), second(3), usage];
+    let events = [
+        open(),
+        begin(0, text("a")),
+        Event::Delta { block: 0, delta: logprobs },
+        end(0),
+        begin(1, served),
+        end(1),
+        second(2),
+        second(3),
+        usage,
+    ];
     let (stream, losses) = write(events.into_iter().chain(stopped()), &Telling::default());
     assert_eq!(losses, ["logprobs dropped", "content[0] dropped", "choices dropped"]);
     assert_eq!(short(&stream), ["0+text", "0 a", "0-"]);

@@ -51,7 +51,8 @@ fn the_operators_first_words_are_the_system_prompt() {
 
 #[test]
 fn the_operators_later_words_keep_their_role_where_the_model_takes_them() {
-    let turns = [(Role::User, "Hi."), (Role::System, "Be kind."), (Role::Assistant, "Hello."), (Role::User, "Bye."), (Role::System, "Now.")];
+    let turns =
+        [(Role::User, "Hi."), (Role::System, "Be kind."), (Role::Assistant, "Hello."), (Role::User, "Bye."), (Role::System, "Now.")];
     let (said, losses) = conversation(&chat(NEW, &turns));
     assert_eq!(said, ["user: Hi.", "system: Be kind.", "assistant: Hello.", "user: Bye.", "system: Now."]);
     assert!(losses.is_empty(), "{losses:?}");
