@@ -1,11 +1,13 @@
 //! What is spoken: the operations, their wire kinds, the one table of both, and framing.
 
+pub mod cache_mark;
 pub mod catalog;
 pub mod fault;
 pub mod frame;
 pub mod json;
 mod operation;
 pub mod peek;
+pub mod rule;
 mod scan;
 pub mod splice;
 
