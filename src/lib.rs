@@ -4,7 +4,7 @@
 //!
 //! - floor 0: [`base`], the words everybody uses
 //! - floor 1: [`protocol`], what is spoken; [`runtime`], the platform as traits; [`observe`], what is measured
-//! - floor 2: [`usage`], what passing frames say was used; [`store`], where things rest
+//! - floor 2: [`usage`], what passing frames say was used; [`process`], an operator's rules; [`store`], where things rest
 //! - floor 3: [`access`], who may; [`credentials`], sealed secrets
 //! - floor 4: [`channel`], the adapters to upstreams
 //! - floor 5: [`snapshot`], the configuration compiled
@@ -21,6 +21,7 @@ pub mod credentials;
 pub mod http;
 pub mod observe;
 pub mod pipeline;
+pub mod process;
 pub mod protocol;
 pub mod runtime;
 pub mod snapshot;
