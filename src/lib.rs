@@ -4,7 +4,8 @@
 //!
 //! - floor 0: [`base`], the words everybody uses
 //! - floor 1: [`protocol`], what is spoken; [`runtime`], the platform as traits; [`observe`], what is measured
-//! - floor 2: [`usage`], what passing frames say was used; [`process`], an operator's rules; [`store`], where things rest
+//! - floor 2: [`usage`], what passing frames say was used; [`process`], an operator's rules;
+//!   [`tokenize`], tokens counted here; [`store`], where things rest
 //! - floor 3: [`access`], who may; [`credentials`], sealed secrets
 //! - floor 4: [`channel`], the adapters to upstreams
 //! - floor 5: [`snapshot`], the configuration compiled
@@ -28,4 +29,5 @@ pub mod snapshot;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod tokenize;
 pub mod usage;
