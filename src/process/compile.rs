@@ -16,8 +16,8 @@ pub struct RuleSet {
     pub name: String,
     /// Its place among the provider's sets.
     pub sort_order: i64,
-    /// Its rules; those that could not be read are the caller's to report.
-    pub rules: Vec<Rule>,
+    /// Its rules as they were read; a fault is reported with the others.
+    pub rules: Vec<Result<Rule, WrongShape>>,
 }
 
 /// What a provider's settings say about caching.
@@ -62,6 +62,9 @@ pub struct RuleBook {
     pub(super) rules: Vec<Compiled>,
     pub(super) cache: ProviderCache,
 }
+
+/// The kind's rank, then the set's place, then the rule's.
+type Order = (usize, i64, i64);
 
 /// One rule, ready to be applied.
 #[derive(Clone, Debug)]
@@ -121,9 +124,10 @@ impl RuleBook {
         let mut faults = Vec::new();
         let mut sorted = Vec::new();
         for set in sets {
-            for (at, rule) in set.rules.iter().enumerate().filter(|(_, rule)| rule.enabled) {
-                match compiled(set, at, rule) {
-                    Ok(compiled) => sorted.push(((rule.kind.rank(), set.sort_order, rule.sort_order), compiled)),
+            for (at, rule) in set.rules.iter().enumerate() {
+                let made = rule.as_ref().map_err(Clone::clone).and_then(|rule| compiled(set, at, rule));
+                match made {
+                    Ok(made) => sorted.extend(made),
                     Err(fault) => faults.push(RuleFault { set: set.name.clone(), rule: at, fault }),
                 }
             }
@@ -140,8 +144,13 @@ impl RuleBook {
     }
 }
 
-fn compiled(set: &RuleSet, at: usize, rule: &Rule) -> Result<Compiled, WrongShape> {
+/// The rule with its order, where it is enabled.
+fn compiled(set: &RuleSet, at: usize, rule: &Rule) -> Result<Option<(Order, Compiled)>, WrongShape> {
+    if !rule.enabled {
+        return Ok(None);
+    }
     let edit = Edit::compile(&rule.kind)?;
     let filter = Filter::compile(&rule.filter)?;
-    Ok(Compiled { label: format!("{}[{at}]", set.name).into(), kind: rule.kind.id(), filter, edit })
+    let order = (rule.kind.rank(), set.sort_order, rule.sort_order);
+    Ok(Some((order, Compiled { label: format!("{}[{at}]", set.name).into(), kind: rule.kind.id(), filter, edit })))
 }

@@ -5,7 +5,7 @@ use http::HeaderMap;
 
 use crate::{
     process::{Outcome, ProviderCache, RuleBook, RuleScope, RuleSet},
-    protocol::{Operation, OperationKind, rule::Rule},
+    protocol::{Operation, OperationKind, json::WrongShape, rule::Rule},
 };
 
 pub(super) const CHAT: OperationKind = OperationKind::OpenAiChatCompletions;
@@ -19,8 +19,8 @@ pub(super) fn book(rules: &[(&str, &str)]) -> RuleBook {
     compiled(&[RuleSet { name: "set".into(), sort_order: 0, rules }])
 }
 
-pub(super) fn rule(json: &str) -> Rule {
-    Rule::parse(json).unwrap_or_else(|fault| panic!("{json}: {fault}"))
+pub(super) fn rule(json: &str) -> Result<Rule, WrongShape> {
+    Rule::parse(json)
 }
 
 pub(super) fn compiled(sets: &[RuleSet]) -> RuleBook {
