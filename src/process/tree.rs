@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
+
 use crate::protocol::{json, peek};
 
 /// A value.
@@ -117,6 +119,17 @@ impl<'a> Tree<'a> {
 
     pub(super) fn is_null(&self) -> bool {
         self.is("null")
+    }
+
+    /// Whether a word may stand somewhere in it; certainly not where it is not opened and its text has neither the word
+    /// nor an escape that could spell it.
+    pub(super) fn may_hold(&self, word: &str) -> bool {
+        match self {
+            Self::Closed(json) => {
+                memmem::find(json.as_bytes(), word.as_bytes()).is_some() || memmem::find(json.as_bytes(), b"\\u00").is_some()
+            }
+            Self::Object(_) | Self::Array(_) => true,
+        }
     }
 
     /// Sets it to a JSON text; tells whether that is a change.

@@ -24,6 +24,9 @@ pub(super) enum Place {
 /// The places that a client marked, and for how long.
 pub(super) fn marked(tree: &mut Tree<'_>, shape: Shape) -> Vec<(Place, CacheTtl)> {
     let mut found = Vec::new();
+    if !tree.may_hold(shape.mark()) {
+        return Vec::new();
+    }
     if shape == Shape::Claude {
         let tools = tree.member("tools").and_then(Tree::array).map_or(0, |tools| tools.len());
         found.extend((0..tools).map(Place::Tool));
