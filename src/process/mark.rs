@@ -2,7 +2,7 @@
 
 use super::{filter::Dialect, tree::Tree};
 use crate::protocol::{
-    cache_mark::{CacheMark, CachePick, CacheTarget, CacheTtl, MOST_MARKS},
+    cache_mark::{CacheFrom, CacheMark, CachePick, CacheTarget, CacheTtl, MOST_MARKS},
     rule::CacheBreakpoint,
 };
 
@@ -61,15 +61,21 @@ impl Marks {
                 Shape::Chat | Shape::Responses => options(tree, Some("implicit"), mark.ttl),
             };
         }
-        let places = place::cacheable(tree, self.shape, mark.target);
-        let found = match mark.within {
-            None => mark.pick.of(&places),
-            Some(within) => {
-                let messages: Vec<&[Place]> = places.chunk_by(Place::same_message).collect();
-                mark.pick.of(&messages).and_then(|blocks| within.of(blocks))
-            }
-        };
-        found.is_some_and(|place| self.put(tree, *place, mark.ttl))
+        self.find(tree, mark).is_some_and(|place| self.put(tree, place, mark.ttl))
+    }
+
+    /// The place that a mark means. Blocks are looked into only as far as they are counted.
+    fn find(&self, tree: &mut Tree<'_>, mark: &Mark) -> Option<Place> {
+        let mut places = place::candidates(tree, self.shape, mark.target);
+        if let Some(within) = mark.within {
+            places.retain(|place| place.is_cacheable(tree, self.shape));
+            let messages: Vec<&[Place]> = places.chunk_by(Place::same_message).collect();
+            return mark.pick.of(&messages).and_then(|blocks| within.of(blocks)).copied();
+        }
+        if mark.pick.from == CacheFrom::End {
+            places.reverse();
+        }
+        places.into_iter().filter(|place| place.is_cacheable(tree, self.shape)).nth(mark.pick.nth.checked_sub(1)?)
     }
 
     /// Takes trigger texts out of the prompt, and marks the blocks that they stood in.

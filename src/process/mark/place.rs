@@ -57,9 +57,9 @@ pub(super) fn all(tree: &mut Tree<'_>, shape: Shape) -> Vec<Place> {
     places
 }
 
-/// The places in one part of the prompt that can be marked.
-pub(super) fn cacheable(tree: &mut Tree<'_>, shape: Shape, target: CacheTarget) -> Vec<Place> {
-    let mut places = match (target, shape) {
+/// The places in one part of the prompt, whether they can be marked or not.
+pub(super) fn candidates(tree: &mut Tree<'_>, shape: Shape, target: CacheTarget) -> Vec<Place> {
+    match (target, shape) {
         (CacheTarget::TopLevel, _) | (CacheTarget::Tools, Shape::Chat | Shape::Responses) => Vec::new(),
         (CacheTarget::Tools, Shape::Claude) => {
             let tools = tree.member("tools").and_then(Tree::array).map_or(0, |tools| tools.len());
@@ -73,9 +73,7 @@ pub(super) fn cacheable(tree: &mut Tree<'_>, shape: Shape, target: CacheTarget) 
         }
         (CacheTarget::Message, Shape::Claude) => messages(tree, shape, |_| true),
         (CacheTarget::Message, Shape::Chat | Shape::Responses) => messages(tree, shape, |speaker| speaker != Speaker::System),
-    };
-    places.retain(|place| place.is_cacheable(tree, shape));
-    places
+    }
 }
 
 fn system(tree: &mut Tree<'_>, shape: Shape) -> Vec<Place> {
