@@ -169,6 +169,13 @@ struct Answer {
     next: Option<Step>,
 }
 
+/// Room for the pieces that follow the first one; what comes in pieces mostly comes in many.
+fn start_joining(first: &[u8]) -> BytesMut {
+    let mut joined = BytesMut::with_capacity(LARGE.max(first.len() * 2));
+    joined.extend_from_slice(first);
+    joined
+}
+
 /// What the connection gave.
 enum Step {
     Data(Bytes),
@@ -222,7 +229,7 @@ impl Answer {
             let size = joined.as_ref().map_or(first.len(), BytesMut::len);
             match self.step(cx) {
                 Poll::Ready(Step::Data(data)) if size + data.len() <= JOIN => {
-                    joined.get_or_insert_with(|| BytesMut::from(&first[..])).extend_from_slice(&data);
+                    joined.get_or_insert_with(|| start_joining(&first)).extend_from_slice(&data);
                 }
                 Poll::Ready(step) => {
                     self.next = Some(step);
