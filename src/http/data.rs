@@ -27,9 +27,9 @@ pub async fn serve(engine: &Engine, request: Request<Body>, peer: Option<IpAddr>
 }
 
 /// Names a request on its arrival.
-pub fn arrive(engine: &Engine, request: Request<Body>, peer: Option<IpAddr>) -> Inbound {
+pub fn arrive(engine: &Engine, request: Request<Body>, peer: Option<IpAddr>) -> Box<Inbound> {
     let (request_id, at_ms) = engine.request_id();
     let (parts, body) = request.into_parts();
     let arrived = engine.platform.clock.now();
-    Inbound { request_id, arrived, at_ms, method: parts.method, uri: parts.uri, headers: parts.headers, body, peer }
+    Box::new(Inbound { request_id, arrived, at_ms, method: parts.method, uri: parts.uri, headers: parts.headers, body, peer })
 }

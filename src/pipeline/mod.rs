@@ -19,7 +19,7 @@ pub mod socket;
 mod trail;
 
 pub use classify::family_of;
-pub use engine::{Engine, Limits};
+pub use engine::{Engine, Limits, Parts};
 pub use error::GatewayError;
 pub use inbound::Inbound;
 
@@ -41,11 +41,11 @@ pub enum Outbound {
 }
 
 /// Walks one call through the rooms. What is rare stands in a box, so that the common walk stays small enough to be moved cheaply.
-pub async fn execute(engine: &Engine, inbound: Inbound) -> Outbound {
+pub async fn execute(engine: &Engine, inbound: Box<Inbound>) -> Outbound {
     let snapshot = engine.snapshot.load();
-    let mut trail = Trail::begin(engine, &inbound);
-    let family = family_of(inbound.uri.path(), &inbound.headers, inbound.uri.query());
+    let mut trail = Box::new(Trail::begin(engine, &inbound, &snapshot));
     let Some(place) = engine.enter() else {
+        let family = family_of(inbound.uri.path(), &inbound.headers, inbound.uri.query());
         return trail
             .refuse(unread(engine, inbound.body, GatewayError::overloaded("too many calls at once; try again soon")).await, family);
     };

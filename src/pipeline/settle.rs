@@ -21,17 +21,17 @@ use crate::{
         fault::{Fault, FaultKind},
     },
     runtime::{Body, BodyFault, Reply},
-    store::record::{Begun, Ended, Source, UsageRow},
+    store::record::{Ended, Source},
     usage::{Meter, Metered, Passed, Shape, estimate},
 };
 
 /// Wraps an answer's body so that passing it settles the call.
-pub(super) fn settle(engine: &Engine, attempted: Attempted, mut trail: Trail, place: Place) -> Reply {
-    let Attempted { key, mut reply, begun, prompt_bytes, hides_usage } = attempted;
+pub(super) fn settle(engine: &Engine, attempted: Attempted, mut trail: Box<Trail>, place: Place) -> Reply {
+    let Attempted { key, mut reply, prompt_bytes, hides_usage } = attempted;
     trail.note(Fact::Head(reply.status.as_u16(), &reply.headers));
     let shape = shape(&reply.headers, key);
     let succeeded = reply.status.is_success();
-    let meter = (begun.is_some() && succeeded).then(|| {
+    let meter = (trail.is_open() && succeeded).then(|| {
         let meter = Meter::new(key, shape);
         if hides_usage { meter.hide_usage() } else { meter }
     });
@@ -46,7 +46,7 @@ pub(super) fn settle(engine: &Engine, attempted: Attempted, mut trail: Trail, pl
         reply.headers.entry("x-accel-buffering").or_insert(HeaderValue::from_static("no"));
     }
     let status = reply.status.as_u16();
-    let bill = Bill { trail, meter, begun, prompt_bytes, status, streams, key, _place: place };
+    let bill = Bill { trail, meter, prompt_bytes, status, streams, key, _place: place };
     let body = Settling { body: std::mem::take(&mut reply.body), bill: Some(Box::new(bill)), shape, ready: VecDeque::new() };
     Reply { body: Body::stream(body), ..reply }
 }
@@ -67,9 +67,8 @@ fn shape(headers: &HeaderMap, key: OperationKey) -> Shape {
 
 /// What is still to be settled.
 struct Bill {
-    trail: Trail,
+    trail: Box<Trail>,
     meter: Option<Meter>,
-    begun: Option<Begun>,
     prompt_bytes: u64,
     status: u16,
     streams: bool,
@@ -87,13 +86,8 @@ impl Bill {
         if let Some(metered) = &metered {
             self.trail.engine().metrics.dropped_events.inc_by(u64::from(metered.dropped_events));
         }
-        let now = self.trail.engine().platform.clock.now();
-        let row = self.begun.take().map(|begun| {
-            let (first_byte_us, latency_us) = self.trail.spans(now);
-            let ended = if self.status >= 400 { Ended::Failed } else { how };
-            let (usage, source) = count(metered.as_ref(), self.prompt_bytes, ended);
-            UsageRow { begun, usage, source, ended, status: self.status, first_byte_us, latency_us }
-        });
+        let ended = if self.status >= 400 { Ended::Failed } else { how };
+        let row = self.trail.end(self.status, ended, count(metered.as_ref(), self.prompt_bytes, ended));
         self.trail.close(row, None);
     }
 }

@@ -140,13 +140,14 @@ fn connect(
 
 /// A panic in one request costs that request, not the connection and not the process.
 async fn guarded(serving: &Serving, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
-    // Told from the path alone: this is for the one request in a million that panics.
-    let family = family_of(request.uri().path(), &HeaderMap::new(), None);
+    let address = request.uri().clone();
     match AssertUnwindSafe(route(serving, request, peer)).catch_unwind().await {
         Ok(response) => response,
         Err(_panic) => {
             let (request_id, _) = serving.engine.request_id();
             tracing::error!(%request_id, "a request panicked");
+            // The headers are gone with the request.
+            let family = family_of(address.path(), &HeaderMap::new(), None);
             reply::refuse(&GatewayError::new(FaultKind::Internal, "the gateway failed"), family, request_id)
         }
     }
