@@ -12,9 +12,13 @@ use crate::{
 
 /// Serves one call of a model, whatever comes of it.
 pub async fn serve(engine: &Engine, request: Request<Body>, peer: Option<IpAddr>) -> Response<Body> {
-    let inbound = arrive(engine, request, peer);
+    answer(engine.clone(), arrive(engine, request, peer)).await
+}
+
+/// Answers a call that has arrived.
+pub async fn answer(engine: Engine, inbound: Box<Inbound>) -> Response<Body> {
     let request_id = inbound.request_id;
-    match execute(engine, inbound).await {
+    match execute(&engine, inbound).await {
         Outbound::Answer(answer) => {
             let mut response = Response::new(answer.body);
             *response.status_mut() = answer.status;

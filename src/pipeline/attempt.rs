@@ -66,15 +66,15 @@ pub(super) fn prepare(engine: &Engine, admitted: Admitted, trail: &mut Trail) ->
 }
 
 /// Tries a call once.
-pub(super) async fn attempt(engine: &Engine, admitted: Admitted, trail: &mut Trail) -> Result<Attempted, GatewayError> {
-    let Prepared { key, provider, dispatch, begun, prompt_bytes, hides_usage } = prepare(engine, admitted, trail)?;
+pub(super) async fn attempt(engine: &Engine, prepared: Prepared, trail: &mut Trail) -> Result<Attempted, GatewayError> {
+    let Prepared { key, provider, dispatch, begun, prompt_bytes, hides_usage } = prepared;
     let reply = match dispatch {
         Dispatch::Answer(reply) => {
             note_begun(engine, begun, trail)?;
             trail.note(Fact::Sent(engine.platform.clock.now()));
             *reply
         }
-        Dispatch::Send(request) => send(engine, *request, begun, (&provider, trail)).await?,
+        Dispatch::Send(request) => send(engine, request, begun, (&provider, trail)).await?,
     };
     let mut reply = provider.channel.receive(key, reply);
     if reply.status.as_u16() == 401 {
@@ -104,7 +104,7 @@ pub(super) fn note_begun(engine: &Engine, begun: Option<Begun>, trail: &mut Trai
 
 async fn send(
     engine: &Engine,
-    request: UpstreamRequest,
+    request: Box<UpstreamRequest>,
     begun: Option<Begun>,
     (provider, trail): (&Arc<Provider>, &mut Trail),
 ) -> Result<Reply, GatewayError> {
@@ -113,7 +113,7 @@ async fn send(
     let mut wire = Wire::begin(engine, &request);
     // On record before it leaves: a kill in the midst of sending must not lose a call that the provider bills.
     note_begun(engine, begun, trail)?;
-    let answer = engine.platform.transport.send(request).await;
+    let answer = engine.platform.transport.send(*request).await;
     let outcome = if answer.as_ref().is_ok_and(|reply| reply.status.is_success()) { "success" } else { "failure" };
     engine.metrics.attempt(&provider.name, outcome);
     if let Some(wire) = wire.take() {

@@ -46,8 +46,10 @@ pub async fn execute(engine: &Engine, inbound: Box<Inbound>) -> Outbound {
     let mut trail = Box::new(Trail::begin(engine, &inbound, &snapshot));
     let Some(place) = engine.enter() else {
         let family = family_of(inbound.uri.path(), &inbound.headers, inbound.uri.query());
-        return trail
-            .refuse(unread(engine, inbound.body, GatewayError::overloaded("too many calls at once; try again soon")).await, family);
+        return trail.refuse(
+            Box::pin(unread(engine, inbound.body, GatewayError::overloaded("too many calls at once; try again soon"))).await,
+            family,
+        );
     };
     let classified = match classify::classify(inbound) {
         Ok(classified) => classified,
@@ -75,7 +77,11 @@ pub async fn execute(engine: &Engine, inbound: Box<Inbound>) -> Outbound {
         Err((_, error)) => return trail.refuse(error, family),
     };
     let prefix = admitted.list_prefix();
-    match attempt::attempt(engine, admitted, &mut trail).await {
+    let prepared = match attempt::prepare(engine, admitted, &mut trail) {
+        Ok(prepared) => prepared,
+        Err(error) => return trail.refuse(error, family),
+    };
+    match attempt::attempt(engine, prepared, &mut trail).await {
         Ok(attempted) => {
             let attempted = match prefix {
                 Some(provider) => Box::pin(models::prefixed(attempted, &provider)).await,

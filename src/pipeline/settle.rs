@@ -135,8 +135,7 @@ impl Settling {
     fn pass(&mut self, data: Bytes) {
         let at_end = http_body::Body::is_end_stream(&self.body);
         let Some(bill) = self.bill.as_mut() else { return self.ready.push_back(data) };
-        let now = bill.trail.engine().platform.clock.now();
-        bill.trail.note(Fact::FirstByte(now));
+        bill.trail.note(Fact::Byte);
         let Some(meter) = bill.meter.as_mut() else {
             bill.trail.keep(&data);
             self.ready.push_back(data);

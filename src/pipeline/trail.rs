@@ -30,7 +30,8 @@ pub(super) enum Fact<'a> {
     Sent(Instant),
     /// The status and headers that the client gets.
     Head(u16, &'a HeaderMap),
-    FirstByte(Instant),
+    /// A piece of the answer's body is here.
+    Byte,
 }
 
 /// The record of one walk. Write-only until it is closed.
@@ -106,7 +107,7 @@ impl Trail {
                     *half = Half::new(half.depth(), headers);
                 }
             }
-            Fact::FirstByte(at) => self.first_byte = self.first_byte.or(Some(at)),
+            Fact::Byte => _ = self.first_byte.get_or_insert_with(|| self.engine.platform.clock.now()),
         }
     }
 
