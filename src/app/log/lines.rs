@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(waiting(), 1);
         lines.push(b"\n", Haste::Now);
         assert_eq!(waiting(), 0);
-        lines.push(&[b'\n'; FULL], Haste::Soon);
+        lines.push(&vec![b'\n'; FULL], Haste::Soon);
         assert_eq!(waiting(), 0);
     }
 }
