@@ -66,7 +66,7 @@ async fn turn(engine: &Engine, attempted: Attempted, translation: Box<Translatio
             }
             let shaping = match shape {
                 Shape::Whole => Shaping::Gather(Gather::new(translation, engine)),
-                Shape::Sse | Shape::Ndjson | Shape::JsonArray => Shaping::Convert(Box::new(translation.converter(shape))),
+                Shape::Sse | Shape::Ndjson | Shape::JsonArray => Shaping::Convert(translation.converter(shape)),
             };
             return Outbound::Answer(Reply {
                 status: reply.status,
