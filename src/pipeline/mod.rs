@@ -16,6 +16,7 @@ mod inbound;
 mod local;
 mod models;
 mod resolve;
+mod rules;
 mod settle;
 mod settling;
 pub mod socket;
