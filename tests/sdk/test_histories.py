@@ -23,7 +23,7 @@ USE = "Use the tool get_weather for Paris"
 
 def bodies(upstreams: mock.Mocks, target: Target) -> list[Json]:
     """What reached the provider since the ledger was last cleared."""
-    return [json.loads(entry["body"]) for entry in getattr(upstreams, target.name).ledger.report()["entries"] if entry["method"] == "POST"]
+    return [json.loads(entry["body"]) for entry in getattr(upstreams, target.mock).ledger.report()["entries"] if entry["method"] == "POST"]
 
 
 def turns(body: Json) -> list[str]:

@@ -98,7 +98,7 @@ def post(target: Target, path: str, body: Json) -> wire.Answer:
     return answer
 
 
-@pytest.mark.sdk("openai")
+@pytest.mark.sdk("chat")
 @pytest.mark.parametrize("case", CASES)
 def test_chat(target: Target, case: str) -> None:
     wants(target, case)

@@ -28,7 +28,7 @@ _NOT_REQUIRED: dict[str, frozenset[str]] = {
     "InputImageContent": frozenset({"detail"}),
     "InputImageContentParamAutoParam": frozenset({"detail"}),
     "OutputTextContent": frozenset({"annotations", "logprobs"}),
-    "OutputMessage": frozenset({"id", "status"}),
+    "OutputMessage": frozenset({"id", "status", "type"}),
 }
 
 
