@@ -23,6 +23,9 @@ pub(super) struct Rest<'a> {
     pub(super) of: Option<Dialect>,
     /// The members, in their order.
     pub(super) members: Vec<(Text<'a>, Raw<'a>)>,
+    /// How its own dialect wrote it, where there are several ways that mean the same (ids of items, their borders). Only that
+    /// dialect looks at them; they are never told as lost.
+    pub(super) hints: Vec<(&'static str, Raw<'a>)>,
 }
 
 /// A request for content.

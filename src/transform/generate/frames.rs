@@ -37,7 +37,7 @@ impl Frames {
                     self.out.push(b'\n');
                 }
                 self.out.extend_from_slice(b"data: ");
-                object(&mut self.out, fill);
+                self.line(fill);
                 self.out.extend_from_slice(b"\n\n");
             }
             Wire::JsonArray => {
@@ -45,11 +45,22 @@ impl Frames {
                 object(&mut self.out, fill);
             }
             Wire::Ndjson => {
-                object(&mut self.out, fill);
+                self.line(fill);
                 self.out.push(b'\n');
             }
         }
         self.begun = true;
+    }
+
+    /// An object on one line: JSON that is carried as it stood may have line ends between its tokens, and only there.
+    fn line(&mut self, fill: impl FnOnce(&mut ObjectWriter<'_>)) {
+        let begin = self.out.len();
+        object(&mut self.out, fill);
+        let mut at = begin;
+        while let Some(found) = memchr::memchr2(b'\n', b'\r', &self.out[at..]) {
+            at += found;
+            self.out[at] = b' ';
+        }
     }
 
     /// Chat's `[DONE]`, in server-sent events only.
@@ -79,5 +90,21 @@ impl Frames {
     /// Takes what waits.
     pub(super) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Frames, Wire};
+
+    #[test]
+    fn json_of_several_lines_is_sent_on_one() {
+        for (wire, sent) in [(Wire::Sse, "data: {\"a\":{   \"b\": \"\\n\" }}\n\n"), (Wire::Ndjson, "{\"a\":{   \"b\": \"\\n\" }}\n")] {
+            let mut frames = Frames::new(wire);
+            frames.event("", |o| {
+                o.json("a", "{\r\n \"b\": \"\\n\"\n}");
+            });
+            assert_eq!(String::from_utf8(frames.take()).unwrap(), sent);
+        }
     }
 }

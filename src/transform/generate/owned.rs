@@ -25,7 +25,11 @@ fn raw(json: Raw<'_>) -> Raw<'static> {
 
 impl Rest<'_> {
     pub(super) fn into_owned(self) -> Rest<'static> {
-        Rest { of: self.of, members: self.members.into_iter().map(|(name, json)| (text(name), raw(json))).collect() }
+        Rest {
+            of: self.of,
+            members: self.members.into_iter().map(|(name, json)| (text(name), raw(json))).collect(),
+            hints: self.hints.into_iter().map(|(name, json)| (name, raw(json))).collect(),
+        }
     }
 }
 

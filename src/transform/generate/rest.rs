@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Dialect, canon::Rest};
+use super::{Dialect, canon::{Raw, Rest}};
 use crate::{
     protocol::json::{Fields, ObjectWriter},
     transform::Loss,
@@ -12,7 +12,7 @@ impl<'a> Rest<'a> {
     /// What is left of an object of `of` after a lift has taken what it knows.
     pub(super) fn of(of: Dialect, fields: Fields<'a>) -> Self {
         let members: Vec<_> = fields.rest().into_iter().map(|(name, value)| (name, Cow::Borrowed(value.raw()))).collect();
-        Self { of: (!members.is_empty()).then_some(of), members }
+        Self { of: (!members.is_empty()).then_some(of), members, hints: Vec::new() }
     }
 
     /// Writes the members back where they are `writer`'s own; else each is a loss at `path`, which is asked for only then
@@ -25,6 +25,17 @@ impl<'a> Rest<'a> {
         } else {
             self.lose(path, losses);
         }
+    }
+
+    /// Adds a hint of `of`'s for itself.
+    pub(super) fn hint(&mut self, of: Dialect, name: &'static str, json: Raw<'a>) {
+        self.of = Some(of);
+        self.hints.push((name, json));
+    }
+
+    /// The hint `name`, where there is one.
+    pub(super) fn hinted(&self, name: &str) -> Option<&Raw<'a>> {
+        self.hints.iter().find(|(hint, _)| *hint == name).map(|(_, json)| json)
     }
 
     /// Tells each member as lost: for places in which not even its owner could write it back.

@@ -1,0 +1,59 @@
+//! The body of a request.
+//!
+//! The conversation comes last, so that the body of a longer one begins as the shorter one's.
+
+use super::{
+    cache::Marks,
+    lower_block::Pen,
+    lower_options, lower_tools, lower_turns, models,
+    thinking::Plan,
+};
+use crate::{
+    protocol::json::{ObjectWriter, object},
+    transform::{
+        Loss, Refused,
+        generate::{canon::Request, spoke::Target},
+    },
+};
+
+/// Writes a request.
+pub(super) fn lower(request: &Request<'_>, target: Target, losses: &mut Vec<Loss>) -> Result<Vec<u8>, Refused> {
+    lower_options::check(request)?;
+    let model = models::of(&request.model);
+    let plan = Plan::of(request, &model, target, losses);
+    let spoken = lower_options::spoken_format(request, &model, losses);
+    let mut marks = Marks::new(request);
+    let tools = lower_tools::write(request, &model, &mut marks, losses);
+    let leading = lower_turns::leading(request);
+    let mut out = Vec::with_capacity(4096);
+    object(&mut out, |o| {
+        o.text("model", &request.model);
+        lower_options::write(request, &model, &plan, o, losses);
+        lower_options::write_tools(request, tools.as_deref(), o, losses);
+        let mut pen = Pen { from: request.from, marks, losses };
+        mark(request, &mut pen, o);
+        if let Some(system) = lower_turns::system(request, leading, spoken.as_deref(), &mut pen) {
+            list("system", &system, o);
+        }
+        let mut messages = Vec::with_capacity(4096);
+        lower_turns::messages(request, leading, &model, &mut pen, &mut messages);
+        if let Ok(messages) = std::str::from_utf8(&messages) {
+            o.json("messages", messages);
+        }
+    });
+    Ok(out)
+}
+
+/// The mark on the request as a whole.
+fn mark(request: &Request<'_>, pen: &mut Pen<'_>, object: &mut ObjectWriter<'_>) {
+    pen.marks.write((request.cache.mark, &request.rest), object, String::new, pen.losses);
+}
+
+/// Writes elements that stand in `elements`, joined with commas.
+fn list(name: &str, elements: &[u8], object: &mut ObjectWriter<'_>) {
+    if let Ok(elements) = std::str::from_utf8(elements) {
+        object.array(name, |array| {
+            array.json(elements);
+        });
+    }
+}

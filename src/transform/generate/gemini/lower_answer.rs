@@ -1,0 +1,161 @@
+//! A whole answer, written.
+
+use super::{
+    super::{
+        Dialect,
+        canon::{Answer, Block, Choice, Part, Stop},
+        spoke::Telling,
+    },
+    answer_parts::{self, signature},
+    ground_writer::Gathered,
+    ids, logprobs, nested, stop, time, usage,
+};
+use crate::{
+    protocol::json::{ArrayWriter, ObjectWriter, array, object},
+    transform::Loss,
+};
+
+/// Writes the whole body.
+pub(super) fn lower(answer: &Answer<'_>, telling: &Telling, losses: &mut Vec<Loss>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1024);
+    let mut calls = 0;
+    object(&mut out, |o| {
+        if !blocked(answer) {
+            o.array("candidates", |a| {
+                for choice in &answer.choices {
+                    a.object(|o| candidate(answer, choice, &mut calls, o, losses));
+                }
+            });
+        }
+        if let Some(tokens) = &answer.usage {
+            usage::lower(tokens, tier(answer.service_tier.as_deref()), o);
+        }
+        o.text("modelVersion", or(&answer.model, &telling.model));
+        if let Some(created) = answer.created {
+            o.text("createTime", &time::words(created));
+        }
+        o.text("responseId", or(&answer.id, &telling.request_id));
+        nested::outer(&answer.rest, o, String::new, losses);
+    });
+    out
+}
+
+/// What the upstream says, or what we say in its place.
+pub(super) fn or<'t>(said: &'t str, made: &'t str) -> &'t str {
+    if said.is_empty() { made } else { said }
+}
+
+/// The tier that served, in Google's word.
+pub(super) fn tier(tier: Option<&str>) -> Option<&str> {
+    tier.map(|tier| if tier == "default" { "standard" } else { tier })
+}
+
+/// Whether it was the prompt that Google blocked: then there are no candidates, and the feedback is in what rides along.
+fn blocked(answer: &Answer<'_>) -> bool {
+    let nothing = answer.choices.iter().all(|choice| choice.blocks.is_empty() && matches!(choice.stop, Stop::Filtered(_)));
+    nothing && answer.rest.of == Some(Dialect::Gemini) && answer.rest.members.iter().any(|(name, _)| name == "promptFeedback")
+}
+
+fn candidate(answer: &Answer<'_>, choice: &Choice<'_>, calls: &mut usize, out: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) {
+    let mut gathered = Gathered::default();
+    let mut parts = Vec::new();
+    array(&mut parts, |a| {
+        let mut number = 0;
+        for block in &choice.blocks {
+            let before = a.is_empty();
+            part(Told { answer, choice, number }, block, (calls, &mut gathered), a, losses);
+            number += usize::from(!before || !a.is_empty());
+        }
+    });
+    // A filter leaves nothing, not even an empty turn.
+    if parts != b"[]" || !matches!(choice.stop, Stop::Filtered(_)) {
+        out.object("content", |o| {
+            if parts != b"[]" {
+                o.json("parts", &String::from_utf8_lossy(&parts));
+            }
+            o.text("role", "model");
+            nested::within(&choice.rest, "content", o);
+        });
+    }
+    out.text("finishReason", &stop::lower(&choice.stop, losses)).unsigned("index", choice.index as u64);
+    gathered.write(out);
+    logprobs::lower(&choice.logprobs, out);
+    nested::outer(&choice.rest, out, || place(answer.from, choice.index), losses);
+}
+
+/// Where a block stands, for losses and for citations.
+#[derive(Clone, Copy)]
+struct Told<'t> {
+    answer: &'t Answer<'t>,
+    choice: &'t Choice<'t>,
+    /// The number of its part.
+    number: usize,
+}
+
+/// How the sender calls the place of a choice.
+fn place(from: Dialect, choice: usize) -> String {
+    match from {
+        Dialect::Chat => format!("choices[{choice}]"),
+        Dialect::Responses | Dialect::Claude => String::new(),
+        Dialect::Gemini => format!("candidates[{choice}]"),
+    }
+}
+
+fn block_place(told: Told<'_>, block: &Block<'_>) -> String {
+    let (choice, at) = (told.choice.index, block.at);
+    match told.answer.from {
+        Dialect::Chat => format!("choices[{choice}].message"),
+        Dialect::Responses => format!("output[{at}]"),
+        Dialect::Claude => format!("content[{at}]"),
+        Dialect::Gemini => format!("candidates[{choice}].content.parts[{at}]"),
+    }
+}
+
+fn part(
+    told: Told<'_>,
+    block: &Block<'_>,
+    (calls, gathered): (&mut usize, &mut Gathered),
+    out: &mut ArrayWriter<'_>,
+    losses: &mut Vec<Loss>,
+) {
+    let path = || block_place(told, block);
+    match &block.part {
+        Part::Text { text, citations } => {
+            citations.iter().for_each(|citation| gathered.cite(citation, told.number, text));
+            words(text, block, path, out, losses);
+        }
+        Part::Refusal(text) => {
+            losses.push(Loss::changed(path(), "a refusal is told as the model's words"));
+            words(text, block, path, out, losses);
+        }
+        Part::Reasoning(reasoning) => answer_parts::thought(reasoning, |o| nested::outer(&block.rest, o, path, losses), out),
+        Part::Call(call) => {
+            let id = (call.id != ids::of_answer(&told.answer.id, *calls)).then_some(&*call.id);
+            *calls += 1;
+            out.object(|o| {
+                answer_parts::call(call, id, &block.rest, o, losses);
+                signature(block.seal.as_ref(), o);
+                nested::outer(&block.rest, o, path, losses);
+            });
+        }
+        Part::Media(media) => {
+            if !answer_parts::media(media, &block.rest, out, losses) {
+                losses.push(Loss::dropped_because(path(), "the file lies with another provider"));
+            }
+        }
+        Part::Result(_) | Part::ServerCall(_) | Part::ServerResult(_) | Part::Opaque { .. } => {
+            if !answer_parts::server(&block.part, gathered, out) {
+                losses.push(Loss::dropped(path()));
+            }
+            block.rest.lose(path, losses);
+        }
+    }
+}
+
+fn words(text: &str, block: &Block<'_>, path: impl FnOnce() -> String, out: &mut ArrayWriter<'_>, losses: &mut Vec<Loss>) {
+    out.object(|o| {
+        o.text("text", text);
+        signature(block.seal.as_ref(), o);
+        nested::outer(&block.rest, o, path, losses);
+    });
+}

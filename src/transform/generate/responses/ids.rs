@@ -1,0 +1,59 @@
+//! Ids and names in the form that this dialect takes: known prefixes, at most 64 characters.
+
+use std::borrow::Cow;
+
+const LONGEST: usize = 64;
+/// What is kept of a foreign id: prefix and number must fit beside it.
+const KEPT: usize = 40;
+
+/// The id of an answer; foreign ones get the prefix.
+pub(super) fn answer(id: &str, request_id: &str) -> String {
+    if id.starts_with("resp_") {
+        return id.to_owned();
+    }
+    format!("resp_{}", plain(if id.is_empty() { request_id } else { id }))
+}
+
+/// What the ids of an answer's items are made from.
+pub(super) fn base(answer_id: &str) -> String {
+    plain(answer_id.strip_prefix("resp_").unwrap_or(answer_id))
+}
+
+/// The id of an answer's item.
+pub(super) fn item(prefix: &str, base: &str, number: usize) -> String {
+    format!("{prefix}_{base}_{number}")
+}
+
+fn plain(id: &str) -> String {
+    id.chars().filter(char::is_ascii_alphanumeric).take(KEPT).collect()
+}
+
+/// A call's id within the limit; the same text always gives the same id.
+pub(super) fn call(id: &str) -> Cow<'_, str> {
+    shortened(id, LONGEST)
+}
+
+/// A text within a limit of characters: its beginning and a digest of all of it where it is longer.
+pub(super) fn shortened(text: &str, longest: usize) -> Cow<'_, str> {
+    if text.chars().count() <= longest {
+        return Cow::Borrowed(text);
+    }
+    let digest = format!("_{:016x}", fnv(text.as_bytes()));
+    let mut short: String = text.chars().take(longest - digest.len()).collect();
+    short.push_str(&digest);
+    Cow::Owned(short)
+}
+
+/// A name of letters, digits, `_` and `-`; what is none becomes `_`.
+pub(super) fn name(name: &str) -> Cow<'_, str> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if name.chars().all(fits) {
+        return shortened(name, LONGEST);
+    }
+    let changed: String = name.chars().map(|c| if fits(c) { c } else { '_' }).collect();
+    Cow::Owned(shortened(&changed, LONGEST).into_owned())
+}
+
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
