@@ -1,8 +1,8 @@
 """What the SDK tests are run against: where it listens, with which key, and how its models are called.
 
 Behind the gateway stand its offline `demo` channel and the strict mock of each provider. Three more targets are the same mocks by other
-roads: `vendor` speaks Chat Completions alone, as most of the world does, and `messages` and `contents` have Chat turned into their own
-dialect, where `anthropic` and `gemini` take it at the provider's compatible endpoint. With `--direct` the mocks themselves are the targets,
+roads: `vendor` speaks Chat Completions alone, as most of the world does; `items`, `messages` and `contents` have Chat turned into their own
+dialect, where `openai`, `anthropic` and `gemini` take it as it is. With `--direct` the mocks themselves are the targets,
 each for its own SDK, which proves the mocks and the tests before the gateway is asked.
 """
 
@@ -25,14 +25,14 @@ NATIVE = {"chat": "openai", "openai": "openai", "anthropic": "anthropic", "gemin
 
 CHANNELS = {
     **{"demo": "demo", "openai": "openai", "anthropic": "anthropic", "gemini": "aistudio"},
-    **{"vendor": "vendor", "messages": "messages", "contents": "contents"},
+    **{"vendor": "vendor", "items": "items", "messages": "messages", "contents": "contents"},
 }
 """The gateway's provider of each target."""
 
-MOCKS = {"vendor": "openai", "messages": "anthropic", "contents": "gemini"}
+MOCKS = {"vendor": "openai", "items": "openai", "messages": "anthropic", "contents": "gemini"}
 """Whose mock stands behind a target that is not called as its mock."""
 
-CHAT_ONLY = frozenset({"messages", "contents"})
+CHAT_ONLY = frozenset({"items", "messages", "contents"})
 """Targets that differ from others for Chat alone."""
 
 _MODELS: dict[str, dict[str, str]] = {
@@ -42,12 +42,13 @@ _MODELS: dict[str, dict[str, str]] = {
     "gemini": {"chat": "gemini-3-pro", "long": "gemini-2.5-flash", "tools": "gemini-3-pro", "embed": "gemini-embedding-001"},
     "vendor": {"chat": "gpt-5.5", "long": "gpt-4o", "tools": "gpt-oss-120b"},
 }
+_MODELS |= {"items": {role: model for role, model in _MODELS["openai"].items() if role != "embed"}}
 _MODELS |= {"messages": _MODELS["anthropic"], "contents": {role: model for role, model in _MODELS["gemini"].items() if role != "embed"}}
 # What a target does not promise: the demo channel echoes, it does not think, look or fill schemas; some routes are OpenAI's alone.
 _OPENAI_ONLY = frozenset({"state", "media"})
 _LACKS = {
     "demo": frozenset({"parallel", "schema", "images", "system", "thinks", "stops", "faults", "strict"}) | _OPENAI_ONLY,
-    **{name: _OPENAI_ONLY for name in ("anthropic", "gemini", "vendor", "messages", "contents")},
+    **{name: _OPENAI_ONLY for name in ("anthropic", "gemini", "vendor", "items", "messages", "contents")},
 }
 
 

@@ -251,7 +251,7 @@ def thinks_aloud(provider: str, target: str) -> bool:
     """Whether thoughts reach the program: OpenAI's own Chat has no place for them, at either end."""
     if provider == "openai-chat":
         return False
-    return provider != "compatible" or target in ("vendor", "messages", "contents")
+    return provider != "compatible" or target in ("vendor", "items", "messages", "contents")
 
 
 @pytest.mark.needs("thinks")

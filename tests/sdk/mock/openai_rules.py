@@ -102,6 +102,8 @@ def judge_chat(body: Json) -> None:
     for index, message in enumerate(body["messages"]):
         for number, part in enumerate(message["content"] if isinstance(message.get("content"), list) else []):
             _media(part, f"messages[{index}].content[{number}]")
+        for number, detail in enumerate(message.get("reasoning_details") or []):
+            _detail(detail, f"messages[{index}].reasoning_details[{number}]")
     _chat_pairs(body["messages"])
 
 
@@ -229,6 +231,12 @@ def _decode(data: str, path: str) -> None:
             raise ValueError
     except (binascii.Error, ValueError):
         raise invalid(f"Invalid '{path}'. Expected a base64-encoded value, but got a value with an invalid format.", path, "invalid_base64") from None
+
+
+def _detail(detail: Json, path: str) -> None:
+    """Thinking that comes back is the mock's own, unaltered."""
+    if not brain.signed("vendor", detail.get("text") or "", detail.get("signature") or ""):
+        raise invalid(f"Invalid '{path}.signature': the reasoning could not be verified.", f"{path}.signature", "invalid_reasoning")
 
 
 def _chat_pairs(messages: list[Json]) -> None:
