@@ -38,7 +38,7 @@ def configuration(port: int, data: Path, mocks: mock.Mocks) -> str:
     """A gproxy.toml with the demo channel and the three mocks, each by every road that `targets` names."""
     upstreams = [
         *(("openai", "openai", mocks.openai, "", ""), ("anthropic", "anthropic", mocks.anthropic, "", ""), ("aistudio", "aistudio", mocks.gemini, "", "")),
-        *(("vendor", "custom", mocks.openai, 'dialects = ["chat"]\n', ""), ("items", "openai", mocks.openai, "", turned("OpenAiResponse"))),
+        *(("vendor", "custom", mocks.openai, 'dialects = ["chat"]\n', ""), ("items", "openai", mocks.openai, "", turned("OpenAi"))),
         *(("messages", "anthropic", mocks.anthropic, "", turned("Claude")), ("contents", "aistudio", mocks.gemini, "", turned("Gemini"))),
     ]
     channels = "".join(

@@ -310,7 +310,7 @@ def responses(*items: Json, **more: Any) -> Json:
 
 SENT: Json = {"type": "function_call", "call_id": "c1", "name": "look", "arguments": "{}"}
 CAME: Json = {"type": "function_call_output", "call_id": "c1", "output": "found"}
-SEALED: Json = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": brain.sign("openai", "rs_1")}
+SEALED: Json = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": openai_rules.seal("rs_1")}
 
 RESPONSES_BAD: dict[str, tuple[Json, str]] = {
     "call unanswered": (responses(USER, SENT, USER), "No tool output found for function call c1"),
@@ -321,6 +321,7 @@ RESPONSES_BAD: dict[str, tuple[Json, str]] = {
     "one call twice": (responses(USER, SENT, SENT, CAME), "Duplicate call_id"),
     "item id of a foreign form": (responses(USER, {**SENT, "id": "toolu_1"}, CAME), "begins with 'fc'"),
     "foreign encrypted content": (responses(USER, {**SEALED, "encrypted_content": "gAAAA"}, SENT, CAME), "could not be verified"),
+    "words in a reasoning item": (responses(USER, {**SEALED, "content": [{"type": "reasoning_text", "text": "hm"}]}, SENT, CAME), "array too long"),
     "encrypted content of another item": (responses(USER, {**SEALED, "id": "rs_2"}, SENT, CAME), "could not be verified"),
     "reasoning that led to nothing": (responses(USER, SEALED), "without its required following item"),
     "unknown previous response": (responses(USER, previous_response_id="resp_x"), "not found"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import brain
-from .openai_rules import invalid, judge_responses, refusal
+from .openai_rules import invalid, judge_responses, refusal, seal
 from .server import Reply, sse
 
 Json = dict[str, Any]
@@ -154,7 +154,7 @@ def _output(body: Json, answer: brain.Answer, number: str) -> Iterator[Json]:
         if (body["reasoning"] or {}).get("summary"):
             item["summary"] = [{"type": "summary_text", "text": answer.thought}]
         if "reasoning.encrypted_content" in (body.get("include") or []):
-            item["encrypted_content"] = brain.sign("openai", item["id"])
+            item["encrypted_content"] = seal(item["id"])
         yield item
     if answer.text or not answer.calls:
         part = {"type": "output_text", "annotations": [], "logprobs": [], "text": answer.text}

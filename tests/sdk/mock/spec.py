@@ -28,6 +28,7 @@ _NOT_REQUIRED: dict[str, frozenset[str]] = {
     "InputImageContent": frozenset({"detail"}),
     "InputImageContentParamAutoParam": frozenset({"detail"}),
     "OutputTextContent": frozenset({"annotations", "logprobs"}),
+    "ReasoningItem": frozenset({"id"}),
     "OutputMessage": frozenset({"id", "status", "type"}),
 }
 
