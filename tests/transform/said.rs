@@ -7,25 +7,25 @@ use serde_json::{Value, json};
 
 /// What a request or an answer says, whatever its dialect.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Said {
+pub(crate) struct Said {
     /// All words that the model reads or writes, in order, joined.
-    pub text: String,
-    pub reasoning: String,
+    pub(crate) text: String,
+    pub(crate) reasoning: String,
     /// Calls: name and input.
-    pub calls: Vec<(String, Value)>,
+    pub(crate) calls: Vec<(String, Value)>,
     /// Results of calls, as words.
-    pub results: Vec<String>,
+    pub(crate) results: Vec<String>,
     /// Pictures, sounds, documents.
-    pub media: usize,
+    pub(crate) media: usize,
     /// Names of the caller's own tools.
-    pub tools: Vec<String>,
+    pub(crate) tools: Vec<String>,
     /// `end`, `calls`, `length`, `filter`, or empty where nothing is said.
-    pub stop: String,
+    pub(crate) stop: String,
     /// Prompt, completion, read from cache, reasoning.
-    pub usage: Option<[u64; 4]>,
+    pub(crate) usage: Option<[u64; 4]>,
 }
 
-pub fn request(dialect: Dialect, body: &Value) -> Said {
+pub(crate) fn request(dialect: Dialect, body: &Value) -> Said {
     let mut said = Said::default();
     match dialect {
         Dialect::Chat => {
@@ -71,7 +71,7 @@ pub fn request(dialect: Dialect, body: &Value) -> Said {
     said
 }
 
-pub fn answer(dialect: Dialect, body: &Value) -> Said {
+pub(crate) fn answer(dialect: Dialect, body: &Value) -> Said {
     let mut said = Said::default();
     match dialect {
         Dialect::Chat => {
@@ -299,7 +299,7 @@ fn gemini_parts(parts: &Value, said: &mut Said) {
 }
 
 /// The whole answer that a stream makes, put together from its pieces. `None` where it ends with an error.
-pub fn whole(dialect: Dialect, stream: &str) -> Option<Value> {
+pub(crate) fn whole(dialect: Dialect, stream: &str) -> Option<Value> {
     let events = events(stream);
     match dialect {
         Dialect::Chat => chat_whole(&events),
@@ -310,7 +310,7 @@ pub fn whole(dialect: Dialect, stream: &str) -> Option<Value> {
 }
 
 /// The same for a stream that may have been cut: `None` where it did not earn its end.
-pub fn whole_or_none(dialect: Dialect, stream: &str) -> Option<Value> {
+pub(crate) fn whole_or_none(dialect: Dialect, stream: &str) -> Option<Value> {
     let events = events(stream);
     let earned = match dialect {
         Dialect::Chat => events.iter().any(|event| list(&event["choices"]).iter().any(|choice| choice["finish_reason"].is_string())),
@@ -324,7 +324,7 @@ pub fn whole_or_none(dialect: Dialect, stream: &str) -> Option<Value> {
 }
 
 /// The data of each event; `[DONE]` as a string.
-pub fn events(stream: &str) -> Vec<Value> {
+pub(crate) fn events(stream: &str) -> Vec<Value> {
     stream
         .replace("\r\n", "\n")
         .split("\n\n")

@@ -12,72 +12,72 @@ use super::Dialect;
 use crate::transform::Seal;
 
 /// Text out of a body.
-pub(super) type Text<'a> = Cow<'a, str>;
+pub(in crate::transform) type Text<'a> = Cow<'a, str>;
 /// JSON out of a body, unread.
-pub(super) type Raw<'a> = Cow<'a, RawValue>;
+pub(in crate::transform) type Raw<'a> = Cow<'a, RawValue>;
 
 /// Members that the canonical form has no word for, and the dialect they came in.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Rest<'a> {
+pub(in crate::transform) struct Rest<'a> {
     /// Whose members they are; `None` where there are none.
-    pub(super) of: Option<Dialect>,
+    pub(in crate::transform) of: Option<Dialect>,
     /// The members, in their order.
-    pub(super) members: Vec<(Text<'a>, Raw<'a>)>,
+    pub(in crate::transform) members: Vec<(Text<'a>, Raw<'a>)>,
     /// How its own dialect wrote it, where there are several ways that mean the same (ids of items, their borders). Only that
     /// dialect looks at them; they are never told as lost.
-    pub(super) hints: Vec<(&'static str, Raw<'a>)>,
+    pub(in crate::transform) hints: Vec<(&'static str, Raw<'a>)>,
 }
 
 /// A request for content.
 #[derive(Clone, Debug)]
-pub(super) struct Request<'a> {
+pub(in crate::transform) struct Request<'a> {
     /// The dialect it came in: losses are named in its words.
-    pub(super) from: Dialect,
+    pub(in crate::transform) from: Dialect,
     /// The upstream's id of the model.
-    pub(super) model: Text<'a>,
+    pub(in crate::transform) model: Text<'a>,
     /// Whether a stream is wanted.
-    pub(super) streams: bool,
+    pub(in crate::transform) streams: bool,
     /// Instructions that stand outside of the turns (Claude `system`, Responses `instructions`, Gemini `systemInstruction`).
-    pub(super) instructions: Vec<Block<'a>>,
+    pub(in crate::transform) instructions: Vec<Block<'a>>,
     /// The conversation.
-    pub(super) turns: Vec<Turn<'a>>,
+    pub(in crate::transform) turns: Vec<Turn<'a>>,
     /// What the model may call.
-    pub(super) tools: Vec<Tool<'a>>,
+    pub(in crate::transform) tools: Vec<Tool<'a>>,
     /// Which of it it must, may, or may not call.
-    pub(super) tool_choice: Option<ToolChoice<'a>>,
+    pub(in crate::transform) tool_choice: Option<ToolChoice<'a>>,
     /// Whether several calls may stand in one turn.
-    pub(super) parallel_calls: Option<bool>,
+    pub(in crate::transform) parallel_calls: Option<bool>,
     /// The shape of the answer's text.
-    pub(super) format: Option<Format<'a>>,
+    pub(in crate::transform) format: Option<Format<'a>>,
     /// How long and how openly to think.
-    pub(super) thinking: Thinking<'a>,
+    pub(in crate::transform) thinking: Thinking<'a>,
     /// How to choose the next token, and how many answers to make.
-    pub(super) sampling: Sampling<'a>,
+    pub(in crate::transform) sampling: Sampling<'a>,
     /// The most tokens of the answer, its reasoning included where the dialect counts it so.
-    pub(super) max_tokens: Option<u64>,
+    pub(in crate::transform) max_tokens: Option<u64>,
     /// The provider's prompt cache.
-    pub(super) cache: CacheWish<'a>,
+    pub(in crate::transform) cache: CacheWish<'a>,
     /// What the provider keeps.
-    pub(super) state: State<'a>,
+    pub(in crate::transform) state: State<'a>,
     /// The caller's own name for its end user.
-    pub(super) user: Option<Text<'a>>,
+    pub(in crate::transform) user: Option<Text<'a>>,
     /// The caller's own labels, an object.
-    pub(super) metadata: Option<Raw<'a>>,
+    pub(in crate::transform) metadata: Option<Raw<'a>>,
     /// `auto`, `default`, `flex`, `priority`, `standard_only`, ... in the sender's words.
-    pub(super) service_tier: Option<Text<'a>>,
+    pub(in crate::transform) service_tier: Option<Text<'a>>,
     /// `low`, `medium`, `high`: how much to say.
-    pub(super) verbosity: Option<Text<'a>>,
+    pub(in crate::transform) verbosity: Option<Text<'a>>,
     /// Kinds of output beyond text: `image`, `audio`.
-    pub(super) modalities: Vec<Text<'a>>,
+    pub(in crate::transform) modalities: Vec<Text<'a>>,
     /// A Chat stream's wish for a last chunk with usage.
-    pub(super) include_usage: Option<bool>,
+    pub(in crate::transform) include_usage: Option<bool>,
     /// What the canonical form has no word for.
-    pub(super) rest: Rest<'a>,
+    pub(in crate::transform) rest: Rest<'a>,
 }
 
 /// Who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(in crate::transform) enum Role {
     /// The operator, in OpenAI's older word.
     System,
     /// The operator, in OpenAI's newer word.
@@ -90,33 +90,33 @@ pub(super) enum Role {
 
 /// One turn of the conversation. Results of tools stand in user turns.
 #[derive(Clone, Debug)]
-pub(super) struct Turn<'a> {
-    pub(super) role: Role,
-    pub(super) blocks: Vec<Block<'a>>,
+pub(in crate::transform) struct Turn<'a> {
+    pub(in crate::transform) role: Role,
+    pub(in crate::transform) blocks: Vec<Block<'a>>,
     /// Place among the sender's `messages`, `input` or `contents`.
-    pub(super) at: usize,
+    pub(in crate::transform) at: usize,
     /// The turn's own id (Responses `message` items), and the participant's name (Chat `name`).
-    pub(super) id: Option<Text<'a>>,
-    pub(super) name: Option<Text<'a>>,
-    pub(super) rest: Rest<'a>,
+    pub(in crate::transform) id: Option<Text<'a>>,
+    pub(in crate::transform) name: Option<Text<'a>>,
+    pub(in crate::transform) rest: Rest<'a>,
 }
 
 /// One piece of a turn or of an answer.
 #[derive(Clone, Debug)]
-pub(super) struct Block<'a> {
-    pub(super) part: Part<'a>,
+pub(in crate::transform) struct Block<'a> {
+    pub(in crate::transform) part: Part<'a>,
     /// A point up to which the prompt shall be cached.
-    pub(super) cache: Option<CacheMark>,
+    pub(in crate::transform) cache: Option<CacheMark>,
     /// A thought signature that rides on this very part (Gemini).
-    pub(super) seal: Option<Seal<'a>>,
+    pub(in crate::transform) seal: Option<Seal<'a>>,
     /// Place among the sender's content parts of its turn.
-    pub(super) at: usize,
-    pub(super) rest: Rest<'a>,
+    pub(in crate::transform) at: usize,
+    pub(in crate::transform) rest: Rest<'a>,
 }
 
 /// What a block is.
 #[derive(Clone, Debug)]
-pub(super) enum Part<'a> {
+pub(in crate::transform) enum Part<'a> {
     /// Words.
     Text { text: Text<'a>, citations: Vec<Citation<'a>> },
     /// Words that say no.
@@ -139,35 +139,35 @@ pub(super) enum Part<'a> {
 
 /// Thinking, as far as it is shown, and what its maker needs to have back.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Reasoning<'a> {
+pub(in crate::transform) struct Reasoning<'a> {
     /// The item's own id (Responses `rs_...`).
-    pub(super) id: Option<Text<'a>>,
+    pub(in crate::transform) id: Option<Text<'a>>,
     /// The thinking itself, piece by piece (Claude `thinking`, Responses `content`, Gemini thoughts, Chat `reasoning_content`).
-    pub(super) text: Vec<Text<'a>>,
+    pub(in crate::transform) text: Vec<Text<'a>>,
     /// A summary of it, piece by piece (Responses `summary`).
-    pub(super) summary: Vec<Text<'a>>,
+    pub(in crate::transform) summary: Vec<Text<'a>>,
     /// A signature of the shown text (Claude), encrypted reasoning (Responses), or thinking withheld (Claude `redacted_thinking`).
-    pub(super) seal: Option<Seal<'a>>,
+    pub(in crate::transform) seal: Option<Seal<'a>>,
     /// Whether nothing of it is shown at all, and the seal is the thinking (Claude `redacted_thinking`).
-    pub(super) redacted: bool,
+    pub(in crate::transform) redacted: bool,
 }
 
 /// A call of one of the caller's tools.
 #[derive(Clone, Debug)]
-pub(super) struct Call<'a> {
+pub(in crate::transform) struct Call<'a> {
     /// The id that its result names. Never empty: a lift makes one where its dialect has none.
-    pub(super) id: Text<'a>,
+    pub(in crate::transform) id: Text<'a>,
     /// The item's own id (Responses `fc_...`).
-    pub(super) item_id: Option<Text<'a>>,
-    pub(super) name: Text<'a>,
+    pub(in crate::transform) item_id: Option<Text<'a>>,
+    pub(in crate::transform) name: Text<'a>,
     /// The space of names it stands in (Responses tool namespaces).
-    pub(super) namespace: Option<Text<'a>>,
-    pub(super) input: Input<'a>,
+    pub(in crate::transform) namespace: Option<Text<'a>>,
+    pub(in crate::transform) input: Input<'a>,
 }
 
 /// What a call is given.
 #[derive(Clone, Debug)]
-pub(super) enum Input<'a> {
+pub(in crate::transform) enum Input<'a> {
     /// JSON text as the model wrote it; it may be empty, or broken.
     Json(Text<'a>),
     /// Free text (custom tools).
@@ -176,26 +176,26 @@ pub(super) enum Input<'a> {
 
 /// What a call gave.
 #[derive(Clone, Debug)]
-pub(super) struct CallResult<'a> {
+pub(in crate::transform) struct CallResult<'a> {
     /// The call's id.
-    pub(super) id: Text<'a>,
+    pub(in crate::transform) id: Text<'a>,
     /// The tool's name, where the dialect says it or an earlier call of that id does.
-    pub(super) name: Option<Text<'a>>,
+    pub(in crate::transform) name: Option<Text<'a>>,
     /// The result item's own id (Responses).
-    pub(super) item_id: Option<Text<'a>>,
+    pub(in crate::transform) item_id: Option<Text<'a>>,
     /// Text and media.
-    pub(super) content: Vec<Block<'a>>,
+    pub(in crate::transform) content: Vec<Block<'a>>,
     /// The result as an object, where the dialect gives it so (Gemini `response`).
-    pub(super) object: Option<Raw<'a>>,
+    pub(in crate::transform) object: Option<Raw<'a>>,
     /// Whether the tool failed; `None` where the dialect does not say.
-    pub(super) failed: Option<bool>,
+    pub(in crate::transform) failed: Option<bool>,
     /// Whether it answers a custom tool.
-    pub(super) free: bool,
+    pub(in crate::transform) free: bool,
 }
 
 /// What a piece of media is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum MediaKind {
+pub(in crate::transform) enum MediaKind {
     Image,
     Audio,
     Video,
@@ -205,20 +205,20 @@ pub(super) enum MediaKind {
 
 /// A picture, a sound, a film, a document.
 #[derive(Clone, Debug)]
-pub(super) struct Media<'a> {
-    pub(super) kind: MediaKind,
-    pub(super) source: Source<'a>,
+pub(in crate::transform) struct Media<'a> {
+    pub(in crate::transform) kind: MediaKind,
+    pub(in crate::transform) source: Source<'a>,
     /// `image/png`, `audio/wav`, `application/pdf`, ...; where it is known.
-    pub(super) mime: Option<Text<'a>>,
+    pub(in crate::transform) mime: Option<Text<'a>>,
     /// File name or title.
-    pub(super) name: Option<Text<'a>>,
+    pub(in crate::transform) name: Option<Text<'a>>,
     /// OpenAI's `detail`.
-    pub(super) detail: Option<Text<'a>>,
+    pub(in crate::transform) detail: Option<Text<'a>>,
 }
 
 /// Where a piece of media lies.
 #[derive(Clone, Debug)]
-pub(super) enum Source<'a> {
+pub(in crate::transform) enum Source<'a> {
     /// At an address; never a `data:` address, which is [`Source::Base64`].
     Url(Text<'a>),
     /// Here, in base64 of the standard alphabet.
@@ -231,7 +231,7 @@ pub(super) enum Source<'a> {
 
 /// A tool of the provider's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum ServerTool {
+pub(in crate::transform) enum ServerTool {
     WebSearch,
     WebFetch,
     CodeExecution,
@@ -245,68 +245,68 @@ pub(super) enum ServerTool {
 
 /// A tool of the provider's own, at work.
 #[derive(Clone, Debug)]
-pub(super) struct ServerCall<'a> {
-    pub(super) id: Text<'a>,
-    pub(super) tool: ServerTool,
+pub(in crate::transform) struct ServerCall<'a> {
+    pub(in crate::transform) id: Text<'a>,
+    pub(in crate::transform) tool: ServerTool,
     /// What was searched for, fetched, or run: one text for each, where the dialect says it.
-    pub(super) queries: Vec<Text<'a>>,
+    pub(in crate::transform) queries: Vec<Text<'a>>,
     /// The whole item as its dialect writes it; the same dialect writes it back.
-    pub(super) json: Raw<'a>,
+    pub(in crate::transform) json: Raw<'a>,
 }
 
 /// What a tool of the provider's own found.
 #[derive(Clone, Debug)]
-pub(super) struct ServerResult<'a> {
+pub(in crate::transform) struct ServerResult<'a> {
     /// The call's id.
-    pub(super) id: Text<'a>,
-    pub(super) tool: ServerTool,
+    pub(in crate::transform) id: Text<'a>,
+    pub(in crate::transform) tool: ServerTool,
     /// Pages found.
-    pub(super) pages: Vec<Page<'a>>,
+    pub(in crate::transform) pages: Vec<Page<'a>>,
     /// What code printed.
-    pub(super) output: Option<Text<'a>>,
+    pub(in crate::transform) output: Option<Text<'a>>,
     /// Media made: pictures, files.
-    pub(super) media: Vec<Media<'a>>,
-    pub(super) failed: bool,
+    pub(in crate::transform) media: Vec<Media<'a>>,
+    pub(in crate::transform) failed: bool,
     /// The whole item as its dialect writes it; the same dialect writes it back.
-    pub(super) json: Raw<'a>,
+    pub(in crate::transform) json: Raw<'a>,
 }
 
 /// A page of the web.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Page<'a> {
-    pub(super) url: Text<'a>,
-    pub(super) title: Option<Text<'a>>,
+pub(in crate::transform) struct Page<'a> {
+    pub(in crate::transform) url: Text<'a>,
+    pub(in crate::transform) title: Option<Text<'a>>,
 }
 
 /// Where a piece of text is taken from.
 #[derive(Clone, Debug)]
-pub(super) struct Citation<'a> {
+pub(in crate::transform) struct Citation<'a> {
     /// The page, for sources on the web.
-    pub(super) url: Option<Text<'a>>,
+    pub(in crate::transform) url: Option<Text<'a>>,
     /// The page's or document's title.
-    pub(super) title: Option<Text<'a>>,
+    pub(in crate::transform) title: Option<Text<'a>>,
     /// The words that are quoted.
-    pub(super) quote: Option<Text<'a>>,
+    pub(in crate::transform) quote: Option<Text<'a>>,
     /// The cited part of the block's text, in characters (Unicode scalar values): begin and end.
-    pub(super) span: Option<(u64, u64)>,
+    pub(in crate::transform) span: Option<(u64, u64)>,
     /// The whole annotation as its dialect writes it.
-    pub(super) of: Dialect,
-    pub(super) json: Raw<'a>,
+    pub(in crate::transform) of: Dialect,
+    pub(in crate::transform) json: Raw<'a>,
 }
 
 /// Something that the model may call.
 #[derive(Clone, Debug)]
-pub(super) struct Tool<'a> {
-    pub(super) kind: ToolKind<'a>,
-    pub(super) cache: Option<CacheMark>,
+pub(in crate::transform) struct Tool<'a> {
+    pub(in crate::transform) kind: ToolKind<'a>,
+    pub(in crate::transform) cache: Option<CacheMark>,
     /// Place among the sender's tools.
-    pub(super) at: usize,
-    pub(super) rest: Rest<'a>,
+    pub(in crate::transform) at: usize,
+    pub(in crate::transform) rest: Rest<'a>,
 }
 
 /// What a tool is.
 #[derive(Clone, Debug)]
-pub(super) enum ToolKind<'a> {
+pub(in crate::transform) enum ToolKind<'a> {
     /// One of the caller's, called with JSON.
     Function {
         name: Text<'a>,
@@ -323,7 +323,7 @@ pub(super) enum ToolKind<'a> {
 
 /// A schema, and in which language it is written.
 #[derive(Clone, Debug)]
-pub(super) enum Schema<'a> {
+pub(in crate::transform) enum Schema<'a> {
     /// JSON Schema.
     Json(Raw<'a>),
     /// Google's own language (`type: "OBJECT"`, `nullable`, ...).
@@ -332,7 +332,7 @@ pub(super) enum Schema<'a> {
 
 /// Which tools must, may or may not be called.
 #[derive(Clone, Debug)]
-pub(super) enum ToolChoice<'a> {
+pub(in crate::transform) enum ToolChoice<'a> {
     Auto,
     None,
     /// Any, but at least one.
@@ -353,7 +353,7 @@ pub(super) enum ToolChoice<'a> {
 
 /// The shape of the answer's text.
 #[derive(Clone, Debug)]
-pub(super) enum Format<'a> {
+pub(in crate::transform) enum Format<'a> {
     /// Words, said outright.
     Text,
     /// Any JSON object.
@@ -364,7 +364,7 @@ pub(super) enum Format<'a> {
 
 /// How much to think.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Effort {
+pub(in crate::transform) enum Effort {
     None,
     Minimal,
     Low,
@@ -376,43 +376,43 @@ pub(super) enum Effort {
 
 /// How long and how openly to think.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Thinking<'a> {
+pub(in crate::transform) struct Thinking<'a> {
     /// `Some(false)`: said outright not to.
-    pub(super) on: Option<bool>,
-    pub(super) effort: Option<Effort>,
+    pub(in crate::transform) on: Option<bool>,
+    pub(in crate::transform) effort: Option<Effort>,
     /// The most tokens of thinking.
-    pub(super) budget: Option<u64>,
+    pub(in crate::transform) budget: Option<u64>,
     /// The model chooses how much (Claude `adaptive`, Gemini budget -1).
-    pub(super) adaptive: bool,
+    pub(in crate::transform) adaptive: bool,
     /// Whether thinking is shown: Gemini `includeThoughts`, Claude `display`, Responses `summary` asked for.
-    pub(super) shown: Option<bool>,
+    pub(in crate::transform) shown: Option<bool>,
     /// Responses' kind of summary: `auto`, `concise`, `detailed`.
-    pub(super) summary: Option<Text<'a>>,
+    pub(in crate::transform) summary: Option<Text<'a>>,
     /// Whether encrypted reasoning is asked for (Responses `include: ["reasoning.encrypted_content"]`).
-    pub(super) sealed: bool,
+    pub(in crate::transform) sealed: bool,
 }
 
 /// How to choose the next token.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sampling<'a> {
-    pub(super) temperature: Option<f64>,
-    pub(super) top_p: Option<f64>,
-    pub(super) top_k: Option<f64>,
-    pub(super) frequency_penalty: Option<f64>,
-    pub(super) presence_penalty: Option<f64>,
-    pub(super) seed: Option<i64>,
-    pub(super) stop: Vec<Text<'a>>,
+pub(in crate::transform) struct Sampling<'a> {
+    pub(in crate::transform) temperature: Option<f64>,
+    pub(in crate::transform) top_p: Option<f64>,
+    pub(in crate::transform) top_k: Option<f64>,
+    pub(in crate::transform) frequency_penalty: Option<f64>,
+    pub(in crate::transform) presence_penalty: Option<f64>,
+    pub(in crate::transform) seed: Option<i64>,
+    pub(in crate::transform) stop: Vec<Text<'a>>,
     /// Whether log probabilities are asked for.
-    pub(super) logprobs: Option<bool>,
-    pub(super) top_logprobs: Option<u64>,
-    pub(super) logit_bias: Option<Raw<'a>>,
+    pub(in crate::transform) logprobs: Option<bool>,
+    pub(in crate::transform) top_logprobs: Option<u64>,
+    pub(in crate::transform) logit_bias: Option<Raw<'a>>,
     /// How many answers.
-    pub(super) n: Option<u64>,
+    pub(in crate::transform) n: Option<u64>,
 }
 
 /// How long a cached prompt lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CacheLife {
+pub(in crate::transform) enum CacheLife {
     /// As the provider likes (Claude: 5 minutes).
     Default,
     Minutes5,
@@ -423,73 +423,73 @@ pub(super) enum CacheLife {
 
 /// A point up to which the prompt shall be cached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct CacheMark(pub(super) CacheLife);
+pub(in crate::transform) struct CacheMark(pub(in crate::transform) CacheLife);
 
 /// What is said of the provider's prompt cache beyond marks on blocks.
 #[derive(Clone, Debug, Default)]
-pub(super) struct CacheWish<'a> {
+pub(in crate::transform) struct CacheWish<'a> {
     /// OpenAI's `prompt_cache_key`.
-    pub(super) key: Option<Text<'a>>,
+    pub(in crate::transform) key: Option<Text<'a>>,
     /// OpenAI's `prompt_cache_retention` (`in_memory`, `24h`).
-    pub(super) retention: Option<Text<'a>>,
+    pub(in crate::transform) retention: Option<Text<'a>>,
     /// A mark on the request as a whole (Claude's top-level `cache_control`).
-    pub(super) mark: Option<CacheMark>,
+    pub(in crate::transform) mark: Option<CacheMark>,
     /// Gemini's `cachedContent`.
-    pub(super) content: Option<Text<'a>>,
+    pub(in crate::transform) content: Option<Text<'a>>,
 }
 
 /// What the provider is asked to keep, or has kept (Responses).
 #[derive(Clone, Debug, Default)]
-pub(super) struct State<'a> {
-    pub(super) previous: Option<Text<'a>>,
+pub(in crate::transform) struct State<'a> {
+    pub(in crate::transform) previous: Option<Text<'a>>,
     /// `conversation`, as it stands.
-    pub(super) conversation: Option<Raw<'a>>,
-    pub(super) store: Option<bool>,
-    pub(super) background: Option<bool>,
+    pub(in crate::transform) conversation: Option<Raw<'a>>,
+    pub(in crate::transform) store: Option<bool>,
+    pub(in crate::transform) background: Option<bool>,
 }
 
 /// A whole answer.
 #[derive(Clone, Debug)]
-pub(super) struct Answer<'a> {
+pub(in crate::transform) struct Answer<'a> {
     /// The dialect it came in.
-    pub(super) from: Dialect,
+    pub(in crate::transform) from: Dialect,
     /// The provider's id of the answer; empty where it gives none.
-    pub(super) id: Text<'a>,
+    pub(in crate::transform) id: Text<'a>,
     /// The model that answered, in the provider's words.
-    pub(super) model: Text<'a>,
+    pub(in crate::transform) model: Text<'a>,
     /// Unix seconds, where the provider tells.
-    pub(super) created: Option<u64>,
+    pub(in crate::transform) created: Option<u64>,
     /// One for each answer asked for (`n`); at least one unless the prompt was blocked.
-    pub(super) choices: Vec<Choice<'a>>,
-    pub(super) usage: Option<Tokens>,
-    pub(super) service_tier: Option<Text<'a>>,
-    pub(super) rest: Rest<'a>,
+    pub(in crate::transform) choices: Vec<Choice<'a>>,
+    pub(in crate::transform) usage: Option<Tokens>,
+    pub(in crate::transform) service_tier: Option<Text<'a>>,
+    pub(in crate::transform) rest: Rest<'a>,
 }
 
 /// One of the answers.
 #[derive(Clone, Debug)]
-pub(super) struct Choice<'a> {
-    pub(super) index: usize,
-    pub(super) blocks: Vec<Block<'a>>,
-    pub(super) stop: Stop<'a>,
+pub(in crate::transform) struct Choice<'a> {
+    pub(in crate::transform) index: usize,
+    pub(in crate::transform) blocks: Vec<Block<'a>>,
+    pub(in crate::transform) stop: Stop<'a>,
     /// Log probabilities of the text's tokens.
-    pub(super) logprobs: Vec<Logprob<'a>>,
-    pub(super) rest: Rest<'a>,
+    pub(in crate::transform) logprobs: Vec<Logprob<'a>>,
+    pub(in crate::transform) rest: Rest<'a>,
 }
 
 /// The log probability of one token, and of the likeliest others in its place.
 #[derive(Clone, Debug)]
-pub(super) struct Logprob<'a> {
-    pub(super) token: Text<'a>,
-    pub(super) logprob: f64,
+pub(in crate::transform) struct Logprob<'a> {
+    pub(in crate::transform) token: Text<'a>,
+    pub(in crate::transform) logprob: f64,
     /// The token's bytes as a JSON array, where the dialect gives them.
-    pub(super) bytes: Option<Raw<'a>>,
-    pub(super) top: Vec<Logprob<'a>>,
+    pub(in crate::transform) bytes: Option<Raw<'a>>,
+    pub(in crate::transform) top: Vec<Logprob<'a>>,
 }
 
 /// Why an answer ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Stop<'a> {
+pub(in crate::transform) enum Stop<'a> {
     /// The model was done.
     End,
     /// One of the caller's stop sequences came; which one, where the dialect tells.
@@ -512,33 +512,33 @@ pub(super) enum Stop<'a> {
 
 /// Tokens of one answer, in disjoint buckets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tokens {
+pub(in crate::transform) struct Tokens {
     /// Prompt tokens that came from no cache and went into none.
-    pub(super) input: u64,
-    pub(super) cache_read: u64,
+    pub(in crate::transform) input: u64,
+    pub(in crate::transform) cache_read: u64,
     /// Written to a cache: total, and the part of it that lives an hour.
-    pub(super) cache_write: u64,
-    pub(super) cache_write_1h: u64,
+    pub(in crate::transform) cache_write: u64,
+    pub(in crate::transform) cache_write_1h: u64,
     /// Answer tokens without reasoning.
-    pub(super) output: u64,
-    pub(super) reasoning: u64,
+    pub(in crate::transform) output: u64,
+    pub(in crate::transform) reasoning: u64,
     /// Parts of the whole prompt and of `output` that are no words.
-    pub(super) input_audio: u64,
-    pub(super) input_image: u64,
-    pub(super) output_audio: u64,
-    pub(super) output_image: u64,
+    pub(in crate::transform) input_audio: u64,
+    pub(in crate::transform) input_image: u64,
+    pub(in crate::transform) output_audio: u64,
+    pub(in crate::transform) output_image: u64,
     /// Searches that the provider ran.
-    pub(super) searches: u64,
+    pub(in crate::transform) searches: u64,
 }
 
 impl Tokens {
     /// All tokens of the prompt.
-    pub(super) fn prompt(&self) -> u64 {
+    pub(in crate::transform) fn prompt(&self) -> u64 {
         self.input + self.cache_read + self.cache_write
     }
 
     /// All tokens of the answer.
-    pub(super) fn completion(&self) -> u64 {
+    pub(in crate::transform) fn completion(&self) -> u64 {
         self.output + self.reasoning
     }
 }

@@ -9,7 +9,7 @@ use crate::transform::Seal;
 
 /// One event of an answer in the making.
 #[derive(Clone, Debug)]
-pub(super) enum Event<'a> {
+pub(in crate::transform) enum Event<'a> {
     /// The answer begins.
     Open(Opening<'a>),
     /// A block begins. It holds what is known of it at its beginning: a call its id and name, text mostly nothing.
@@ -39,20 +39,20 @@ pub(super) enum Event<'a> {
 
 /// How an answer begins.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Opening<'a> {
+pub(in crate::transform) struct Opening<'a> {
     /// The provider's id of the answer; empty where it gives none.
-    pub(super) id: Text<'a>,
-    pub(super) model: Text<'a>,
+    pub(in crate::transform) id: Text<'a>,
+    pub(in crate::transform) model: Text<'a>,
     /// Unix seconds.
-    pub(super) created: Option<u64>,
-    pub(super) service_tier: Option<Text<'a>>,
+    pub(in crate::transform) created: Option<u64>,
+    pub(in crate::transform) service_tier: Option<Text<'a>>,
     /// What is known of usage at the beginning (Claude's `message_start`).
-    pub(super) usage: Option<Tokens>,
+    pub(in crate::transform) usage: Option<Tokens>,
 }
 
 /// A piece of a block.
 #[derive(Clone, Debug)]
-pub(super) enum Delta<'a> {
+pub(in crate::transform) enum Delta<'a> {
     /// Words of text or of a refusal.
     Text(Text<'a>),
     /// Thinking.
@@ -71,10 +71,10 @@ pub(super) enum Delta<'a> {
 
 /// What an upstream said when it gave up within a stream.
 #[derive(Clone, Debug, Default)]
-pub(super) struct StreamFault<'a> {
+pub(in crate::transform) struct StreamFault<'a> {
     /// The status that it would have had as an answer, where the dialect tells.
-    pub(super) status: Option<u16>,
+    pub(in crate::transform) status: Option<u16>,
     /// The dialect's own word: `overloaded_error`, `server_error`, `UNAVAILABLE`.
-    pub(super) code: Option<Text<'a>>,
-    pub(super) message: Text<'a>,
+    pub(in crate::transform) code: Option<Text<'a>>,
+    pub(in crate::transform) message: Text<'a>,
 }

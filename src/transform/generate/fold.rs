@@ -10,7 +10,7 @@ use super::{
 
 /// Gathers the events of a stream into the answer that they make.
 #[derive(Debug)]
-pub(super) struct Fold {
+pub(in crate::transform) struct Fold {
     from: Dialect,
     opening: Opening<'static>,
     /// Blocks in the order of their opening, with their choice.
@@ -23,12 +23,12 @@ pub(super) struct Fold {
 
 impl Fold {
     /// Begins an answer of `from`.
-    pub(super) fn new(from: Dialect) -> Self {
+    pub(in crate::transform) fn new(from: Dialect) -> Self {
         Self { from, opening: Opening::default(), blocks: Vec::new(), stops: Vec::new(), logprobs: Vec::new(), usage: None, ended: None }
     }
 
     /// Takes the next event.
-    pub(super) fn push(&mut self, event: Event<'_>) {
+    pub(in crate::transform) fn push(&mut self, event: Event<'_>) {
         match event {
             Event::Open(opening) => {
                 self.usage = opening.usage;
@@ -45,7 +45,7 @@ impl Fold {
     }
 
     /// The answer, or what broke it off; a stream without an end is a fault without words.
-    pub(super) fn finish(self) -> Result<Answer<'static>, StreamFault<'static>> {
+    pub(in crate::transform) fn finish(self) -> Result<Answer<'static>, StreamFault<'static>> {
         self.ended.unwrap_or_else(|| Err(StreamFault::default()))?;
         let mut choices: Vec<Choice<'static>> = Vec::new();
         let mut indexes: Vec<usize> =
@@ -98,7 +98,7 @@ fn append(pieces: &mut Vec<Cow<'static, str>>, more: &str, fresh: bool) {
 }
 
 /// Gives an answer as the events of a stream: each block in one piece.
-pub(super) fn unfold(answer: &Answer<'_>, sink: &mut dyn FnMut(Event<'_>)) {
+pub(in crate::transform) fn unfold(answer: &Answer<'_>, sink: &mut dyn FnMut(Event<'_>)) {
     sink(Event::Open(Opening {
         id: Cow::Borrowed(&answer.id),
         model: Cow::Borrowed(&answer.model),

@@ -16,19 +16,19 @@ pub enum Wire {
 
 /// Frames that wait to be sent.
 #[derive(Debug, Default)]
-pub(super) struct Frames {
+pub(in crate::transform) struct Frames {
     out: Vec<u8>,
     wire: Wire,
     begun: bool,
 }
 
 impl Frames {
-    pub(super) fn new(wire: Wire) -> Self {
+    pub(in crate::transform) fn new(wire: Wire) -> Self {
         Self { wire, ..Self::default() }
     }
 
     /// One event. `name` is written in server-sent events only; an empty one is left out.
-    pub(super) fn event(&mut self, name: &str, fill: impl FnOnce(&mut ObjectWriter<'_>)) {
+    pub(in crate::transform) fn event(&mut self, name: &str, fill: impl FnOnce(&mut ObjectWriter<'_>)) {
         match self.wire {
             Wire::Sse => {
                 if !name.is_empty() {
@@ -64,14 +64,14 @@ impl Frames {
     }
 
     /// Chat's `[DONE]`, in server-sent events only.
-    pub(super) fn done(&mut self) {
+    pub(in crate::transform) fn done(&mut self) {
         if self.wire == Wire::Sse {
             self.out.extend_from_slice(b"data: [DONE]\n\n");
         }
     }
 
     /// What keeps a silent connection open without meaning anything.
-    pub(super) fn keep_alive(&mut self) {
+    pub(in crate::transform) fn keep_alive(&mut self) {
         match self.wire {
             Wire::Sse => self.out.extend_from_slice(b": keep-alive\n\n"),
             // White space may stand between the elements of an array, not before it has begun.
@@ -81,14 +81,14 @@ impl Frames {
     }
 
     /// The end of the stream, whatever ended it.
-    pub(super) fn end(&mut self) {
+    pub(in crate::transform) fn end(&mut self) {
         if self.wire == Wire::JsonArray {
             self.out.extend_from_slice(if self.begun { b"]" } else { b"[]" });
         }
     }
 
     /// Takes what waits.
-    pub(super) fn take(&mut self) -> Vec<u8> {
+    pub(in crate::transform) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out)
     }
 }

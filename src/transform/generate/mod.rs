@@ -3,22 +3,22 @@
 //! Each dialect is a [`Spoke`] in a folder of its own: it lifts its wire shape into the canonical form (`canon`, `event`)
 //! and lowers the canonical form into it. Nothing knows two dialects.
 
-mod canon;
+pub(in crate::transform) mod canon;
 mod chat;
 mod claude;
 mod convert;
 mod dialect;
 mod disguise;
-mod event;
-mod fold;
-mod frames;
+pub(in crate::transform) mod event;
+pub(in crate::transform) mod fold;
+pub(in crate::transform) mod frames;
 mod gemini;
 mod grammar;
-mod names;
+pub(in crate::transform) mod names;
 mod owned;
 mod responses;
 mod rest;
-mod spoke;
+pub(in crate::transform) mod spoke;
 
 #[cfg(test)]
 mod testing;

@@ -4,7 +4,7 @@ use super::Dialect;
 
 /// An option of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Field {
+pub(in crate::transform) enum Field {
     Instructions,
     Tools,
     ToolChoice,
@@ -40,7 +40,7 @@ pub(super) enum Field {
 }
 
 /// The path of an option in a dialect's request. An option that the dialect does not have gets the canonical word.
-pub(super) const fn path(dialect: Dialect, field: Field) -> &'static str {
+pub(in crate::transform) const fn path(dialect: Dialect, field: Field) -> &'static str {
     match dialect {
         Dialect::Chat => chat(field),
         Dialect::Responses => responses(field),

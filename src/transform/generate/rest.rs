@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{Dialect, canon::{Raw, Rest}};
+use super::{
+    Dialect,
+    canon::{Raw, Rest},
+};
 use crate::{
     protocol::json::{Fields, ObjectWriter},
     transform::Loss,
@@ -10,14 +13,20 @@ use crate::{
 
 impl<'a> Rest<'a> {
     /// What is left of an object of `of` after a lift has taken what it knows.
-    pub(super) fn of(of: Dialect, fields: Fields<'a>) -> Self {
+    pub(in crate::transform) fn of(of: Dialect, fields: Fields<'a>) -> Self {
         let members: Vec<_> = fields.rest().into_iter().map(|(name, value)| (name, Cow::Borrowed(value.raw()))).collect();
         Self { of: (!members.is_empty()).then_some(of), members, hints: Vec::new() }
     }
 
     /// Writes the members back where they are `writer`'s own; else each is a loss at `path`, which is asked for only then
     /// and is empty for the body as a whole.
-    pub(super) fn write(&self, writer: Dialect, object: &mut ObjectWriter<'_>, path: impl FnOnce() -> String, losses: &mut Vec<Loss>) {
+    pub(in crate::transform) fn write(
+        &self,
+        writer: Dialect,
+        object: &mut ObjectWriter<'_>,
+        path: impl FnOnce() -> String,
+        losses: &mut Vec<Loss>,
+    ) {
         if self.of == Some(writer) {
             for (name, json) in &self.members {
                 object.raw(name, json);
@@ -39,7 +48,7 @@ impl<'a> Rest<'a> {
     }
 
     /// Tells each member as lost: for places in which not even its owner could write it back.
-    pub(super) fn lose(&self, path: impl FnOnce() -> String, losses: &mut Vec<Loss>) {
+    pub(in crate::transform) fn lose(&self, path: impl FnOnce() -> String, losses: &mut Vec<Loss>) {
         if self.members.is_empty() {
             return;
         }

@@ -45,20 +45,20 @@ pub struct Telling {
     /// How the client's stream is framed.
     pub wire: Wire,
     /// Tools that went out under another name or in another form, by the name that went out.
-    pub(super) tools: BTreeMap<String, Disguise>,
+    pub(in crate::transform) tools: BTreeMap<String, Disguise>,
 }
 
 /// A tool as the client knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Disguise {
-    pub(super) name: String,
-    pub(super) namespace: Option<String>,
+pub(in crate::transform) struct Disguise {
+    pub(in crate::transform) name: String,
+    pub(in crate::transform) namespace: Option<String>,
     /// Whether it takes free text.
-    pub(super) free: bool,
+    pub(in crate::transform) free: bool,
 }
 
 /// Reads and writes one dialect. Pure, and without state but for what `lifter` and `lowerer` give.
-pub(super) trait Spoke: fmt::Debug + Sync {
+pub(in crate::transform) trait Spoke: fmt::Debug + Sync {
     /// A request out of its body.
     ///
     /// # Errors
@@ -89,7 +89,7 @@ pub(super) trait Spoke: fmt::Debug + Sync {
 }
 
 /// Reads the frames of one stream. Never fails: what it cannot read it passes over or calls [`Event::Unknown`].
-pub(super) trait Lift: fmt::Debug + Send {
+pub(in crate::transform) trait Lift: fmt::Debug + Send {
     /// Reads one frame: its name where it has one, and its data.
     fn push(&mut self, name: &[u8], data: &[u8], sink: &mut dyn FnMut(Event<'_>));
     /// The upstream's stream has ended. Gives [`Event::Close`] where the terminal event was seen and `Close` was not
@@ -98,7 +98,7 @@ pub(super) trait Lift: fmt::Debug + Send {
 }
 
 /// Writes the frames of one stream.
-pub(super) trait Lower: fmt::Debug + Send {
+pub(in crate::transform) trait Lower: fmt::Debug + Send {
     /// Writes what one event becomes; that may be nothing. `Close` and `Fault` are the last events.
     fn push(&mut self, event: &Event<'_>, frames: &mut Frames, losses: &mut Vec<Loss>);
     /// Writes what keeps a silent stream open. Nothing of its own but for dialects that have an event for it.
@@ -108,7 +108,7 @@ pub(super) trait Lower: fmt::Debug + Send {
 }
 
 /// The spoke of a dialect.
-pub(super) fn spoke(dialect: Dialect) -> &'static dyn Spoke {
+pub(in crate::transform) fn spoke(dialect: Dialect) -> &'static dyn Spoke {
     match dialect {
         Dialect::Chat => &super::chat::Chat,
         Dialect::Responses => &super::responses::Responses,

@@ -1,7 +1,5 @@
 //! A whole answer out of its body.
 
-use std::borrow::Cow;
-
 use super::{
     super::{
         Dialect,
@@ -21,7 +19,9 @@ const SILENT: [&str; 3] = ["object", "system_fingerprint", "obfuscation"];
 /// Reads an answer.
 pub(super) fn lift(body: Node<'_>) -> Result<Answer<'_>, WrongShape> {
     let mut fields = body.members()?;
-    SILENT.iter().for_each(|name| drop(fields.take(name)));
+    for name in SILENT {
+        fields.take(name);
+    }
     let id = fields.text("id")?.unwrap_or_default();
     let nodes = fields.array("choices")?.ok_or_else(|| WrongShape::missing("choices", "an array of choices"))?;
     let mut choices = Vec::with_capacity(nodes.len());

@@ -3,6 +3,8 @@
 //! Pieces are told apart by their index, by a new id at the same index, or by their place where there is no index. A call
 //! opens once its name is known; what came before waits.
 
+use std::borrow::Cow;
+
 use super::{
     super::{
         canon::{Block, Call, Input, Part, Rest},
@@ -50,9 +52,9 @@ enum State {
 #[derive(Debug)]
 struct Piece<'a> {
     index: Option<u64>,
-    id: Option<std::borrow::Cow<'a, str>>,
-    name: Option<std::borrow::Cow<'a, str>>,
-    input: Option<std::borrow::Cow<'a, str>>,
+    id: Option<Cow<'a, str>>,
+    name: Option<Cow<'a, str>>,
+    input: Option<Cow<'a, str>>,
     free: bool,
     seal: Option<Seal<'a>>,
 }
@@ -83,10 +85,10 @@ impl Calls {
         let at = self.slot(&piece, place, out);
         let slot = &mut self.slots[at];
         if slot.id.is_none() {
-            slot.id = piece.id.map(|id| id.into_owned());
+            slot.id = piece.id.map(Cow::into_owned);
         }
         if slot.name.is_none() {
-            slot.name = piece.name.map(|name| name.into_owned());
+            slot.name = piece.name.map(Cow::into_owned);
             slot.free = piece.free;
         }
         if slot.state == State::Waiting {
@@ -110,7 +112,11 @@ impl Calls {
     fn slot(&mut self, piece: &Piece<'_>, place: u64, out: &mut Out<'_, '_>) -> usize {
         let key = piece.index.unwrap_or(place);
         // Without an index a known id tells more than the place.
-        let by_id = piece.id.as_deref().filter(|_| piece.index.is_none()).and_then(|id| self.slots.iter().rposition(|slot| slot.id.as_deref() == Some(id)));
+        let by_id = piece
+            .id
+            .as_deref()
+            .filter(|_| piece.index.is_none())
+            .and_then(|id| self.slots.iter().rposition(|slot| slot.id.as_deref() == Some(id)));
         let known = by_id.or_else(|| self.current.iter().find(|(index, _)| *index == key).map(|(_, slot)| *slot));
         if let Some(at) = known {
             if !self.slots[at].ends_before(piece) {

@@ -7,8 +7,7 @@ use super::{
         Dialect,
         canon::{Block, CallResult, Input, Media, MediaKind, Part, Rest, Role, Source, Text, Turn},
     },
-    calls, cite, content,
-    reasoning,
+    calls, cite, content, reasoning,
 };
 use crate::protocol::json::{Fields, Node, WrongShape};
 

@@ -83,7 +83,12 @@ fn schema<'a>(outer: &mut Fields<'a>, rest: &mut Rest<'a>) -> Result<Format<'a>,
     let schema = inner.some("schema");
     keep(rest, "response_format.json_schema", inner);
     // Without a schema any object will do.
-    Ok(schema.map_or(Format::Json, |schema| Format::Schema { name, description, schema: Schema::Json(Cow::Borrowed(schema.raw())), strict }))
+    Ok(schema.map_or(Format::Json, |schema| Format::Schema {
+        name,
+        description,
+        schema: Schema::Json(Cow::Borrowed(schema.raw())),
+        strict,
+    }))
 }
 
 /// OpenAI's `reasoning_effort`, OpenRouter's `reasoning`, the `thinking` of DeepSeek and others, Qwen's `enable_thinking`.

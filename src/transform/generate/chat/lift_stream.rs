@@ -253,7 +253,13 @@ impl Choice {
                     thought.text.into_iter().for_each(|words| self.thoughts.words(words, out));
                 }
                 Part::Text { .. } => {}
-                _ => out.unknown("content"),
+                Part::Refusal(_)
+                | Part::Call(_)
+                | Part::Result(_)
+                | Part::Media(_)
+                | Part::ServerCall(_)
+                | Part::ServerResult(_)
+                | Part::Opaque { .. } => out.unknown("content"),
             }
         }
     }

@@ -36,7 +36,9 @@ impl Thoughts {
     /// Whether a chunk holds any thinking.
     pub(super) fn are_in(piece: &Piece<'_>) -> bool {
         let worded = |raw| chunk::text(raw).is_some();
-        worded(piece.reasoning_content) || worded(piece.reasoning) || piece.reasoning_details.is_some_and(|list| list.get().len() > "[]".len())
+        worded(piece.reasoning_content)
+            || worded(piece.reasoning)
+            || piece.reasoning_details.is_some_and(|list| list.get().len() > "[]".len())
     }
 
     /// Takes what a chunk holds of thinking.
@@ -104,7 +106,9 @@ impl Thoughts {
     /// Encrypted thinking: of the block before it where both say so, else a block of its own.
     fn encrypted(&mut self, detail: Detail<'_>, out: &mut Out<'_, '_>) {
         let named = detail.id.is_some() || detail.index.is_some();
-        let joined = self.open.as_ref().filter(|open| named && open.key.as_ref().is_some_and(|(id, index)| *id == detail.id.as_deref().map(str::to_owned) && *index == detail.index));
+        let joined = self.open.as_ref().filter(|open| {
+            named && open.key.as_ref().is_some_and(|(id, index)| *id == detail.id.as_deref().map(str::to_owned) && *index == detail.index)
+        });
         if let (Some(open), Some(seal)) = (joined, &detail.seal) {
             out.delta(open.block, Delta::Seal(seal.clone()));
             return self.close(out);

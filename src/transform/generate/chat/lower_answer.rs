@@ -84,10 +84,10 @@ fn write_choice(answer: &Answer<'_>, choice: &Choice<'_>, object: &mut ObjectWri
 
 /// What is lost of a stop that has no word here.
 pub(super) fn stop_loss(stop: &Stop<'_>) -> Loss {
-    match stop {
-        Stop::Sequence(_) => Loss::dropped("stop_sequence"),
-        _ => Loss::changed("stop_reason", "the nearest finish_reason"),
+    if matches!(stop, Stop::Sequence(_)) {
+        return Loss::dropped("stop_sequence");
     }
+    Loss::changed("stop_reason", "the nearest finish_reason")
 }
 
 /// The pieces of a message by their place in it.
@@ -110,14 +110,20 @@ impl<'r> Parts<'r> {
                 Part::Refusal(words) => parts.refusals.push(words),
                 Part::Reasoning(thought) => parts.thoughts.push((block, thought)),
                 Part::Call(_) => parts.calls.push(block),
-                Part::Media(media) if media.kind == MediaKind::Image && media::url(media).is_some() => parts.images.push((Some(block), media)),
-                Part::Media(media) if media.kind == MediaKind::Audio && matches!(media.source, Source::Base64(_)) => parts.audio = Some((block, media)),
+                Part::Media(media) if media.kind == MediaKind::Image && media::url(media).is_some() => {
+                    parts.images.push((Some(block), media));
+                }
+                Part::Media(media) if media.kind == MediaKind::Audio && matches!(media.source, Source::Base64(_)) => {
+                    parts.audio = Some((block, media));
+                }
                 Part::ServerResult(result) => {
                     let images = result.media.iter().filter(|media| media.kind == MediaKind::Image && media::url(media).is_some());
                     parts.images.extend(images.map(|media| (None, media)));
                     losses.push(Loss::dropped(path(answer, choice, at)));
                 }
-                Part::Media(_) | Part::Result(_) | Part::ServerCall(_) | Part::Opaque { .. } => losses.push(Loss::dropped(path(answer, choice, at))),
+                Part::Media(_) | Part::Result(_) | Part::ServerCall(_) | Part::Opaque { .. } => {
+                    losses.push(Loss::dropped(path(answer, choice, at)));
+                }
             }
             let kept = matches!(block.part, Part::Reasoning(_) | Part::Call(_) | Part::Media(_)) && block.rest.of == Some(Dialect::Chat);
             if !kept {
@@ -217,15 +223,9 @@ pub(super) fn write_audio(block: &Block<'_>, media: &Media<'_>, transcript: &str
 }
 
 fn text<'b>(block: &'b Block<'_>) -> &'b str {
-    match &block.part {
-        Part::Text { text, .. } => text,
-        _ => "",
-    }
+    if let Part::Text { text, .. } = &block.part { text } else { "" }
 }
 
 fn citations<'b>(block: &'b Block<'b>) -> &'b [super::super::canon::Citation<'b>] {
-    match &block.part {
-        Part::Text { citations, .. } => citations,
-        _ => &[],
-    }
+    if let Part::Text { citations, .. } = &block.part { citations } else { &[] }
 }

@@ -6,7 +6,8 @@ use super::{
         canon::{Block, Media, MediaKind, Part, Reasoning, Source, Turn},
     },
     calls,
-    leftovers::{write_inner, write_outer},
+    leftovers::write_outer,
+    lower_answer::write_image,
     lower_messages::Writer,
     lower_tools::fit_name,
     media,
@@ -20,10 +21,13 @@ use crate::{
 impl<'r> Writer<'r, '_> {
     /// The model's message. Several turns of it are one.
     pub(super) fn assistant(&mut self, turns: &'r [Turn<'r>], list: &mut ArrayWriter<'_>) {
-        let blocks: Vec<(&'r Turn<'r>, &'r Block<'r>)> = turns.iter().flat_map(|turn| turn.blocks.iter().map(move |block| (turn, block))).collect();
+        let blocks: Vec<(&'r Turn<'r>, &'r Block<'r>)> =
+            turns.iter().flat_map(|turn| turn.blocks.iter().map(move |block| (turn, block))).collect();
         let said = self.sort(&blocks);
         if said.is_empty() && !self.task.own {
-            turns.iter().for_each(|turn| self.lose_rest(turn));
+            for turn in turns {
+                self.lose_rest(turn);
+            }
             return;
         }
         list.object(|message| {
@@ -40,12 +44,14 @@ impl<'r> Writer<'r, '_> {
                 message.text("refusal", &said.refusals.concat());
             }
             reasoning::write(said.thoughts.iter().copied(), Sealing::Provider, message);
-            self.media(&said.media, message);
+            write_media(&said.media, message);
             self.extras(&said.texts, message);
             self.calls(&said.calls, message);
             let (first, others) = (&turns[0], &turns[1..]);
             self.rest(first, message);
-            others.iter().for_each(|turn| self.lose_rest(turn));
+            for turn in others {
+                self.lose_rest(turn);
+            }
         });
     }
 
@@ -55,8 +61,7 @@ impl<'r> Writer<'r, '_> {
             let path = self.path(turn, block.at);
             match &block.part {
                 Part::Text { text, .. } if text.is_empty() => {}
-                Part::Text { .. } => said.texts.push((turn, block)),
-                Part::Opaque { of: Dialect::Chat, .. } => said.texts.push((turn, block)),
+                Part::Text { .. } | Part::Opaque { of: Dialect::Chat, .. } => said.texts.push((turn, block)),
                 Part::Refusal(words) => said.refusals.push(words),
                 Part::Reasoning(thought) => {
                     let foreign = thought.seal.as_ref().is_some_and(|seal| seal.owner != Dialect::Chat);
@@ -75,7 +80,9 @@ impl<'r> Writer<'r, '_> {
                     }
                     said.calls.push((turn, block));
                 }
-                Part::Media(media) if self.task.own || media.kind == MediaKind::Image && !self.task.profile.openai => said.media.push((block, media)),
+                Part::Media(media) if self.task.own || media.kind == MediaKind::Image && !self.task.profile.openai => {
+                    said.media.push((block, media));
+                }
                 Part::ServerResult(result) if result.output.as_deref().is_some_and(|output| !output.is_empty()) => {
                     self.losses.push(Loss::dropped_because(path, "what the provider's tool found stays behind"));
                 }
@@ -89,34 +96,11 @@ impl<'r> Writer<'r, '_> {
 
     /// Whether earlier thinking goes back: to models that want it, and to whoever wrote it.
     fn wants(&self, block: &Block<'_>, thought: &Reasoning<'_>) -> bool {
-        let own = self.task.own || block.rest.of == Some(Dialect::Chat) || thought.seal.as_ref().is_some_and(|seal| seal.owner == Dialect::Chat);
+        let own =
+            self.task.own || block.rest.of == Some(Dialect::Chat) || thought.seal.as_ref().is_some_and(|seal| seal.owner == Dialect::Chat);
         let worded = !thought.text.is_empty() || !thought.summary.is_empty();
-        own && (worded || thought.seal.as_ref().is_some_and(|seal| seal.owner == Dialect::Chat)) || self.task.profile.wants_reasoning && worded
-    }
-
-    fn media(&mut self, media: &[(&Block<'_>, &Media<'_>)], message: &mut ObjectWriter<'_>) {
-        let images: Vec<_> = media.iter().filter_map(|(block, media)| Some((block, media::url(media)?))).collect();
-        if !images.is_empty() {
-            message.array("images", |list| {
-                images.iter().for_each(|(block, url)| {
-                    list.object(|image| {
-                        image.text("type", "image_url").object("image_url", |inner| {
-                            inner.text("url", url);
-                            write_inner(&block.rest, "image_url", &[], inner);
-                        });
-                        write_outer(&block.rest, &["image_url"], image);
-                    });
-                });
-            });
-        }
-        for (block, media) in media {
-            if let (MediaKind::Audio, Source::FileId(id)) = (media.kind, &media.source) {
-                message.object("audio", |audio| {
-                    audio.text("id", id);
-                    write_outer(&block.rest, &[], audio);
-                });
-            }
-        }
+        own && (worded || thought.seal.as_ref().is_some_and(|seal| seal.owner == Dialect::Chat))
+            || self.task.profile.wants_reasoning && worded
     }
 
     /// Citations, and a signature on the text: only whoever sent them gets them back.
@@ -133,9 +117,9 @@ impl<'r> Writer<'r, '_> {
         }
         if !annotations.is_empty() {
             message.array("annotations", |list| {
-                annotations.iter().for_each(|json| {
+                for json in &annotations {
                     list.raw(json);
-                });
+                }
             });
         }
         for (turn, block) in texts.iter().filter(|(_, block)| block.seal.is_some()) {
@@ -195,5 +179,24 @@ struct Said<'r> {
 impl Said<'_> {
     fn is_empty(&self) -> bool {
         self.thoughts.is_empty() && self.texts.is_empty() && self.refusals.is_empty() && self.media.is_empty() && self.calls.is_empty()
+    }
+}
+
+/// Media that the model made: only vendors that make them take them back.
+fn write_media(media: &[(&Block<'_>, &Media<'_>)], message: &mut ObjectWriter<'_>) {
+    if media.iter().any(|(_, media)| media::url(media).is_some()) {
+        message.array("images", |list| {
+            for (block, media) in media.iter().filter(|(_, media)| media::url(media).is_some()) {
+                list.object(|image| write_image(Some(*block), media, image));
+            }
+        });
+    }
+    for (block, media) in media {
+        if let (MediaKind::Audio, Source::FileId(id)) = (media.kind, &media.source) {
+            message.object("audio", |audio| {
+                audio.text("id", id);
+                write_outer(&block.rest, &[], audio);
+            });
+        }
     }
 }

@@ -63,9 +63,10 @@ impl<'r> Writer<'r, '_> {
         let field = self.task.path(Field::Instructions);
         let mut kept: Vec<(&Block<'r>, &str)> = Vec::new();
         for block in blocks {
-            match &block.part {
-                Part::Text { text, .. } => kept.push((block, text)),
-                _ => self.losses.push(Loss::dropped(format!("{field}[{}]", block.at))),
+            if let Part::Text { text, .. } = &block.part {
+                kept.push((block, text));
+            } else {
+                self.losses.push(Loss::dropped(format!("{field}[{}]", block.at)));
             }
             block.rest.lose(|| format!("{field}[{}]", block.at), self.losses);
         }
@@ -113,9 +114,10 @@ impl<'r> Writer<'r, '_> {
     fn user(&mut self, turn: &'r Turn<'r>, list: &mut ArrayWriter<'_>) {
         let mut others = Vec::new();
         for block in &turn.blocks {
-            match &block.part {
-                Part::Result(result) => self.result(turn, block, result, list),
-                _ => others.push(block),
+            if let Part::Result(result) = &block.part {
+                self.result(turn, block, result, list);
+            } else {
+                others.push(block);
             }
         }
         if others.is_empty() && !turn.blocks.is_empty() {
@@ -200,7 +202,12 @@ impl<'r> Writer<'r, '_> {
                         self.fault.get_or_insert(refused);
                     }
                 }
-                Part::Reasoning(_) | Part::Call(_) | Part::Result(_) | Part::ServerCall(_) | Part::ServerResult(_) | Part::Opaque { .. } => {}
+                Part::Reasoning(_)
+                | Part::Call(_)
+                | Part::Result(_)
+                | Part::ServerCall(_)
+                | Part::ServerResult(_)
+                | Part::Opaque { .. } => {}
             }
             self.mark(block, || path.clone(), part);
             if self.task.own {
@@ -215,7 +222,7 @@ impl<'r> Writer<'r, '_> {
     fn marks(&self) -> Marks {
         match self.task.profile.marks {
             Marks::Absent if self.task.own => Marks::Breakpoint,
-            marks => marks,
+            marks @ (Marks::Absent | Marks::Breakpoint | Marks::Control) => marks,
         }
     }
 
@@ -268,11 +275,18 @@ impl<'r> Writer<'r, '_> {
                 Part::Text { text, .. } if !text.is_empty() => kept.push(piece),
                 Part::Media(_) if self.task.own => kept.push(piece),
                 Part::Media(media) => {
-                    self.losses.push(Loss::changed(format!("{path}.content[{}]", piece.at), "it follows the results in a message of the user's"));
+                    self.losses
+                        .push(Loss::changed(format!("{path}.content[{}]", piece.at), "it follows the results in a message of the user's"));
                     self.held.push((&result.id, format!("{path}.content[{}]", piece.at), media));
                 }
                 Part::Text { .. } => {}
-                _ => self.losses.push(Loss::dropped(format!("{path}.content[{}]", piece.at))),
+                Part::Refusal(_)
+                | Part::Reasoning(_)
+                | Part::Call(_)
+                | Part::Result(_)
+                | Part::ServerCall(_)
+                | Part::ServerResult(_)
+                | Part::Opaque { .. } => self.losses.push(Loss::dropped(format!("{path}.content[{}]", piece.at))),
             }
         }
         list.object(|message| {

@@ -94,7 +94,13 @@ fn thinking(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>
     thinks
 }
 
-fn write_effort(task: &Task<'_>, effort: Option<Effort>, (lowest, highest): (Effort, Effort), body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) {
+fn write_effort(
+    task: &Task<'_>,
+    effort: Option<Effort>,
+    (lowest, highest): (Effort, Effort),
+    body: &mut ObjectWriter<'_>,
+    losses: &mut Vec<Loss>,
+) {
     let Some(effort) = effort else { return };
     let thinking = &task.request.thinking;
     let taken = if task.own && thinking.effort.is_some() { effort } else { effort.clamp(lowest, highest) };
@@ -116,7 +122,12 @@ fn unsayable(task: &Task<'_>, losses: &mut Vec<Loss>) {
         Dialect::Gemini => gemini,
     };
     if thinking.summary.is_some() || thinking.shown == Some(true) && task.request.from != Dialect::Chat {
-        losses.push(Loss::dropped(path("reasoning", "reasoning.summary", "thinking.display", "generationConfig.thinkingConfig.includeThoughts")));
+        losses.push(Loss::dropped(path(
+            "reasoning",
+            "reasoning.summary",
+            "thinking.display",
+            "generationConfig.thinkingConfig.includeThoughts",
+        )));
     }
     if thinking.shown == Some(false) && task.own {
         losses.push(Loss::dropped("reasoning.exclude"));
@@ -240,7 +251,8 @@ fn schema_name(task: &Task<'_>, name: Option<&Text<'_>>, losses: &mut Vec<Loss>)
 
 fn modalities(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) {
     let all = &task.request.modalities;
-    let told: Vec<&Text<'_>> = all.iter().filter(|kind| task.own || **kind == "audio" || **kind == "image" && !task.profile.openai).collect();
+    let told: Vec<&Text<'_>> =
+        all.iter().filter(|kind| task.own || **kind == "audio" || **kind == "image" && !task.profile.openai).collect();
     if told.len() < all.len() {
         task.drop(Field::Modalities, losses);
     }
@@ -249,9 +261,9 @@ fn modalities(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Los
     }
     body.array("modalities", |list| {
         list.text("text");
-        told.iter().for_each(|kind| {
+        for kind in &told {
             list.text(kind);
-        });
+        }
     });
     if !task.own && told.iter().any(|kind| **kind == "audio") && !has(&task.request.rest, "audio") {
         losses.push(Loss::changed(task.path(Field::Modalities), "in a voice that the model has"));

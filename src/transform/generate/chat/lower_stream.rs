@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{
     super::{
         Dialect,
-        canon::{Block, Citation, Input, Logprob, Media, MediaKind, Part, Reasoning, Source, Stop, Tokens},
+        canon::{Block, Input, Logprob, Media, MediaKind, Part, Reasoning, Source, Stop, Tokens},
         event::{Delta, Event, Opening, StreamFault},
         frames::Frames,
         spoke::{Lower, Telling},
@@ -64,11 +64,20 @@ struct Open {
 #[derive(Debug)]
 enum Kind {
     /// Text that begins at this letter of the choice's words.
-    Text { begin: u64 },
+    Text {
+        begin: u64,
+    },
     Refusal,
     /// Thinking, held until its end: what carries a seal is said once more, whole.
-    Thought { number: usize, held: Box<Block<'static>> },
-    Call { index: u64, free: bool, empty: bool },
+    Thought {
+        number: usize,
+        held: Box<Block<'static>>,
+    },
+    Call {
+        index: u64,
+        free: bool,
+        empty: bool,
+    },
     /// Nothing further of it is written.
     Silent,
 }
@@ -127,12 +136,12 @@ impl Lowerer {
                 Kind::Call { index: number, free: matches!(call.input, Input::Free(_)), empty: true }
             }
             Part::Media(media) => {
-                self.media(index, Some(head), media, frames, losses);
+                self.media(index, (Some(head), media), frames, losses);
                 Kind::Silent
             }
             Part::ServerResult(result) => {
                 for media in &result.media {
-                    self.media(index, None, media, frames, losses);
+                    self.media(index, (None, media), frames, losses);
                 }
                 losses.push(Loss::dropped(format!("block {}", self.blocks.len())));
                 Kind::Silent
@@ -158,7 +167,9 @@ impl Lowerer {
                 if !text.is_empty() {
                     push(Delta::Text(Cow::Borrowed(text)));
                 }
-                citations.iter().for_each(|citation| push(Delta::Cite(Box::new(citation.clone()))));
+                for citation in citations {
+                    push(Delta::Cite(Box::new(citation.clone())));
+                }
                 head.seal.iter().for_each(|seal| push(Delta::Seal(seal.clone())));
             }
             Part::Refusal(text) if !text.is_empty() => push(Delta::Text(Cow::Borrowed(text))),
@@ -173,16 +184,12 @@ impl Lowerer {
                     push(Delta::Input(Cow::Borrowed(input)));
                 }
             }
-            Part::Refusal(_)
-            | Part::Media(_)
-            | Part::Result(_)
-            | Part::ServerCall(_)
-            | Part::ServerResult(_)
-            | Part::Opaque { .. } => {}
+            Part::Refusal(_) | Part::Media(_) | Part::Result(_) | Part::ServerCall(_) | Part::ServerResult(_) | Part::Opaque { .. } => {}
         }
     }
 
-    fn media(&self, index: usize, block: Option<&Block<'_>>, media: &Media<'_>, frames: &mut Frames, losses: &mut Vec<Loss>) {
+    /// A piece of media; where there is no place for it that is told.
+    fn media(&self, index: usize, (block, media): (Option<&Block<'_>>, &Media<'_>), frames: &mut Frames, losses: &mut Vec<Loss>) {
         match (media.kind, &media.source) {
             (MediaKind::Image, _) if media::url(media).is_some() => self.head.delta(index, frames, |delta| {
                 delta.array("images", |list| {
@@ -207,7 +214,9 @@ impl Lowerer {
                 head.text(index, "content", text, frames);
             }
             (Delta::Text(text), Kind::Refusal) => head.text(index, "refusal", text, frames),
-            (Delta::Reasoning(_) | Delta::Summary(..) | Delta::Seal(_), Kind::Thought { held, .. }) => think(head, index, held, delta, frames),
+            (Delta::Reasoning(_) | Delta::Summary(..) | Delta::Seal(_), Kind::Thought { held, .. }) => {
+                think(head, index, held, delta, frames);
+            }
             (Delta::Input(input), Kind::Call { index: number, free, empty }) => {
                 *empty = *empty && input.is_empty();
                 head.input(index, (*number, *free), input, frames);
@@ -221,7 +230,14 @@ impl Lowerer {
                 });
             }),
             (Delta::Seal(seal), Kind::Text { .. }) => sign(head, index, seal, frames),
-            (Delta::Cite(citation), Kind::Text { begin }) => annotate(head, index, citation, (*begin, choice.letters), frames, losses),
+            (Delta::Cite(citation), Kind::Text { begin }) => match cite::lower(citation, (*begin, choice.letters)) {
+                Some(json) => head.delta(index, frames, |delta| {
+                    delta.array("annotations", |list| {
+                        list.raw(&json);
+                    });
+                }),
+                None => losses.push(Loss::dropped("citations")),
+            },
             (Delta::Logprobs(all), _) => head.logprobs(index, all, frames),
             (Delta::Seal(_) | Delta::Cite(_), _) => losses.push(Loss::dropped(format!("block {block}"))),
             (Delta::Text(_) | Delta::Reasoning(_) | Delta::Summary(..) | Delta::Input(_), _) => {}
@@ -396,18 +412,6 @@ fn append(pieces: &mut Vec<Cow<'static, str>>, words: &str, fresh: bool) {
 /// A thought signature that belongs to the text.
 fn sign(head: &Head, index: usize, seal: &Seal<'_>, frames: &mut Frames) {
     head.delta(index, frames, |delta| calls::write_seal(Some(&seal.write(Dialect::Gemini)), delta));
-}
-
-fn annotate(head: &Head, index: usize, citation: &Citation<'_>, whole: (u64, u64), frames: &mut Frames, losses: &mut Vec<Loss>) {
-    let Some(json) = cite::lower(citation, whole) else {
-        losses.push(Loss::dropped("citations"));
-        return;
-    };
-    head.delta(index, frames, |delta| {
-        delta.array("annotations", |list| {
-            list.raw(&json);
-        });
-    });
 }
 
 /// The error that ends a broken stream.

@@ -178,26 +178,32 @@ fn write_search(of: Dialect, json: &Raw<'_>, at: usize, body: &mut ObjectWriter<
 }
 
 fn write_choice(task: &Task<'_>, choice: &ToolChoice<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) {
+    let mut word = |word: &str| {
+        body.text("tool_choice", word);
+    };
     match choice {
-        ToolChoice::Auto => body.text("tool_choice", "auto"),
-        ToolChoice::None => body.text("tool_choice", "none"),
-        ToolChoice::Required => body.text("tool_choice", "required"),
-        ToolChoice::Named(name) => body.object("tool_choice", |choice| write_named(task, name, choice)),
-        ToolChoice::Among { names, required } => body.object("tool_choice", |choice| {
-            choice.text("type", "allowed_tools").object("allowed_tools", |allowed| {
-                allowed.text("mode", if *required { "required" } else { "auto" }).array("tools", |list| {
-                    names.iter().for_each(|name| {
-                        list.object(|tool| write_named(task, name, tool));
+        ToolChoice::Auto => word("auto"),
+        ToolChoice::None => word("none"),
+        ToolChoice::Required => word("required"),
+        ToolChoice::Named(name) => {
+            body.object("tool_choice", |choice| write_named(task, name, choice));
+        }
+        ToolChoice::Among { names, required } => {
+            body.object("tool_choice", |choice| {
+                choice.text("type", "allowed_tools").object("allowed_tools", |allowed| {
+                    allowed.text("mode", if *required { "required" } else { "auto" }).array("tools", |list| {
+                        for name in names {
+                            list.object(|tool| write_named(task, name, tool));
+                        }
                     });
                 });
             });
-        }),
-        ToolChoice::Opaque { of: Dialect::Chat, json } => body.raw("tool_choice", json),
-        ToolChoice::Opaque { .. } => {
-            task.drop(Field::ToolChoice, losses);
-            return;
         }
-    };
+        ToolChoice::Opaque { of: Dialect::Chat, json } => {
+            body.raw("tool_choice", json);
+        }
+        ToolChoice::Opaque { .. } => task.drop(Field::ToolChoice, losses),
+    }
 }
 
 fn write_named(task: &Task<'_>, name: &Text<'_>, object: &mut ObjectWriter<'_>) {

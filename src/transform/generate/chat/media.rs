@@ -10,7 +10,7 @@ use super::{
     leftovers::{keep, write_inner},
 };
 use crate::{
-    protocol::json::{Fields, Node, ObjectWriter, WrongShape},
+    protocol::json::{Fields, ObjectWriter, WrongShape},
     transform::{Loss, Refused},
 };
 
@@ -36,7 +36,8 @@ pub(super) fn input_audio<'a>(fields: &mut Fields<'a>, rest: &mut Rest<'a>) -> R
     let data = inner.required_text("data").map_err(|fault| fault.under("input_audio"))?;
     let format = inner.text("format").map_err(|fault| fault.under("input_audio"))?;
     keep(rest, "input_audio", inner);
-    let (source, told) = if data.starts_with("data:") || data.starts_with("http") { source(data) } else { (Source::Base64(standard(data)), None) };
+    let (source, told) =
+        if data.starts_with("data:") || data.starts_with("http") { source(data) } else { (Source::Base64(standard(data)), None) };
     let mime = format.map(|format| audio_mime(&format)).or(told);
     Ok(Media { kind: MediaKind::Audio, source, mime, name: None, detail: None })
 }
@@ -79,12 +80,12 @@ fn slice<'a>(text: &Text<'a>, from: usize, to: usize) -> Text<'a> {
 /// Base64 in the standard alphabet, padded.
 pub(super) fn standard(data: Text<'_>) -> Text<'_> {
     let odd = |byte: &u8| matches!(byte, b'-' | b'_') || byte.is_ascii_whitespace();
-    if data.len() % 4 == 0 && !data.as_bytes().iter().any(odd) {
+    if data.len().is_multiple_of(4) && !data.as_bytes().iter().any(odd) {
         return data;
     }
     let mut fixed: String = data.chars().filter(|letter| !letter.is_ascii_whitespace()).collect();
     fixed = fixed.replace('-', "+").replace('_', "/");
-    while fixed.len() % 4 != 0 {
+    while !fixed.len().is_multiple_of(4) {
         fixed.push('=');
     }
     Cow::Owned(fixed)
@@ -108,13 +109,8 @@ fn audio_format(mime: Option<&str>) -> &str {
 
 /// A media type, told or read off the first bytes.
 fn mime<'m>(media: &'m Media<'_>, data: &str) -> &'m str {
-    const SIGNS: [(&str, &str); 5] = [
-        ("iVBORw", "image/png"),
-        ("/9j/", "image/jpeg"),
-        ("R0lGOD", "image/gif"),
-        ("UklGR", "image/webp"),
-        ("JVBERi", "application/pdf"),
-    ];
+    const SIGNS: [(&str, &str); 5] =
+        [("iVBORw", "image/png"), ("/9j/", "image/jpeg"), ("R0lGOD", "image/gif"), ("UklGR", "image/webp"), ("JVBERi", "application/pdf")];
     let seen = || SIGNS.iter().find(|(sign, _)| data.starts_with(sign)).map_or("application/octet-stream", |(_, mime)| mime);
     media.mime.as_deref().unwrap_or_else(seen)
 }
@@ -178,7 +174,9 @@ fn write_file(media: &Media<'_>, rest: &Rest<'_>, path: &str, part: &mut ObjectW
             part.text("type", "text").text("text", words);
             return Ok(());
         }
-        Source::Url(_) => return Err(Refused::impossible(path, "Chat Completions takes documents in base64 or by file id, not by address")),
+        Source::Url(_) => {
+            return Err(Refused::impossible(path, "Chat Completions takes documents in base64 or by file id, not by address"));
+        }
         Source::Base64(_) | Source::FileId(_) => {}
     }
     part.text("type", "file").object("file", |inner| {

@@ -128,8 +128,7 @@ pub(super) const fn effort_word(effort: Effort) -> &'static str {
 
 /// The effort of a word.
 pub(super) fn effort(word: &str) -> Option<Effort> {
-    const ALL: [Effort; 7] =
-        [Effort::None, Effort::Minimal, Effort::Low, Effort::Medium, Effort::High, Effort::XHigh, Effort::Max];
+    const ALL: [Effort; 7] = [Effort::None, Effort::Minimal, Effort::Low, Effort::Medium, Effort::High, Effort::XHigh, Effort::Max];
     ALL.into_iter().find(|effort| effort_word(*effort) == word)
 }
 

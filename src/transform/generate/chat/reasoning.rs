@@ -119,9 +119,9 @@ fn blocks_of(details: Vec<Node<'_>>) -> Vec<Block<'_>> {
 
 /// Puts what is said in plain words together with what the details repeat of it.
 fn weave<'a>(spoken: Text<'a>, sealed: Vec<Block<'a>>) -> Vec<Block<'a>> {
-    let pieces = |block: &Block<'a>| match &block.part {
-        Part::Reasoning(reasoning) => reasoning.summary.iter().chain(&reasoning.text).map(|piece| piece.to_string()).collect(),
-        _ => Vec::new(),
+    let pieces = |block: &Block<'a>| -> Vec<String> {
+        let Part::Reasoning(reasoning) = &block.part else { return Vec::new() };
+        reasoning.summary.iter().chain(&reasoning.text).map(ToString::to_string).collect()
     };
     if sealed.iter().all(|block| pieces(block).is_empty()) {
         let mut blocks = vec![plain_block(spoken)];

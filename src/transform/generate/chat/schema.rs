@@ -74,7 +74,8 @@ pub(super) fn is_strict(json: &str) -> bool {
 }
 
 fn closed(schema: &Value) -> bool {
-    const UNKNOWN: [&str; 8] = ["allOf", "oneOf", "not", "if", "patternProperties", "unevaluatedProperties", "dependentRequired", "prefixItems"];
+    const UNKNOWN: [&str; 8] =
+        ["allOf", "oneOf", "not", "if", "patternProperties", "unevaluatedProperties", "dependentRequired", "prefixItems"];
     let Value::Object(members) = schema else { return schema.is_boolean() };
     if members.keys().any(|name| UNKNOWN.contains(&name.as_str())) {
         return false;

@@ -12,7 +12,7 @@ use crate::{
 const EVERY: &[&str] = &["type", "role"];
 
 /// Reads an answer.
-pub(super) fn lift<'a>(body: Node<'a>) -> Result<Answer<'a>, WrongShape> {
+pub(super) fn lift(body: Node<'_>) -> Result<Answer<'_>, WrongShape> {
     let mut fields = body.members()?;
     let id = fields.text("id")?.unwrap_or_default();
     let model = fields.text("model")?.unwrap_or_default();

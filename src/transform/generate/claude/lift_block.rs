@@ -115,7 +115,7 @@ fn result<'a>(fields: &mut Fields<'a>) -> Result<CallResult<'a>, WrongShape> {
     })
 }
 
-fn shown<'a>(kind: MediaKind, mut fields: Fields<'a>, at: usize) -> Result<Block<'a>, WrongShape> {
+fn shown(kind: MediaKind, mut fields: Fields<'_>, at: usize) -> Result<Block<'_>, WrongShape> {
     let (media, whole) = media::lift(kind, &mut fields)?;
     for switch in ["citations", "context", "title"] {
         if fields.peek(switch).is_some_and(Node::is_null) {

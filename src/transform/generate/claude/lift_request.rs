@@ -36,7 +36,7 @@ pub(super) fn lift<'a>(body: Node<'a>, asked: Asked<'a>) -> Result<Request<'a>, 
     Ok(request)
 }
 
-fn empty<'a>(asked: Asked<'a>) -> Request<'a> {
+fn empty(asked: Asked<'_>) -> Request<'_> {
     Request {
         from: OWN,
         model: Cow::Borrowed(asked.model),
@@ -62,7 +62,7 @@ fn empty<'a>(asked: Asked<'a>) -> Request<'a> {
     }
 }
 
-fn turn<'a>(node: Node<'a>, at: usize) -> Result<Turn<'a>, WrongShape> {
+fn turn(node: Node<'_>, at: usize) -> Result<Turn<'_>, WrongShape> {
     let mut fields = node.members()?;
     let role = match &*fields.required_text("role")? {
         "user" => Role::User,

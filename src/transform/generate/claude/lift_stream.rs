@@ -5,16 +5,17 @@
 
 use std::borrow::Cow;
 
-use super::{OWN, citation, lift_answer, lift_block, server, stop, usage};
+use super::{
+    lift_answer, lift_block,
+    piece::{Piece, begins},
+    server, stop, usage,
+};
 use crate::{
     protocol::json::{Fields, Node},
-    transform::{
-        Seal,
-        generate::{
-            canon::{Block, Call, Input, Part, Reasoning, ServerCall, Stop, Tokens},
-            event::{Delta, Event, Opening, StreamFault},
-            spoke::Lift,
-        },
+    transform::generate::{
+        canon::{Block, Call, Input, Part, Reasoning, ServerCall, Stop, Tokens},
+        event::{Delta, Event, Opening, StreamFault},
+        spoke::Lift,
     },
 };
 
@@ -55,10 +56,19 @@ impl Lift for Lifter {
         if self.over {
             return;
         }
+        if begins(name, data)
+            && let Some(piece) = Piece::read(data)
+        {
+            return self.piece(piece, sink);
+        }
         let Some(mut fields) = Node::parse(data).ok().and_then(Node::object) else { return };
         let kind = fields.take("type").and_then(Node::text).unwrap_or_default();
         match &*kind {
-            "content_block_delta" => self.delta(fields, sink),
+            "content_block_delta" => {
+                if let Some(piece) = Piece::read(data) {
+                    self.piece(piece, sink);
+                }
+            }
             "content_block_start" => self.start(fields, sink),
             "content_block_stop" => self.stop(&mut fields, sink),
             "message_start" => self.open(fields, sink),
@@ -159,26 +169,15 @@ impl Lifter {
         std::mem::take(input).into_owned()
     }
 
-    fn delta(&mut self, mut fields: Fields<'_>, sink: Sink<'_>) {
-        let index = fields.take("index").and_then(Node::unsigned);
-        let Some(mut delta) = fields.take("delta").and_then(Node::object) else { return };
-        let found = match index {
+    fn piece(&mut self, piece: Piece<'_>, sink: Sink<'_>) {
+        let found = match piece.index {
             Some(index) => self.live.iter_mut().rev().find(|live| live.index == index),
             None => self.live.last_mut(),
         };
         let Some(live) = found else { return };
-        let kind = delta.take("type").and_then(Node::text).unwrap_or_default();
-        let mut text = |name: &str| delta.take(name).and_then(Node::text).filter(|text| !text.is_empty());
-        let delta = match &*kind {
-            "text_delta" => text("text").map(Delta::Text),
-            "thinking_delta" => text("thinking").map(Delta::Reasoning),
-            "signature_delta" => text("signature").map(|signature| Delta::Seal(Seal::read(OWN, signature))),
-            "input_json_delta" => text("partial_json").map(Delta::Input),
-            "citations_delta" => delta.take("citation").and_then(citation::lift).map(|citation| Delta::Cite(Box::new(citation))),
-            other => {
-                sink(Event::Unknown { name: Cow::Borrowed(other) });
-                None
-            }
+        let delta = match piece.delta() {
+            Ok(delta) => delta,
+            Err(name) => return sink(Event::Unknown { name }),
         };
         let Some(delta) = delta else { return };
         match (&mut live.kind, &delta) {

@@ -9,11 +9,11 @@ use crate::{
 };
 
 /// The tools of a request.
-pub(super) fn lift<'a>(nodes: Vec<Node<'a>>) -> Result<Vec<Tool<'a>>, WrongShape> {
+pub(super) fn lift(nodes: Vec<Node<'_>>) -> Result<Vec<Tool<'_>>, WrongShape> {
     nodes.into_iter().enumerate().map(|(at, node)| tool(node, at).map_err(|fault| fault.at(at))).collect()
 }
 
-fn tool<'a>(node: Node<'a>, at: usize) -> Result<Tool<'a>, WrongShape> {
+fn tool(node: Node<'_>, at: usize) -> Result<Tool<'_>, WrongShape> {
     let mut fields = node.members()?;
     match fields.text("type")?.as_deref() {
         None | Some("custom") => {}

@@ -30,7 +30,8 @@ pub(super) fn lower(answer: &Answer<'_>, telling: &Telling, losses: &mut Vec<Los
             Some((first, others)) => (Some(first), others),
             None => (None, [].as_slice()),
         };
-        losses.extend(others.iter().map(|choice| Loss::dropped_because(format!("choices[{}]", choice.index), "the target gives one answer")));
+        losses
+            .extend(others.iter().map(|choice| Loss::dropped_because(format!("choices[{}]", choice.index), "the target gives one answer")));
         o.array("content", |content| {
             for block in first.map_or(&[][..], |choice| &choice.blocks) {
                 self::block(block, content, losses);
@@ -129,10 +130,8 @@ fn said(part: &Part<'_>, place: Place, object: &mut ObjectWriter<'_>, losses: &m
 /// The seal of a part that has no slot for it here: it goes before the part as withheld thinking, but behind text, of
 /// which a stream learns its seal last. `lift_request` puts it back.
 pub(super) fn seals<'b, 'a>(block: &'b Block<'a>) -> (Option<&'b Seal<'a>>, Option<&'b Seal<'a>>) {
-    match (&block.seal, &block.part) {
-        (Some(seal), Part::Text { .. } | Part::Refusal(_)) => (None, Some(seal)),
-        (seal, _) => (seal.as_ref(), None),
-    }
+    let behind = matches!(block.part, Part::Text { .. } | Part::Refusal(_));
+    if behind { (None, block.seal.as_ref()) } else { (block.seal.as_ref(), None) }
 }
 
 /// Thinking withheld, which holds nothing but a seal.

@@ -43,12 +43,13 @@ pub(super) struct Pen<'p> {
 impl Pen<'_> {
     /// Writes a block behind what `out` holds; tells whether there was anything to write.
     pub(super) fn block(&mut self, block: &Block<'_>, says: Says, place: Place, out: &mut Vec<u8>) -> bool {
-        if let Some(seal) = &block.seal {
-            debug_assert!(seal.owner != OWN, "Anthropic seals thinking only");
-            self.losses.push(Loss::dropped_because(place.member("thought_signature"), "another provider's seal"));
+        if block.seal.is_some() {
+            self.losses.push(Loss::dropped_because(place.member("thought_signature"), "the target seals thinking only"));
         }
         let written = match &block.part {
-            Part::Text { text, citations } => self.text(text, |o, losses| citation::write_own(citations, o, place, losses), (block, place), out),
+            Part::Text { text, citations } => {
+                self.text(text, |o, losses| citation::write_own(citations, o, place, losses), (block, place), out)
+            }
             Part::Refusal(text) => self.text(text, |_, _| {}, (block, place), out),
             Part::Reasoning(reasoning) => self.reasoning(reasoning, says, (block, place), out),
             Part::Call(call) if says == Says::Assistant => {

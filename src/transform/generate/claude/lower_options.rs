@@ -13,7 +13,7 @@ use crate::{
     transform::{
         Loss, Refused,
         generate::{
-            canon::{Format, Request, Rest, Schema},
+            canon::{Format, Request, Rest, Schema, ToolChoice},
             names::{Field, path},
         },
     },
@@ -30,7 +30,10 @@ pub(super) fn check(request: &Request<'_>) -> Result<(), Refused> {
         return Err(Refused::impossible(at(Field::Conversation), stored));
     }
     if request.cache.content.is_some() {
-        return Err(Refused::impossible(at(Field::CachedContent), "the cached part of the prompt lies with another provider; send it whole"));
+        return Err(Refused::impossible(
+            at(Field::CachedContent),
+            "the cached part of the prompt lies with another provider; send it whole",
+        ));
     }
     if request.state.background == Some(true) {
         return Err(Refused::impossible(at(Field::Background), "the target answers at once or not at all; leave it out"));
@@ -92,7 +95,16 @@ fn sampling(request: &Request<'_>, model: &Model, plan: &Plan, object: &mut Obje
         let crowded = model.samples == Samples::OneOf && temperature.is_some();
         let kept = !refuses && !crowded && (!plan.thinks() || *value >= 0.95);
         if !kept {
-            lose(Field::TopP, if crowded { "the model takes temperature or top_p" } else if refuses { "the model takes none" } else { thinks });
+            lose(
+                Field::TopP,
+                if crowded {
+                    "the model takes temperature or top_p"
+                } else if refuses {
+                    "the model takes none"
+                } else {
+                    thinks
+                },
+            );
         }
         kept
     });
@@ -161,6 +173,9 @@ fn thinking(request: &Request<'_>, plan: &Plan, object: &mut ObjectWriter<'_>, l
 }
 
 fn output(request: &Request<'_>, model: &Model, plan: &Plan, object: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) {
+    if let Some(Format::Schema { description: Some(_), .. }) = &request.format {
+        losses.push(Loss::dropped(format!("{}.description", path(request.from, Field::Format))));
+    }
     let schema = match &request.format {
         Some(Format::Schema { schema, .. }) if model.schemas || request.from == OWN => Some(self::schema(request, schema, losses)),
         Some(Format::Schema { .. } | Format::Json | Format::Text) | None => None,
@@ -256,9 +271,6 @@ fn lose_foreign(request: &Request<'_>, losses: &mut Vec<Loss>) {
         (Field::Modalities, request.modalities.iter().any(|kind| !kind.eq_ignore_ascii_case("text"))),
     ];
     losses.extend(lost.into_iter().filter(|(_, lost)| *lost).map(|(field, _)| Loss::dropped(path(request.from, field))));
-    if request.tools.is_empty() && request.tool_choice.is_some() && request.from == OWN {
-        losses.push(Loss::dropped_because(path(request.from, Field::ToolChoice), "there is no tool to choose"));
-    }
 }
 
 /// Writes tools and their choice.
@@ -266,5 +278,9 @@ pub(super) fn write_tools(request: &Request<'_>, tools: Option<&str>, object: &m
     if let Some(tools) = tools {
         object.json("tools", tools);
         lower_tools::write_choice(request, object, losses);
+    } else if let Some(choice) = &request.tool_choice
+        && !matches!(choice, ToolChoice::Auto | ToolChoice::None)
+    {
+        losses.push(Loss::dropped_because(path(request.from, Field::ToolChoice), "there is no tool to choose"));
     }
 }

@@ -2,12 +2,7 @@
 //!
 //! The conversation comes last, so that the body of a longer one begins as the shorter one's.
 
-use super::{
-    cache::Marks,
-    lower_block::Pen,
-    lower_options, lower_tools, lower_turns, models,
-    thinking::Plan,
-};
+use super::{cache::Marks, lower_block::Pen, lower_options, lower_tools, lower_turns, models, thinking::Plan};
 use crate::{
     protocol::json::{ObjectWriter, object},
     transform::{

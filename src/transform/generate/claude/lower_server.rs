@@ -24,7 +24,9 @@ pub(super) fn call(call: &ServerCall<'_>) -> Option<Told> {
         ServerTool::WebSearch => ("web_search", "query"),
         ServerTool::WebFetch => ("web_fetch", "url"),
         ServerTool::CodeExecution => ("code_execution", "code"),
-        ServerTool::FileSearch | ServerTool::ImageGeneration | ServerTool::ComputerUse | ServerTool::Mcp | ServerTool::Other(_) => return None,
+        ServerTool::FileSearch | ServerTool::ImageGeneration | ServerTool::ComputerUse | ServerTool::Mcp | ServerTool::Other(_) => {
+            return None;
+        }
     };
     let query = call.queries.join(if member == "query" { " " } else { "\n" });
     let start = text(|o| {
@@ -62,7 +64,9 @@ pub(super) fn result(result: &ServerResult<'_>) -> Option<String> {
         ServerTool::WebSearch => "web_search_tool_result",
         ServerTool::WebFetch => "web_fetch_tool_result",
         ServerTool::CodeExecution => "code_execution_tool_result",
-        ServerTool::FileSearch | ServerTool::ImageGeneration | ServerTool::ComputerUse | ServerTool::Mcp | ServerTool::Other(_) => return None,
+        ServerTool::FileSearch | ServerTool::ImageGeneration | ServerTool::ComputerUse | ServerTool::Mcp | ServerTool::Other(_) => {
+            return None;
+        }
     };
     Some(text(|o| {
         o.text("type", kind).text("tool_use_id", &ids::server_call(&result.id));
@@ -78,24 +82,22 @@ pub(super) fn result(result: &ServerResult<'_>) -> Option<String> {
 
 fn content(result: &ServerResult<'_>, object: &mut ObjectWriter<'_>) {
     let output = result.output.as_deref().unwrap_or("");
-    match (&result.tool, result.pages.first()) {
-        (ServerTool::WebFetch, Some(page)) => {
-            object.object("content", |fetched| fetch(page, output, fetched));
-        }
-        (ServerTool::CodeExecution, _) => {
-            object.object("content", |ran| {
-                ran.text("type", "code_execution_result").text("stdout", output).text("stderr", "").unsigned("return_code", 0);
-                ran.array("content", |_| {});
-            });
-        }
-        _ => {
-            object.array("content", |pages| {
-                for found in &result.pages {
-                    pages.object(|o| page(found, o));
-                }
-            });
-        }
+    if result.tool == ServerTool::CodeExecution {
+        object.object("content", |ran| {
+            ran.text("type", "code_execution_result").text("stdout", output).text("stderr", "").unsigned("return_code", 0);
+            ran.array("content", |_| {});
+        });
+        return;
     }
+    if let (ServerTool::WebFetch, Some(page)) = (&result.tool, result.pages.first()) {
+        object.object("content", |fetched| fetch(page, output, fetched));
+        return;
+    }
+    object.array("content", |pages| {
+        for found in &result.pages {
+            pages.object(|o| page(found, o));
+        }
+    });
 }
 
 fn page(page: &Page<'_>, object: &mut ObjectWriter<'_>) {

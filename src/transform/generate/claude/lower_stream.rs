@@ -217,8 +217,7 @@ fn kind(status: u16) -> &'static str {
 
 /// The block in which one that gave way goes on.
 fn continuation(at: usize, thinking: bool) -> Block<'static> {
-    let part =
-        if thinking { Part::Reasoning(Reasoning::default()) } else { Part::Text { text: Cow::Borrowed(""), citations: Vec::new() } };
+    let part = if thinking { Part::Reasoning(Reasoning::default()) } else { Part::Text { text: Cow::Borrowed(""), citations: Vec::new() } };
     Block { part, cache: None, seal: None, at, rest: Rest::default() }
 }
 

@@ -54,7 +54,9 @@ impl Pen<'_> {
                 out.extend_from_slice(json.get().as_bytes());
                 return true;
             }
-            ToolKind::Server { tool: ServerTool::WebSearch, json, .. } => self.served("web_search_20250305", "web_search", (json, at()), out),
+            ToolKind::Server { tool: ServerTool::WebSearch, json, .. } => {
+                self.served("web_search_20250305", "web_search", (json, at()), out)
+            }
             ToolKind::Server { tool: ServerTool::WebFetch, json, .. } => self.served("web_fetch_20250910", "web_fetch", (json, at()), out),
             ToolKind::Server { tool: ServerTool::CodeExecution, json, .. } => {
                 self.served("code_execution_20250825", "code_execution", (json, at()), out);

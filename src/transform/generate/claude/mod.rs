@@ -22,6 +22,7 @@ mod lower_tools;
 mod lower_turns;
 mod media;
 mod models;
+mod piece;
 mod place;
 mod schema;
 mod server;

@@ -129,7 +129,7 @@ impl Rewrite {
                 });
             }
             // Google writes 64-bit numbers as strings.
-            _ if self.google && name.starts_with("m") => {
+            _ if self.google && name.starts_with('m') => {
                 let number = value.text().filter(|text| text.parse::<u64>().is_ok());
                 object.json(name, number.as_deref().unwrap_or(value.json()));
             }

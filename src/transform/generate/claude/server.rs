@@ -39,7 +39,7 @@ pub(super) fn tool(name: &str) -> ServerTool {
 }
 
 /// Reads a call.
-pub(super) fn lift_call<'a>(node: Node<'a>) -> Result<ServerCall<'a>, WrongShape> {
+pub(super) fn lift_call(node: Node<'_>) -> Result<ServerCall<'_>, WrongShape> {
     let mut fields = node.members()?;
     let tool = if fields.peek_text("type").as_deref() == Some("mcp_tool_use") {
         ServerTool::Mcp
@@ -69,7 +69,7 @@ pub(super) fn with_input(start: &str, input: &str) -> Box<RawValue> {
 }
 
 /// Reads what a tool found.
-pub(super) fn lift_result<'a>(node: Node<'a>) -> Result<ServerResult<'a>, WrongShape> {
+pub(super) fn lift_result(node: Node<'_>) -> Result<ServerResult<'_>, WrongShape> {
     let mut fields = node.members()?;
     let kind = fields.required_text("type")?;
     let mut result = ServerResult {

@@ -102,14 +102,22 @@ impl Blocks {
         let mut say = |delta: Delta<'_>| self.delta(&delta, place, frames, losses);
         match part {
             Part::Text { text, citations } => {
-                citations.iter().for_each(|citation| say(Delta::Cite(Box::new(citation.clone()))));
+                for citation in citations {
+                    say(Delta::Cite(Box::new(citation.clone())));
+                }
                 say(Delta::Text(text.as_ref().into()));
             }
             Part::Refusal(text) => say(Delta::Text(text.as_ref().into())),
             Part::Reasoning(reasoning) => {
-                reasoning.summary.iter().for_each(|piece| say(Delta::Summary(piece.as_ref().into(), true)));
-                reasoning.text.iter().for_each(|piece| say(Delta::Reasoning(piece.as_ref().into())));
-                reasoning.seal.iter().for_each(|seal| say(Delta::Seal(seal.clone())));
+                for piece in &reasoning.summary {
+                    say(Delta::Summary(piece.as_ref().into(), true));
+                }
+                for piece in &reasoning.text {
+                    say(Delta::Reasoning(piece.as_ref().into()));
+                }
+                if let Some(seal) = &reasoning.seal {
+                    say(Delta::Seal(seal.clone()));
+                }
             }
             Part::Call(call) => {
                 let (Input::Json(input) | Input::Free(input)) = &call.input;

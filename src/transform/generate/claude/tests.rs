@@ -1,6 +1,10 @@
 //! The laws of the dialect, on hand-made scenarios and on recorded exchanges; its rules one by one.
 
+mod answers;
 mod laws;
+mod requests;
+mod streams;
+mod turns;
 
 use std::path::PathBuf;
 

@@ -128,6 +128,11 @@ fn off(request: &Request<'_>, model: &Model, losses: &mut Vec<Loss>) -> Mode {
             losses.push(Loss::changed(path(request.from, Field::Thinking), "the model always thinks"));
             Mode::Unsaid
         }
+        // Some of these refuse to be told not to think, and do not think unless they are told to.
+        Thinks::Adaptive if request.from != OWN => {
+            losses.push(Loss::changed(path(request.from, Field::Thinking), "nothing is said of thinking: the model need not take more"));
+            Mode::Unsaid
+        }
         Thinks::Budget | Thinks::Both | Thinks::Adaptive => Mode::Off,
     }
 }

@@ -169,7 +169,7 @@ impl<'a> Open<'a> {
                     if call.id.is_empty() {
                         call.id = made();
                     }
-                    running = call.id.clone();
+                    running.clone_from(&call.id);
                 }
                 Part::ServerResult(result) if result.id.is_empty() => {
                     result.id = if running.is_empty() { made() } else { mem::take(&mut running) };

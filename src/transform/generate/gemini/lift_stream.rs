@@ -8,7 +8,7 @@ use super::{
         event::{Event, Opening, StreamFault},
         spoke::Lift,
     },
-    fields, lift_answer,
+    fast, fields, lift_answer,
     speaking::{Numbers, Speaking},
     time, usage,
 };
@@ -31,6 +31,13 @@ pub(super) struct Lifter {
 
 impl Lift for Lifter {
     fn push(&mut self, _name: &[u8], data: &[u8], sink: &mut Sink<'_>) {
+        if self.opened
+            && !self.over
+            && let Some(piece) = fast::read(data)
+        {
+            self.piece(piece, sink);
+            return;
+        }
         let Ok(node) = Node::parse(data) else { return };
         // Errors arrive within an array even where the stream is none.
         let frames = if node.shape() == Shape::Array { fields::items(node) } else { vec![node] };
@@ -84,10 +91,30 @@ impl Lifter {
         if let Some(why) = lift_answer::blocked(&frame).filter(|_| self.choices.is_empty()) {
             self.blocked = Some(why.into_owned());
         }
+        self.count(tokens, sink);
+    }
+
+    fn piece(&mut self, piece: fast::Piece<'_>, sink: &mut Sink<'_>) {
+        let choice = Self::choice(&mut self.choices, piece.choice);
+        choice.say(piece.text, (piece.thought, None), &mut self.numbers, sink);
+        self.count(piece.usage, sink);
+    }
+
+    /// Tells figures that are new.
+    fn count(&mut self, tokens: Option<Tokens>, sink: &mut Sink<'_>) {
         if let Some(tokens) = tokens.filter(|tokens| self.usage != Some(*tokens)) {
             self.usage = Some(tokens);
             sink(Event::Usage(tokens));
         }
+    }
+
+    fn choice(choices: &mut Vec<Speaking>, index: usize) -> &mut Speaking {
+        let known = choices.iter().position(|choice| choice.index() == index);
+        let known = known.unwrap_or_else(|| {
+            choices.push(Speaking::new(index));
+            choices.len() - 1
+        });
+        &mut choices[known]
     }
 
     fn open(&mut self, frame: &mut Fields<'_>, (usage, tier): (Option<Tokens>, Option<String>), sink: &mut Sink<'_>) {
@@ -109,12 +136,7 @@ impl Lifter {
     fn candidate(&mut self, at: usize, mut candidate: Fields<'_>, sink: &mut Sink<'_>) {
         let index = fields::count(&mut candidate, "index").ok().flatten();
         let index = index.and_then(|index| usize::try_from(index).ok()).unwrap_or(at);
-        let known = self.choices.iter().position(|choice| choice.index() == index);
-        let known = known.unwrap_or_else(|| {
-            self.choices.push(Speaking::new(index));
-            self.choices.len() - 1
-        });
-        self.choices[known].take(candidate, &mut self.numbers, sink);
+        Self::choice(&mut self.choices, index).take(candidate, &mut self.numbers, sink);
     }
 }
 

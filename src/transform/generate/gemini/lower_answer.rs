@@ -111,6 +111,7 @@ fn block_place(told: Told<'_>, block: &Block<'_>) -> String {
     }
 }
 
+/// Writes a block; `calls` counts the answer's calls.
 fn part(
     told: Told<'_>,
     block: &Block<'_>,
@@ -121,8 +122,13 @@ fn part(
     let path = || block_place(told, block);
     match &block.part {
         Part::Text { text, citations } => {
-            citations.iter().for_each(|citation| gathered.cite(citation, told.number, text));
-            words(text, block, path, out, losses);
+            for citation in citations {
+                gathered.cite(citation, told.number, text);
+            }
+            // Others say nothing beside a call by an empty text.
+            if !text.is_empty() || block.seal.is_some() || told.answer.from == Dialect::Gemini {
+                words(text, block, path, out, losses);
+            }
         }
         Part::Refusal(text) => {
             losses.push(Loss::changed(path(), "a refusal is told as the model's words"));
@@ -134,8 +140,7 @@ fn part(
             *calls += 1;
             out.object(|o| {
                 answer_parts::call(call, id, &block.rest, o, losses);
-                signature(block.seal.as_ref(), o);
-                nested::outer(&block.rest, o, path, losses);
+                around(block, path, o, losses);
             });
         }
         Part::Media(media) => {
@@ -155,7 +160,12 @@ fn part(
 fn words(text: &str, block: &Block<'_>, path: impl FnOnce() -> String, out: &mut ArrayWriter<'_>, losses: &mut Vec<Loss>) {
     out.object(|o| {
         o.text("text", text);
-        signature(block.seal.as_ref(), o);
-        nested::outer(&block.rest, o, path, losses);
+        around(block, path, o, losses);
     });
+}
+
+/// What stands beside the content of a part.
+fn around(block: &Block<'_>, path: impl FnOnce() -> String, out: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) {
+    signature(block.seal.as_ref(), out);
+    nested::outer(&block.rest, out, path, losses);
 }

@@ -37,10 +37,13 @@ impl<'r> Speech<'r, '_> {
             Part::Call(call) => self.call(call, block, path, out),
             Part::Result(result) => self.result(result, block, path, out),
             Part::Media(media) => self.media(media, &block.rest, path, out),
-            Part::ServerCall(call) => match lift_part::own(&call.json) {
-                true => _ = out.raw(&call.json),
-                false => self.losses.push(Loss::dropped_because(path, "a call of another provider's own tool")),
-            },
+            Part::ServerCall(call) => {
+                if lift_part::own(&call.json) {
+                    out.raw(&call.json);
+                } else {
+                    self.losses.push(Loss::dropped_because(path, "a call of another provider's own tool"));
+                }
+            }
             Part::ServerResult(result) => self.found(result, path, out),
             Part::Opaque { of: Dialect::Gemini, json } => _ = out.raw(json),
             Part::Opaque { .. } => self.losses.push(Loss::dropped(path)),
@@ -156,7 +159,9 @@ impl<'r> Speech<'r, '_> {
         });
         if !inner && !beside.is_empty() {
             self.losses.push(Loss::changed(path, "media of the result stand beside it: within, this model takes words only"));
-            beside.iter().for_each(|block| self.part(block, path, out));
+            for block in &beside {
+                self.part(block, path, out);
+            }
         }
         // What stands on the words within has no place of its own.
         for block in result.content.iter().filter(|block| !media(block)) {

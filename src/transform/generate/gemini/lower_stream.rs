@@ -13,7 +13,7 @@ use super::{
     ids,
     lower_answer::{or, tier},
     telling::{Ending, Head},
-    time, usage,
+    usage,
 };
 use crate::{
     protocol::json::{ArrayWriter, ObjectWriter, array},
@@ -24,6 +24,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Lowerer {
     head: Head,
+    /// Id and model for an upstream that tells none.
+    made: (String, String),
     /// The answer's id as the upstream said it: ids of calls may be made of it.
     answer: String,
     blocks: Vec<Writing>,
@@ -48,8 +50,9 @@ enum Writing {
 
 impl Lowerer {
     pub(super) fn new(telling: &Telling) -> Self {
-        let head = Head { id: telling.request_id.clone(), model: telling.model.clone(), created: None };
-        Self { head, answer: String::new(), blocks: Vec::new(), choices: Vec::new(), usage: None, tier: None, calls: 0 }
+        let head = Head::new(&telling.request_id, &telling.model, None);
+        let made = (telling.request_id.clone(), telling.model.clone());
+        Self { head, made, answer: String::new(), blocks: Vec::new(), choices: Vec::new(), usage: None, tier: None, calls: 0 }
     }
 }
 
@@ -78,9 +81,7 @@ impl Lower for Lowerer {
 impl Lowerer {
     fn open(&mut self, opening: &Opening<'_>) {
         self.answer = opening.id.clone().into_owned();
-        self.head.id = or(&opening.id, &self.head.id).to_owned();
-        self.head.model = or(&opening.model, &self.head.model).to_owned();
-        self.head.created = opening.created.map(time::words);
+        self.head = Head::new(or(&opening.id, &self.made.0), or(&opening.model, &self.made.1), opening.created);
         self.tier = tier(opening.service_tier.as_deref()).map(str::to_owned);
         self.usage = opening.usage;
     }
@@ -102,7 +103,9 @@ impl Lowerer {
                 a.object(|o| {
                     o.object("content", |o| {
                         o.array("parts", |a| {
-                            waiting.iter().for_each(|json| _ = a.json(json));
+                            for json in &waiting {
+                                a.json(json);
+                            }
                             part(a);
                         });
                         o.text("role", "model");
@@ -126,7 +129,9 @@ impl Lowerer {
             Part::Text { text, citations } => {
                 let number = self.choice(choice).next();
                 self.words(choice, text, frames);
-                citations.iter().for_each(|citation| self.choice(choice).gathered.cite(citation, number, text));
+                for citation in citations {
+                    self.choice(choice).gathered.cite(citation, number, text);
+                }
                 Writing::Words { choice, number, said: text.clone().into_owned(), seal: head.seal.clone().map(Seal::into_owned) }
             }
             Part::Refusal(text) => {
@@ -222,18 +227,7 @@ impl Lowerer {
                 });
             }
             (Delta::Input(more), Writing::Call { input, .. }) => input.push_str(more),
-            (Delta::Cite(citation), Writing::Words { choice, number, said, .. }) => {
-                // Only what was said so far can be cited: the text is lent for it.
-                let (choice, number, text) = (*choice, *number, std::mem::take(said));
-                self.choice(choice).gathered.cite(citation, number, &text);
-                if let Some(Writing::Words { said, .. }) = self.blocks.get_mut(block) {
-                    *said = text;
-                }
-            }
-            (Delta::Logprobs(all), Writing::Words { choice, .. }) => {
-                let choice = *choice;
-                self.choice(choice).logprobs.extend(all.iter().map(|logprob| logprob.clone().into_owned()));
-            }
+            (Delta::Cite(_) | Delta::Logprobs(_), Writing::Words { .. }) => self.gather(block, delta),
             // A piece that does not fit its block: the grammar of lifts forbids it.
             (
                 Delta::Text(_)
@@ -248,6 +242,22 @@ impl Lowerer {
         }
     }
 
+    /// Keeps what is told at the end.
+    fn gather(&mut self, block: usize, delta: &Delta<'_>) {
+        let Some(Writing::Words { choice, number, said, .. }) = self.blocks.get_mut(block) else { return };
+        // The text is lent for it, and given back.
+        let (choice, number, text) = (*choice, *number, std::mem::take(said));
+        let ending = self.choice(choice);
+        match delta {
+            Delta::Cite(citation) => ending.gathered.cite(citation, number, &text),
+            Delta::Logprobs(all) => ending.logprobs.extend(all.iter().map(|logprob| logprob.clone().into_owned())),
+            Delta::Text(_) | Delta::Reasoning(_) | Delta::Summary(..) | Delta::Seal(_) | Delta::Input(_) => {}
+        }
+        if let Some(Writing::Words { said, .. }) = self.blocks.get_mut(block) {
+            *said = text;
+        }
+    }
+
     fn end(&mut self, block: usize, frames: &mut Frames, losses: &mut Vec<Loss>) {
         let Some(writing) = self.blocks.get_mut(block).map(|writing| std::mem::replace(writing, Writing::Done)) else { return };
         match writing {
@@ -255,12 +265,12 @@ impl Lowerer {
                 o.text("text", "");
                 signature(Some(&seal), o);
             }),
-            Writing::Call { choice, head, input } => self.call(choice, *head, input, frames, losses),
+            Writing::Call { choice, head, input } => self.call(choice, (*head, input), frames, losses),
             Writing::Words { .. } | Writing::Thought { .. } | Writing::Done => {}
         }
     }
 
-    fn call(&mut self, choice: usize, head: Block<'static>, input: String, frames: &mut Frames, losses: &mut Vec<Loss>) {
+    fn call(&mut self, choice: usize, (head, input): (Block<'static>, String), frames: &mut Frames, losses: &mut Vec<Loss>) {
         let Part::Call(mut call) = head.part else { return };
         let made = ids::of_answer(&self.answer, self.calls);
         self.calls += 1;

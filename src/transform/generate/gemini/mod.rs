@@ -2,6 +2,7 @@
 
 mod answer_parts;
 mod args;
+mod fast;
 mod fields;
 mod ground_writer;
 mod grounds;

@@ -58,9 +58,8 @@ pub(super) fn level(effort: Effort, lowest: &'static str, medium: bool) -> (&'st
         Effort::Minimal => (lowest, lowest == "MINIMAL"),
         Effort::Low => ("LOW", true),
         Effort::Medium if medium => ("MEDIUM", true),
-        Effort::Medium => ("HIGH", false),
         Effort::High => ("HIGH", true),
-        Effort::XHigh | Effort::Max => ("HIGH", false),
+        Effort::Medium | Effort::XHigh | Effort::Max => ("HIGH", false),
     }
 }
 

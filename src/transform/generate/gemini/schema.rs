@@ -276,7 +276,7 @@ impl<'a> Capitals<'a, '_> {
                 });
             }
             "enum" if value.array().is_some_and(|all| all.iter().all(|choice| choice.shape() == Shape::Text)) => {
-                _ = out.raw(name, value.raw())
+                _ = out.raw(name, value.raw());
             }
             "title" | "description" | "default" | "format" | "pattern" | "minimum" | "maximum" | "minItems" | "maxItems" | "minLength"
             | "maxLength" | "minProperties" | "maxProperties" | "required" | "nullable" => _ = out.raw(name, value.raw()),

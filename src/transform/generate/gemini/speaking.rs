@@ -170,7 +170,7 @@ impl Speaking {
     }
 
     /// Words or thoughts, and the signature that came with them.
-    fn say(&mut self, text: Text<'_>, (thought, seal): (bool, Option<Seal<'_>>), numbers: &mut Numbers, sink: &mut Sink<'_>) {
+    pub(super) fn say(&mut self, text: Text<'_>, (thought, seal): (bool, Option<Seal<'_>>), numbers: &mut Numbers, sink: &mut Sink<'_>) {
         if text.is_empty() && seal.is_none() {
             return;
         }

@@ -3,22 +3,36 @@
 use super::{
     super::canon::{Logprob, Stop},
     ground_writer::Gathered,
-    logprobs, stop,
+    logprobs, stop, time,
 };
 use crate::{protocol::json::ObjectWriter, transform::Loss};
 
-/// What stands on every frame.
+/// What stands on every frame, ready to be written.
 #[derive(Debug)]
 pub(super) struct Head {
-    pub(super) id: String,
-    pub(super) model: String,
-    pub(super) created: Option<String>,
+    id: String,
+    model: String,
+    created: Option<String>,
 }
 
 impl Head {
-    pub(super) fn write(&self, out: &mut ObjectWriter<'_>) {
-        out.text("modelVersion", &self.model).some_text("createTime", self.created.as_deref()).text("responseId", &self.id);
+    pub(super) fn new(id: &str, model: &str, created: Option<u64>) -> Self {
+        Self { id: quoted(id), model: quoted(model), created: created.map(|created| quoted(&time::words(created))) }
     }
+
+    pub(super) fn write(&self, out: &mut ObjectWriter<'_>) {
+        out.json("modelVersion", &self.model);
+        if let Some(created) = &self.created {
+            out.json("createTime", created);
+        }
+        out.json("responseId", &self.id);
+    }
+}
+
+fn quoted(text: &str) -> String {
+    let mut out = Vec::new();
+    crate::protocol::json::text(&mut out, text);
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// What a choice keeps for its last frame.

@@ -14,7 +14,7 @@ use crate::protocol::json::{Fields, Node, WrongShape};
 
 /// The tools of a request. One entry may hold many functions, and tools of Google's own beside them; all of one entry have
 /// its place.
-pub(super) fn lift<'a>(entries: Vec<Node<'a>>) -> Result<Vec<Tool<'a>>, WrongShape> {
+pub(super) fn lift(entries: Vec<Node<'_>>) -> Result<Vec<Tool<'_>>, WrongShape> {
     let mut tools = Vec::new();
     for (at, node) in entries.into_iter().enumerate() {
         let mut fields = node.members().map_err(|fault| fault.at(at).under("tools"))?;

@@ -58,7 +58,7 @@ impl<'a> Turns<'a> {
             "message" => self.message(fields, at),
             "function_call_output" | "custom_tool_call_output" => {
                 let block = self.result(fields, kind == "custom_tool_call_output")?;
-                self.from_caller(block, at);
+                self.join_caller(block, at);
                 Ok(())
             }
             "additional_tools" => {
@@ -71,9 +71,9 @@ impl<'a> Turns<'a> {
                 let caller = server::side(kind) == Side::Caller;
                 for block in blocks(node, fields, kind)? {
                     if caller {
-                        self.from_caller(block, at);
+                        self.join_caller(block, at);
                     } else {
-                        self.from_model(block, at);
+                        self.join_model(block, at);
                     }
                 }
                 Ok(())
@@ -92,7 +92,7 @@ impl<'a> Turns<'a> {
         fields.take("type");
         if role == Role::Assistant {
             for block in said(fields)? {
-                self.from_model(block, at);
+                self.join_model(block, at);
             }
             return Ok(());
         }
@@ -125,7 +125,7 @@ impl<'a> Turns<'a> {
         Ok(block)
     }
 
-    fn from_caller(&mut self, mut block: Block<'a>, at: usize) {
+    fn join_caller(&mut self, mut block: Block<'a>, at: usize) {
         match self.turns.last_mut() {
             Some(last) if self.results => {
                 block.at = last.blocks.len();
@@ -136,7 +136,7 @@ impl<'a> Turns<'a> {
         self.results = true;
     }
 
-    fn from_model(&mut self, mut block: Block<'a>, at: usize) {
+    fn join_model(&mut self, mut block: Block<'a>, at: usize) {
         self.results = false;
         if let Part::Call(call) = &block.part {
             self.called.insert(call.id.clone(), call.name.clone());

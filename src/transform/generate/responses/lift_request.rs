@@ -36,7 +36,7 @@ pub(super) fn lift<'a>(body: Node<'a>, asked: Asked<'a>) -> Result<Request<'a>, 
     Ok(request)
 }
 
-fn empty<'a>(asked: Asked<'a>) -> Request<'a> {
+fn empty(asked: Asked<'_>) -> Request<'_> {
     Request {
         from: OWN,
         model: Cow::Borrowed(asked.model),

@@ -41,15 +41,15 @@ impl Lift for Reader {
         if self.over {
             return;
         }
-        let Some(mut fields) = Node::parse(data).ok().and_then(Node::object) else { return };
-        let kind = fields.take("type").and_then(Node::text);
+        let Ok(fields) = serde_json::from_slice::<Fields<'_>>(data) else { return };
+        let kind = fields.peek_text("type");
         let kind = kind.as_deref().or_else(|| std::str::from_utf8(name).ok()).unwrap_or_default();
         if kind == "error" || fields.peek("error").is_some_and(|error| !error.is_null()) {
             self.fault(fields, sink);
             return;
         }
         if let Some(kind) = kind.strip_prefix("response.") {
-            self.event(kind, fields, sink);
+            self.event(kind, &fields, sink);
         }
     }
 
@@ -57,26 +57,26 @@ impl Lift for Reader {
 }
 
 impl Reader {
-    fn event(&mut self, kind: &str, mut fields: Fields<'_>, sink: &mut Sink<'_>) {
+    fn event(&mut self, kind: &str, fields: &Fields<'_>, sink: &mut Sink<'_>) {
         match kind {
             "output_text.delta" | "refusal.delta" => self.words(kind == "refusal.delta", fields, sink),
-            "function_call_arguments.delta" | "custom_tool_call_input.delta" => self.input(&mut fields, "delta", sink),
-            "function_call_arguments.done" => self.input(&mut fields, "arguments", sink),
-            "custom_tool_call_input.done" => self.input(&mut fields, "input", sink),
-            "reasoning_summary_text.delta" => self.summary(&mut fields, sink),
-            "reasoning_text.delta" => self.thinking(&mut fields, sink),
-            "output_text.annotation.added" => self.annotation(&mut fields, sink),
-            "output_text.done" | "refusal.done" => self.words_done(kind == "refusal.done", &mut fields, sink),
-            "content_part.added" => self.part_added(&mut fields, sink),
-            "content_part.done" => self.part_done(&mut fields, sink),
-            "output_item.added" => self.added(&mut fields, sink),
-            "output_item.done" => self.done(&mut fields, sink),
+            "function_call_arguments.delta" | "custom_tool_call_input.delta" => self.input(fields, "delta", sink),
+            "function_call_arguments.done" => self.input(fields, "arguments", sink),
+            "custom_tool_call_input.done" => self.input(fields, "input", sink),
+            "reasoning_summary_text.delta" => self.summary(fields, sink),
+            "reasoning_text.delta" => self.thinking(fields, sink),
+            "output_text.annotation.added" => self.annotation(fields, sink),
+            "output_text.done" | "refusal.done" => self.words_done(kind == "refusal.done", fields, sink),
+            "content_part.added" => self.part_added(fields, sink),
+            "content_part.done" => self.part_done(fields, sink),
+            "output_item.added" => self.added(fields, sink),
+            "output_item.done" => self.done(fields, sink),
             "created" | "in_progress" | "queued" => {
-                if let Some(mut response) = fields.take("response").and_then(Node::object) {
+                if let Some(mut response) = fields.peek("response").and_then(Node::object) {
                     self.open(&mut response, sink);
                 }
             }
-            "completed" | "incomplete" | "failed" | "cancelled" => self.ended(kind, &mut fields, sink),
+            "completed" | "incomplete" | "failed" | "cancelled" => self.ended(kind, fields, sink),
             _ => {}
         }
     }
@@ -100,26 +100,26 @@ impl Reader {
     }
 
     /// The item that an event is about.
-    fn find(&mut self, fields: &mut Fields<'_>) -> Option<usize> {
-        let index = fields.take("output_index").and_then(Node::unsigned);
-        let id = fields.take("item_id").and_then(Node::text);
-        let by_index = index.and_then(|index| self.items.iter().rposition(|item| item.index == Some(index)));
-        by_index.or_else(|| match (index, &id) {
-            (None, Some(id)) => self.items.iter().rposition(|item| item.id == **id),
-            (None, None) => self.items.len().checked_sub(1),
-            (Some(_), _) => None,
-        })
+    fn find(&self, fields: &Fields<'_>) -> Option<usize> {
+        if let Some(index) = fields.peek("output_index").and_then(Node::unsigned) {
+            return self.items.iter().rposition(|item| item.index == Some(index));
+        }
+        match fields.peek_text("item_id") {
+            Some(id) => self.items.iter().rposition(|item| item.id == *id),
+            None => self.items.len().checked_sub(1),
+        }
     }
 
     /// The item that an event is about; a message where none was announced.
-    fn message(&mut self, fields: &mut Fields<'_>, sink: &mut Sink<'_>) -> usize {
+    fn message(&mut self, fields: &Fields<'_>, sink: &mut Sink<'_>) -> usize {
+        if let Some(at) = self.find(fields) {
+            return at;
+        }
         self.opened(sink);
         let index = fields.peek("output_index").and_then(Node::unsigned);
         let id = fields.peek_text("item_id").unwrap_or_default().into_owned();
-        self.find(fields).unwrap_or_else(|| {
-            self.items.push(Item { index, id, kind: Kind::Message(Parts::default()), done: false });
-            self.items.len() - 1
-        })
+        self.items.push(Item { index, id, kind: Kind::Message(Parts::default()), done: false });
+        self.items.len() - 1
     }
 
     fn open_block(&mut self, head: Block<'_>, sink: &mut Sink<'_>) -> usize {
@@ -146,27 +146,28 @@ impl Reader {
         Some(parts.open(content, block))
     }
 
-    fn words(&mut self, refusal: bool, mut fields: Fields<'_>, sink: &mut Sink<'_>) {
-        let item = self.message(&mut fields, sink);
-        let content = fields.take("content_index").and_then(Node::unsigned).unwrap_or(0);
+    fn words(&mut self, refusal: bool, fields: &Fields<'_>, sink: &mut Sink<'_>) {
+        let item = self.message(fields, sink);
+        let content = fields.peek("content_index").and_then(Node::unsigned).unwrap_or(0);
         let Some(at) = self.part(item, content, refusal, sink) else { return };
         let Some(Kind::Message(parts)) = self.items.get_mut(item).map(|item| &mut item.kind) else { return };
         let Some(block) = parts.say(at) else { return };
-        if let Some(words) = fields.take("delta").and_then(Node::text).filter(|words| !words.is_empty()) {
+        if let Some(words) = fields.peek("delta").and_then(Node::text).filter(|words| !words.is_empty()) {
             parts.sent(at, words.len());
             sink(Event::Delta { block, delta: Delta::Text(words) });
         }
-        let logprobs = lift_parts::logprobs(fields.take("logprobs"));
+        let logprobs = fields.peek("logprobs").filter(|list| list.json() != "[]");
+        let logprobs = lift_parts::logprobs(logprobs);
         if !logprobs.is_empty() {
             sink(Event::Delta { block, delta: Delta::Logprobs(logprobs) });
         }
     }
 
     /// The whole text: what the pieces left out is sent.
-    fn words_done(&mut self, refusal: bool, fields: &mut Fields<'_>, sink: &mut Sink<'_>) {
+    fn words_done(&mut self, refusal: bool, fields: &Fields<'_>, sink: &mut Sink<'_>) {
         let item = self.message(fields, sink);
-        let content = fields.take("content_index").and_then(Node::unsigned).unwrap_or(0);
-        let Some(text) = fields.take(if refusal { "refusal" } else { "text" }).and_then(Node::text) else { return };
+        let content = fields.peek("content_index").and_then(Node::unsigned).unwrap_or(0);
+        let Some(text) = fields.peek(if refusal { "refusal" } else { "text" }).and_then(Node::text) else { return };
         if let Some(at) = self.part(item, content, refusal, sink) {
             self.complete_words(item, at, &text, sink);
         }
@@ -181,10 +182,10 @@ impl Reader {
         }
     }
 
-    fn annotation(&mut self, fields: &mut Fields<'_>, sink: &mut Sink<'_>) {
+    fn annotation(&mut self, fields: &Fields<'_>, sink: &mut Sink<'_>) {
         let item = self.message(fields, sink);
-        let content = fields.take("content_index").and_then(Node::unsigned).unwrap_or(0);
-        let Some(citation) = fields.take("annotation").and_then(lift_parts::citation) else { return };
+        let content = fields.peek("content_index").and_then(Node::unsigned).unwrap_or(0);
+        let Some(citation) = fields.peek("annotation").and_then(lift_parts::citation) else { return };
         let Some(at) = self.part(item, content, false, sink) else { return };
         let Some(Kind::Message(parts)) = self.items.get_mut(item).map(|item| &mut item.kind) else { return };
         if let Some(block) = parts.say(at) {
@@ -193,7 +194,7 @@ impl Reader {
         }
     }
 
-    fn part_added(&mut self, fields: &mut Fields<'_>, sink: &mut Sink<'_>) {
+    fn part_added(&mut self, fields: &Fields<'_>, sink: &mut Sink<'_>) {
         let kind = fields.peek("part").and_then(Node::object).and_then(|part| part.peek_text("type"));
         let refusal = match kind.as_deref() {
             Some("refusal") => true,
@@ -201,14 +202,14 @@ impl Reader {
             _ => false,
         };
         let item = self.message(fields, sink);
-        let content = fields.take("content_index").and_then(Node::unsigned).unwrap_or(0);
+        let content = fields.peek("content_index").and_then(Node::unsigned).unwrap_or(0);
         self.part(item, content, refusal, sink);
     }
 
-    fn part_done(&mut self, fields: &mut Fields<'_>, sink: &mut Sink<'_>) {
+    fn part_done(&mut self, fields: &Fields<'_>, sink: &mut Sink<'_>) {
         let Some(item) = self.find(fields) else { return };
-        let content = fields.take("content_index").and_then(Node::unsigned).unwrap_or(0);
-        let Some(whole) = fields.take("part") else { return };
+        let content = fields.peek("content_index").and_then(Node::unsigned).unwrap_or(0);
+        let Some(whole) = fields.peek("part") else { return };
         self.complete_part(item, content, whole, sink);
     }
 
@@ -231,9 +232,9 @@ impl Reader {
         sink(Event::BlockClose { block });
     }
 
-    fn input(&mut self, fields: &mut Fields<'_>, member: &str, sink: &mut Sink<'_>) {
+    fn input(&mut self, fields: &Fields<'_>, member: &str, sink: &mut Sink<'_>) {
         let Some(item) = self.find(fields) else { return };
-        let Some(text) = fields.take(member).and_then(Node::text) else { return };
+        let Some(text) = fields.peek(member).and_then(Node::text) else { return };
         let Some(Kind::Call { block, sent }) = self.items.get_mut(item).filter(|item| !item.done).map(|item| &mut item.kind) else {
             return;
         };
@@ -244,29 +245,29 @@ impl Reader {
         }
     }
 
-    fn summary(&mut self, fields: &mut Fields<'_>, sink: &mut Sink<'_>) {
+    fn summary(&mut self, fields: &Fields<'_>, sink: &mut Sink<'_>) {
         let Some(item) = self.find(fields) else { return };
-        let index = fields.take("summary_index").and_then(Node::unsigned).unwrap_or(0);
-        let Some(words) = fields.take("delta").and_then(Node::text) else { return };
+        let index = fields.peek("summary_index").and_then(Node::unsigned).unwrap_or(0);
+        let Some(words) = fields.peek("delta").and_then(Node::text) else { return };
         if let Some(Kind::Thought { block, summary, .. }) = self.items.get_mut(item).filter(|item| !item.done).map(|item| &mut item.kind) {
             let fresh = summary.replace(index) != Some(index);
             sink(Event::Delta { block: *block, delta: Delta::Summary(words, fresh) });
         }
     }
 
-    fn thinking(&mut self, fields: &mut Fields<'_>, sink: &mut Sink<'_>) {
+    fn thinking(&mut self, fields: &Fields<'_>, sink: &mut Sink<'_>) {
         let Some(item) = self.find(fields) else { return };
-        let Some(words) = fields.take("delta").and_then(Node::text) else { return };
+        let Some(words) = fields.peek("delta").and_then(Node::text) else { return };
         if let Some(Kind::Thought { block, spoken, .. }) = self.items.get_mut(item).filter(|item| !item.done).map(|item| &mut item.kind) {
             *spoken = true;
             sink(Event::Delta { block: *block, delta: Delta::Reasoning(words) });
         }
     }
 
-    fn added(&mut self, fields: &mut Fields<'_>, sink: &mut Sink<'_>) {
+    fn added(&mut self, fields: &Fields<'_>, sink: &mut Sink<'_>) {
         self.opened(sink);
-        let index = fields.take("output_index").and_then(Node::unsigned);
-        let Some(node) = fields.take("item") else { return };
+        let index = fields.peek("output_index").and_then(Node::unsigned);
+        let Some(node) = fields.peek("item") else { return };
         self.begin(index, node, sink);
     }
 
@@ -296,10 +297,10 @@ impl Reader {
         Some(self.items.len() - 1)
     }
 
-    fn done(&mut self, fields: &mut Fields<'_>, sink: &mut Sink<'_>) {
+    fn done(&mut self, fields: &Fields<'_>, sink: &mut Sink<'_>) {
         self.opened(sink);
-        let index = fields.take("output_index").and_then(Node::unsigned);
-        if let Some(node) = fields.take("item") {
+        let index = fields.peek("output_index").and_then(Node::unsigned);
+        if let Some(node) = fields.peek("item") {
             self.complete(index, node, sink);
         }
     }
@@ -353,8 +354,8 @@ impl Reader {
     }
 
     /// The answer is over: what was never streamed is made up for, and all that is open ends.
-    fn ended(&mut self, kind: &str, fields: &mut Fields<'_>, sink: &mut Sink<'_>) {
-        let mut response = fields.take("response").and_then(Node::object).unwrap_or_default();
+    fn ended(&mut self, kind: &str, fields: &Fields<'_>, sink: &mut Sink<'_>) {
+        let mut response = fields.peek("response").and_then(Node::object).unwrap_or_default();
         self.open(&mut response.clone(), sink);
         if kind == "failed" {
             if let Some(tokens) = lift_answer::tokens(&mut response, self.searches) {
@@ -412,7 +413,7 @@ fn complete_thought((block, summarised, spoken): (usize, bool, bool), fields: Fi
         }
         // A foreign summary comes back as the text that it was: then it was streamed as a summary.
         let foreign = reasoning.seal.as_ref().is_some_and(|seal: &Seal<'_>| seal.owner != super::OWN);
-        if !spoken && !(foreign && summarised) {
+        if !(spoken || foreign && summarised) {
             for piece in reasoning.text {
                 sink(Event::Delta { block, delta: Delta::Reasoning(piece) });
             }

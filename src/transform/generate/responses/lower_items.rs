@@ -34,9 +34,13 @@ impl Items<'_> {
         let mut at = 0;
         let mut written = false;
         while let Some(block) = turn.blocks.get(at) {
-            if lower_parts::in_message(block) {
+            // Other dialects write an empty text where a turn is made of calls alone.
+            if !self.own() && is_silent(block) {
+                self.loose_seal(turn, block, array);
+                at += 1;
+            } else if lower_parts::in_message(block) {
                 let message = message_len(&turn.blocks[at..]);
-                self.message(turn, &turn.blocks[at..at + message], at == 0, array);
+                self.message(turn, &turn.blocks[at..at + message], !written, array);
                 written = true;
                 at += message;
             } else {
@@ -68,6 +72,11 @@ impl Items<'_> {
         }
         let voice = if turn.role == Role::Assistant { Voice::Model } else { Voice::Caller };
         let own = self.own();
+        if !blocks.iter().any(|block| lower_parts::has_form(block, voice, own)) {
+            let paths = blocks.iter().map(|block| Loss::dropped(self.path(turn, block))).collect::<Vec<_>>();
+            self.losses.extend(paths);
+            return;
+        }
         let turn_path = self.turn_path(turn);
         array.object(|o| {
             o.text("type", "message").text("role", role(turn.role));
@@ -248,6 +257,11 @@ fn said(head: &Block<'_>, o: &mut ObjectWriter<'_>) {
         o.raw("phase", phase);
     }
     lower_parts::message_rest(&head.rest, o);
+}
+
+/// Whether a block is a text of no words.
+fn is_silent(block: &Block<'_>) -> bool {
+    matches!(&block.part, Part::Text { text, citations } if text.is_empty() && citations.is_empty())
 }
 
 /// How many of the blocks stand in the first one's message.

@@ -38,6 +38,20 @@ pub(super) fn in_message(block: &Block<'_>) -> bool {
     }
 }
 
+/// Whether a block that stands within a message can be written at all.
+pub(super) fn has_form(block: &Block<'_>, voice: Voice, own: bool) -> bool {
+    match &block.part {
+        Part::Media(media) if voice == Voice::Caller => match media.kind {
+            MediaKind::Image | MediaKind::File => true,
+            MediaKind::Audio => own,
+            MediaKind::Video => false,
+        },
+        Part::Media(_) => false,
+        Part::Text { .. } | Part::Refusal(_) | Part::Opaque { .. } => true,
+        Part::Reasoning(_) | Part::Call(_) | Part::Result(_) | Part::ServerCall(_) | Part::ServerResult(_) => false,
+    }
+}
+
 impl Parts<'_> {
     /// One part; what has no form here is a loss at `path`.
     pub(super) fn write(&mut self, block: &Block<'_>, path: &str, array: &mut ArrayWriter<'_>) {
@@ -86,8 +100,7 @@ impl Parts<'_> {
             self.losses.push(Loss::dropped_because(path, "the model's own media cannot be sent back"));
             return;
         }
-        let wave = media.kind == MediaKind::Audio && self.own;
-        if !wave && matches!(media.kind, MediaKind::Audio | MediaKind::Video) {
+        if !has_form(block, self.voice, self.own) {
             self.losses.push(Loss::dropped(path));
             return;
         }

@@ -149,10 +149,11 @@ impl Body<'_, '_> {
     }
 
     fn text(&mut self, o: &mut ObjectWriter<'_>) {
+        let verbosity = self.verbosity();
         let (left, of_format) = (self.left("text."), self.left("text.format."));
         let left: Vec<_> = left.into_iter().filter(|(name, _)| !name.starts_with("format.")).collect();
         let request = self.request;
-        if request.format.is_none() && request.verbosity.is_none() && left.is_empty() && of_format.is_empty() {
+        if request.format.is_none() && verbosity.is_none() && left.is_empty() && of_format.is_empty() {
             return;
         }
         o.object("text", |o| {
@@ -164,11 +165,23 @@ impl Body<'_, '_> {
                     }
                 });
             }
-            o.some_text("verbosity", request.verbosity.as_deref());
+            o.some_text("verbosity", verbosity.as_deref());
             for (name, json) in left {
                 o.json(name, json);
             }
         });
+    }
+
+    /// How much to say; models that do not think take one word for it.
+    fn verbosity(&mut self) -> Option<String> {
+        let word = self.request.verbosity.as_deref()?;
+        let plain = self.family.known && !self.family.thinks();
+        let fits = if plain { word == "medium" } else { matches!(word, "low" | "medium" | "high") };
+        if self.own() || fits {
+            return Some(word.to_owned());
+        }
+        self.lose(Field::Verbosity);
+        None
     }
 
     fn include(&mut self, o: &mut ObjectWriter<'_>) {

@@ -6,7 +6,10 @@ use super::{
     server,
     stream_out::{Out, Spot},
 };
-use crate::{protocol::json::ObjectWriter, transform::Loss};
+use crate::{
+    protocol::json::{ArrayWriter, ObjectWriter},
+    transform::Loss,
+};
 
 /// Calls that wait for their results.
 #[derive(Debug, Default)]
@@ -67,13 +70,13 @@ impl Form {
 
 impl Servers {
     /// A call begins. The model's own tools come whole.
-    pub(super) fn call(&mut self, call: &ServerCall<'_>, out: &mut Out, sink: &mut Sink<'_>) {
+    pub(super) fn call(&mut self, call: &ServerCall<'_>, path: impl FnOnce() -> String, out: &mut Out, sink: &mut Sink<'_>) {
         if server::own_kind(&call.json).is_some() {
             out.whole(sink.frames, call.json.get());
             return;
         }
         let Some(form) = Form::of(&call.tool) else {
-            sink.losses.push(Loss::dropped("server_tool_use"));
+            sink.losses.push(Loss::dropped(path()));
             return;
         };
         let (prefix, kind) = form.words();
@@ -110,25 +113,25 @@ impl Servers {
             waiting.end(None, out, sink);
         }
     }
+}
 
-    /// A picture that the model made without a tool.
-    pub(super) fn media(&mut self, media: &Media<'_>, path: impl FnOnce() -> String, out: &mut Out, sink: &mut Sink<'_>) {
-        let (MediaKind::Image, Source::Base64(data)) = (media.kind, &media.source) else {
-            sink.losses.push(Loss::dropped(path()));
-            return;
-        };
-        let spot = out.place("ig", None);
-        let item = |status: &str, result: Option<&str>, o: &mut ObjectWriter<'_>| {
-            o.text("id", &spot.id).text("type", "image_generation_call").text("status", status).text_or_null("result", result);
-            let format = media.mime.as_deref().and_then(|mime| mime.strip_prefix("image/"));
-            o.some_text("output_format", format.filter(|format| matches!(*format, "png" | "webp" | "jpeg" | "gif")));
-        };
-        out.added(sink.frames, &spot, |o| item("in_progress", None, o));
-        for step in ["in_progress", "generating", "completed"] {
-            out.about(sink.frames, &format!("response.image_generation_call.{step}"), &spot, |_| {});
-        }
-        out.done(sink.frames, &spot, |o| item("completed", Some(data), o));
+/// A picture that the model made without a tool.
+pub(super) fn media(media: &Media<'_>, path: impl FnOnce() -> String, out: &mut Out, sink: &mut Sink<'_>) {
+    let (MediaKind::Image, Source::Base64(data)) = (media.kind, &media.source) else {
+        sink.losses.push(Loss::dropped(path()));
+        return;
+    };
+    let spot = out.place("ig", None);
+    let item = |status: &str, result: Option<&str>, o: &mut ObjectWriter<'_>| {
+        o.text("id", &spot.id).text("type", "image_generation_call").text("status", status).text_or_null("result", result);
+        let format = media.mime.as_deref().and_then(|mime| mime.strip_prefix("image/"));
+        o.some_text("output_format", format.filter(|format| matches!(*format, "png" | "webp" | "jpeg" | "gif")));
+    };
+    out.added(sink.frames, &spot, |o| item("in_progress", None, o));
+    for step in ["in_progress", "generating", "completed"] {
+        out.about(sink.frames, &format!("response.image_generation_call.{step}"), &spot, |_| {});
     }
+    out.done(sink.frames, &spot, |o| item("completed", Some(data), o));
 }
 
 impl Waiting {
@@ -177,7 +180,7 @@ impl Waiting {
                 };
             }
             Form::Files => {
-                o.array("queries", |a| self.queries.iter().for_each(|query| drop(a.text(query)))).null("results");
+                o.array("queries", |a| each(&self.queries, a)).null("results");
             }
             Form::Image => {
                 let data = result.and_then(|result| result.media.first()).and_then(|media| match &media.source {
@@ -191,11 +194,7 @@ impl Waiting {
 
     fn search(&self, result: Option<&ServerResult<'_>>, o: &mut ObjectWriter<'_>) {
         o.text("type", "search").text("query", self.queries.first().map_or("", String::as_str));
-        o.array("queries", |a| {
-            for query in &self.queries {
-                a.text(query);
-            }
-        });
+        o.array("queries", |a| each(&self.queries, a));
         if let Some(result) = result {
             o.array("sources", |a| {
                 for page in &result.pages {
@@ -205,5 +204,11 @@ impl Waiting {
                 }
             });
         }
+    }
+}
+
+fn each(texts: &[String], a: &mut ArrayWriter<'_>) {
+    for text in texts {
+        a.text(text);
     }
 }

@@ -13,7 +13,7 @@ use super::{
     lift_items::{ITEM, MESSAGE},
     lower_call::Calling,
     lower_items::carried,
-    lower_server::Servers,
+    lower_server::{self, Servers},
     stop::{self, Seen},
     stream_item::{Message, Thought, Words},
     stream_out::{Ending, Out},
@@ -137,12 +137,12 @@ impl Writer {
             Part::Call(call) => self.call(number, head, call, sink),
             Part::ServerCall(call) => {
                 self.settle(sink);
-                self.servers.call(call, &mut self.out, sink);
+                self.servers.call(call, path, &mut self.out, sink);
             }
             Part::ServerResult(result) => self.servers.result(result, path, &mut self.out, sink),
             Part::Media(media) => {
                 self.settle(sink);
-                self.servers.media(media, path, &mut self.out, sink);
+                lower_server::media(media, path, &mut self.out, sink);
             }
             Part::Opaque { of, json } if *of == super::OWN && head.rest.hinted(super::lift_parts::PART).is_none() => {
                 self.settle(sink);
@@ -339,8 +339,8 @@ impl Writer {
 
     fn close(&mut self, sink: &mut Sink<'_>) {
         let kind = match self.ending().status {
-            "incomplete" => "response.incomplete",
-            "cancelled" => "response.cancelled",
+            // There is no event for an answer that was called off.
+            "incomplete" | "cancelled" => "response.incomplete",
             _ => "response.completed",
         };
         let (status, reason) = stop::lower(self.stop.as_ref().unwrap_or(&Stop::End), self.seen);

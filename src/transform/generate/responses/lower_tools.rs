@@ -1,7 +1,5 @@
 //! Definitions of tools, and which of them are to be called, into their wire form.
 
-use std::borrow::Cow;
-
 use super::super::{
     Dialect,
     canon::{Request, Rest, ServerTool, Tool, ToolChoice, ToolKind},
@@ -85,7 +83,7 @@ impl Tools<'_> {
                 array.raw(json);
             }
             ToolKind::Server { tool: kind, json, .. } => {
-                self.server(kind, json.get(), &path, all, array);
+                self.server((kind, json.get()), &path, all, array);
                 tool.rest.lose(|| path, self.losses);
             }
         }
@@ -126,7 +124,7 @@ impl Tools<'_> {
     }
 
     /// A tool of another provider's own: what this one has like it.
-    fn server(&mut self, kind: &ServerTool, json: &str, path: &str, all: &[Tool<'_>], array: &mut ArrayWriter<'_>) {
+    fn server(&mut self, (kind, json): (&ServerTool, &str), path: &str, all: &[Tool<'_>], array: &mut ArrayWriter<'_>) {
         let searches = all.iter().any(|tool| matches!(&tool.kind, ToolKind::Server { tool: ServerTool::WebSearch, .. }));
         match kind {
             ServerTool::WebSearch => {
@@ -166,8 +164,7 @@ impl Tools<'_> {
     fn search(&mut self, fields: Fields<'_>, path: &str, o: &mut ObjectWriter<'_>) {
         for (name, value) in fields.rest() {
             match &*name {
-                "type" | "name" => {}
-                "googleSearch" | "google_search" => {}
+                "type" | "name" | "googleSearch" | "google_search" => {}
                 "allowed_domains" => {
                     o.object("filters", |o| {
                         o.raw("allowed_domains", value.raw());
@@ -212,6 +209,10 @@ pub(super) fn choice(request: &Request<'_>, o: &mut ObjectWriter<'_>, losses: &m
         ToolChoice::Auto => o.text("tool_choice", "auto"),
         ToolChoice::None => o.text("tool_choice", "none"),
         ToolChoice::Required => o.text("tool_choice", "required"),
+        ToolChoice::Named(name) if request.from != OWN && !is_callers(name, request) => {
+            losses.push(Loss::changed(path(request.from, Field::ToolChoice), "only the caller's own tools can be named"));
+            o.text("tool_choice", "required")
+        }
         ToolChoice::Named(name) => o.object("tool_choice", |o| named(name, request, o)),
         ToolChoice::Among { names, required } => o.object("tool_choice", |o| {
             o.text("type", "allowed_tools").text("mode", if *required { "required" } else { "auto" });
@@ -229,7 +230,14 @@ pub(super) fn choice(request: &Request<'_>, o: &mut ObjectWriter<'_>, losses: &m
     };
 }
 
-fn named(name: &Cow<'_, str>, request: &Request<'_>, o: &mut ObjectWriter<'_>) {
+fn is_callers(name: &str, request: &Request<'_>) -> bool {
+    request.tools.iter().any(|tool| match &tool.kind {
+        ToolKind::Function { name: own, .. } | ToolKind::Custom { name: own, .. } => own == name,
+        ToolKind::Server { .. } => false,
+    })
+}
+
+fn named(name: &str, request: &Request<'_>, o: &mut ObjectWriter<'_>) {
     let custom = request.tools.iter().any(|tool| matches!(&tool.kind, ToolKind::Custom { name: own, .. } if own == name));
     o.text("type", if custom { "custom" } else { "function" }).text("name", &ids::name(name));
 }

@@ -54,8 +54,7 @@ pub(super) fn own_kind(json: &RawValue) -> Option<Cow<'_, str>> {
 pub(super) fn runs_at_the_caller(json: &RawValue) -> bool {
     let Ok(fields) = serde_json::from_str::<Fields<'_>>(json.get()) else { return false };
     match fields.peek_text("type").as_deref() {
-        Some("computer_call" | "local_shell_call" | "apply_patch_call" | "mcp_approval_request") => true,
-        Some("shell_call") => true,
+        Some("computer_call" | "local_shell_call" | "shell_call" | "apply_patch_call" | "mcp_approval_request") => true,
         Some("tool_search_call") => fields.peek_text("execution").as_deref() == Some("client"),
         _ => false,
     }
@@ -205,6 +204,6 @@ fn printed<'a>(fields: &mut Fields<'a>) -> Option<Text<'a>> {
     (!pieces.is_empty()).then(|| Cow::Owned(pieces.concat()))
 }
 
-fn texts<'a>(list: Option<Node<'a>>) -> Vec<Text<'a>> {
+fn texts(list: Option<Node<'_>>) -> Vec<Text<'_>> {
     list.and_then(Node::array).unwrap_or_default().into_iter().filter_map(Node::text).collect()
 }

@@ -20,7 +20,14 @@ use super::{
 use crate::transform::Loss;
 
 fn telling() -> Telling {
-    Telling { request_id: "7".into(), now: 1_780_000_000, model: "gpt-5.4".into(), include_usage: true, wire: Wire::Sse, ..Telling::default() }
+    Telling {
+        request_id: "7".into(),
+        now: 1_780_000_000,
+        model: "gpt-5.4".into(),
+        include_usage: true,
+        wire: Wire::Sse,
+        ..Telling::default()
+    }
 }
 
 fn lift(body: &str) -> Request<'_> {
@@ -44,7 +51,7 @@ fn round(body: &str) -> Value {
 }
 
 /// The same request as if another dialect had sent it.
-fn from<'a>(dialect: Dialect, body: &'a str) -> Request<'a> {
+fn from(dialect: Dialect, body: &str) -> Request<'_> {
     Request { from: dialect, ..lift(body) }
 }
 
@@ -55,7 +62,9 @@ fn lower_answer(answer: &Answer<'_>) -> (Value, Vec<Loss>) {
 }
 
 fn message(json: &str) -> String {
-    format!(r#"{{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{{"index":0,"message":{json},"finish_reason":"stop"}}]}}"#)
+    format!(
+        r#"{{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{{"index":0,"message":{json},"finish_reason":"stop"}}]}}"#
+    )
 }
 
 fn lift_answer(body: &str) -> Answer<'_> {

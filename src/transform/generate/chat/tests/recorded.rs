@@ -2,9 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::{super::super::{Dialect, testing::{fold_stream, recorded}}, lift_answer, lower_answer, round};
+use super::{
+    super::super::{
+        Dialect,
+        testing::{fold_stream, recorded},
+    },
+    lift_answer, lower_answer, round,
+};
 
-/// What may differ: a flag that is not set, one plain text as a part, an older word, a turn of the model's without content.
+/// What may differ: a flag that is not set, one plain text as a part, an older word, a turn without content.
 fn normal(mut request: Value) -> Value {
     let body = request.as_object_mut().unwrap();
     if body.get("stream") == Some(&json!(false)) {
@@ -24,6 +30,9 @@ fn normal(mut request: Value) -> Value {
             if content.is_null() || content == "" {
                 *content = if calls { Value::Null } else { json!("") };
             }
+        }
+        if message["content"].is_null() && message["role"] == "user" {
+            message.insert("content".into(), json!(""));
         }
         if let Some([only]) = message["content"].as_array().map(Vec::as_slice)
             && only["type"] == "text"

@@ -8,7 +8,7 @@ use super::{
     super::{
         super::{
             Dialect,
-            canon::{Citation, Page, Part, Reasoning, ServerCall, ServerResult, ServerTool, Stop, Tokens},
+            canon::{Block, Citation, Page, Part, Reasoning, Rest, ServerCall, ServerResult, ServerTool, Stop, Tokens},
             spoke::Spoke,
             testing::node,
         },
@@ -111,7 +111,7 @@ fn citations_count_characters_not_bytes() {
 fn a_search_of_others_becomes_grounding() {
     let body = speaking(r#"{"text":"Ü Team A won."}"#, "");
     let mut lifted = answer(&body);
-    let block = |part| super::super::super::canon::Block { part, cache: None, seal: None, at: 0, rest: Default::default() };
+    let block = |part| Block { part, cache: None, seal: None, at: 0, rest: Rest::default() };
     let json = || raw("{\"type\":\"web_search\"}".to_owned());
     let call = ServerCall { id: "s".into(), tool: ServerTool::WebSearch, queries: vec!["who".into()], json: json() };
     let page = Page { url: "https://a".into(), title: Some("A".into()) };

@@ -1,6 +1,9 @@
 //! The laws on every fixture of the dialect.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 
@@ -28,7 +31,7 @@ fn scenarios() -> Vec<(String, PathBuf)> {
     all.into_iter().map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), path)).collect()
 }
 
-fn read(path: &PathBuf, file: &str) -> String {
+fn read(path: &Path, file: &str) -> String {
     fs::read_to_string(path.join(file)).unwrap()
 }
 

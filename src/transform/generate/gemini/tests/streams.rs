@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::{
     super::super::{
         Dialect, Wire,
-        canon::{Answer, Block, Call, Choice, Input, Part, Rest, Stop},
-        event::{Delta, Event},
+        canon::{Answer, Block, Call, Choice, Input, Part, Reasoning, Rest, Stop},
+        event::{Delta, Event, Opening, StreamFault},
         frames::Frames,
         spoke::{Spoke, Telling},
         testing::{fold_stream, lower_stream},
@@ -109,7 +109,7 @@ fn every_framing_holds_whole_answers() {
 fn a_fault_is_googles_error_and_no_end() {
     let mut lower = Gemini.lowerer(&Telling::default());
     let mut frames = Frames::new(Wire::JsonArray);
-    let fault = super::super::super::event::StreamFault { status: None, code: Some("overloaded_error".into()), message: "busy".into() };
+    let fault = StreamFault { status: None, code: Some("overloaded_error".into()), message: "busy".into() };
     lower.push(&Event::Fault(fault), &mut frames, &mut Vec::new());
     frames.end();
     assert_eq!(String::from_utf8(frames.take()).unwrap(), r#"[{"error":{"code":503,"message":"busy","status":"UNAVAILABLE"}}]"#);
@@ -123,8 +123,8 @@ fn a_seal_of_others_rides_on_the_thought() {
     let head = |part| Block { part, cache: None, seal: None, at: 0, rest: Rest::default() };
     let seal = crate::transform::Seal { owner: Dialect::Claude, data: "sig".into() };
     let events = [
-        Event::Open(Default::default()),
-        Event::BlockOpen { block: 0, choice: 0, head: head(Part::Reasoning(Default::default())) },
+        Event::Open(Opening::default()),
+        Event::BlockOpen { block: 0, choice: 0, head: head(Part::Reasoning(Reasoning::default())) },
         Event::Delta { block: 0, delta: Delta::Reasoning("hm".into()) },
         Event::Delta { block: 0, delta: Delta::Seal(seal.clone()) },
         Event::BlockClose { block: 0 },
@@ -134,7 +134,9 @@ fn a_seal_of_others_rides_on_the_thought() {
         Event::Stop { choice: 0, stop: Stop::End },
         Event::Close,
     ];
-    events.iter().for_each(|event| lower.push(event, &mut frames, &mut losses));
+    for event in &events {
+        lower.push(event, &mut frames, &mut losses);
+    }
     let back = fold_stream(Dialect::Gemini, &frames.take()).unwrap();
     let blocks = &back.choices[0].blocks;
     assert!(matches!(&blocks[0].part, Part::Reasoning(reasoning) if reasoning.text == ["hm"] && reasoning.seal == Some(seal)));
@@ -151,7 +153,7 @@ proptest! {
         let mut frames = Frames::new(Wire::Sse);
         let mut losses = Vec::new();
         let mut push = |event: Event<'_>| lower.push(&event, &mut frames, &mut losses);
-        push(Event::Open(Default::default()));
+        push(Event::Open(Opening::default()));
         for block in 0..args.len() {
             let call = Call { id: format!("c{block}").into(), item_id: None, name: "f".into(), namespace: None, input: Input::Json("".into()) };
             push(Event::BlockOpen { block, choice: 0, head: Block { part: Part::Call(call), cache: None, seal: None, at: 0, rest: Rest::default() } });
@@ -163,7 +165,9 @@ proptest! {
                 push(Event::Delta { block, delta: Delta::Input(Cow::Owned(c.to_string())) });
             }
         }
-        (0..args.len()).for_each(|block| push(Event::BlockClose { block }));
+        for block in 0..args.len() {
+            push(Event::BlockClose { block });
+        }
         push(Event::Stop { choice: 0, stop: Stop::Calls });
         push(Event::Close);
         let answer = fold_stream(Dialect::Gemini, &frames.take()).unwrap();

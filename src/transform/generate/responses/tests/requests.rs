@@ -8,8 +8,8 @@ use super::{
     super::super::{
         Dialect,
         canon::{
-            Block, CacheLife, CacheMark, Call, CallResult, Effort, Input, Part, Reasoning, Request, Rest, Role, Schema, Source, Tool,
-            ToolChoice, ToolKind, Turn,
+            Block, CacheLife, CacheMark, Call, CallResult, Effort, Input, Media, MediaKind, Part, Reasoning, Request, Rest, Role, Schema,
+            Source, Tool, ToolChoice, ToolKind, Turn,
         },
     },
     lift, lower, paths,
@@ -24,7 +24,7 @@ fn block(part: Part<'_>) -> Block<'_> {
     Block { part, cache: None, seal: None, at: 0, rest: Rest::default() }
 }
 
-fn turn<'a>(role: Role, blocks: Vec<Block<'a>>) -> Turn<'a> {
+fn turn(role: Role, blocks: Vec<Block<'_>>) -> Turn<'_> {
     let blocks = blocks.into_iter().enumerate().map(|(at, block)| Block { at, ..block }).collect();
     Turn { role, blocks, at: 0, id: None, name: None, rest: Rest::default() }
 }
@@ -356,4 +356,21 @@ fn media_is_told_apart_by_where_it_lies() {
         ["image/png iVBO", "id file-1", "application/pdf JVBE", "url https://example.com/a.pdf", "url https://example.com/a.png"]
     );
     assert_eq!(lower(&request).1, Vec::<Loss>::new());
+}
+
+#[test]
+fn turns_hold_nothing_that_the_provider_refuses() {
+    let thought = block(Part::Reasoning(Reasoning { text: vec!["hm".into()], ..Reasoning::default() }));
+    let film =
+        Media { kind: MediaKind::Video, source: Source::Url("https://example.com/a.mp4".into()), mime: None, name: None, detail: None };
+    let mut said = turn(Role::Assistant, vec![thought, text(""), call("c", "f", "{}")]);
+    said.rest.of = Some(Dialect::Chat);
+    said.rest.members.push(("audio".into(), Cow::Borrowed(RawValue::NULL)));
+    let mut request = foreign(Dialect::Chat, "gpt-4.1", vec![said, turn(Role::User, vec![block(Part::Media(film))])]);
+    request.verbosity = Some("low".into());
+    request.tool_choice = Some(ToolChoice::Named("web_search".into()));
+    let (body, losses) = lower(&request);
+    assert_eq!(items(&body), ["function_call"]);
+    assert_eq!(body["tool_choice"], "required");
+    assert_eq!(paths(&losses), ["tool_choice", "verbosity", "messages[0].content[0]", "messages[0].audio", "messages[1].content[0]"]);
 }

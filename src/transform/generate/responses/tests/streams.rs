@@ -321,7 +321,7 @@ fn tools_of_other_providers_become_items_with_their_steps() {
     }
     events.extend([Event::Stop { choice: 0, stop: Stop::End }, Event::Close]);
     let (written, losses) = write(&events);
-    assert_eq!(paths(&losses), ["server_tool_use"]);
+    assert_eq!(paths(&losses), ["content[0]"]);
     let output = &written.last().unwrap()["response"]["output"];
     assert_eq!(
         output[0]["action"],
@@ -388,7 +388,7 @@ fn a_fault_is_the_last_event_and_no_end() {
     );
     let mut faults = 0;
     lift_stream(Dialect::Responses, sse(&written).as_bytes(), usize::MAX, &mut |event| {
-        faults += usize::from(matches!(event, Event::Fault(_)))
+        faults += usize::from(matches!(event, Event::Fault(_)));
     });
     assert_eq!(faults, 1);
 }
