@@ -248,10 +248,10 @@ def thoughtful(ran: Ran, scenario: str) -> None:
 
 
 def thinks_aloud(provider: str, target: str) -> bool:
-    """Whether thoughts reach the program: OpenAI's own Chat has no place for them, at either end."""
+    """Whether thoughts reach the program: OpenAI's own Chat has no place for them, and no word to ask that they be shown."""
     if provider == "openai-chat":
         return False
-    return provider != "compatible" or target in ("vendor", "items", "messages", "contents")
+    return provider != "compatible" or target in ("vendor", "messages")
 
 
 @pytest.mark.needs("thinks")

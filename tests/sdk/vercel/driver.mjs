@@ -26,13 +26,13 @@ const PROVIDERS = {
     createOpenAICompatible({ ...at, name: "gateway", baseURL: `${at.base}/v1`, includeUsage: true, supportsStructuredOutputs: true }),
 };
 
-// How each asks for thinking that can be sent back.
+// How each asks for thinking that is shown and can be sent back. Chat has no word for showing it.
 const THINKING = {
   "openai-chat": { openai: { reasoningEffort: "high", forceReasoning: true } },
   "openai-responses": {
     openai: { reasoningEffort: "high", reasoningSummary: "auto", forceReasoning: true, store: false, include: ["reasoning.encrypted_content"] },
   },
-  anthropic: { anthropic: { thinking: { type: "enabled", budgetTokens: 2048 } } },
+  anthropic: { anthropic: { thinking: { type: "adaptive", display: "summarized" }, effort: "high" } },
   google: { google: { thinkingConfig: { includeThoughts: true, thinkingBudget: 2048 } } },
   compatible: { gateway: { reasoningEffort: "high" } },
 };
