@@ -4,7 +4,8 @@
 //!
 //! - floor 0: [`base`], the words everybody uses
 //! - floor 1: [`protocol`], what is spoken; [`runtime`], the platform as traits; [`observe`], what is measured
-//! - floor 2: [`transform`], one shape into another; [`usage`], what passing frames say was used; [`store`], where things rest
+//! - floor 2: [`transform`], one shape into another; [`process`], an operator's rules; [`tokenize`], tokens counted here;
+//!   [`usage`], what passing frames say was used; [`store`], where things rest
 //! - floor 3: [`access`], who may; [`credentials`], sealed secrets
 //! - floor 4: [`channel`], the adapters to upstreams
 //! - floor 5: [`snapshot`], the configuration compiled
@@ -21,11 +22,13 @@ pub mod credentials;
 pub mod http;
 pub mod observe;
 pub mod pipeline;
+pub mod process;
 pub mod protocol;
 pub mod runtime;
 pub mod snapshot;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod tokenize;
 pub mod transform;
 pub mod usage;

@@ -86,6 +86,8 @@ const SWITCHBOARDS: &[&str] = &[
     "src/store/mod.rs",
     "src/store/cache/mod.rs",
     "src/store/persist/mod.rs",
+    // Vocabularies are larger than what may be deployed on the edge, which estimates.
+    "src/tokenize/mod.rs",
 ];
 
 /// Crates that have rooms of their own, with the paths under `src/` that may use them.
@@ -99,6 +101,7 @@ const CRATES: &[(&[&str], &[&str])] = &[
     (&["sea_orm", "sea_query", "sqlx"], &["store/persist/sql"]),
     (&["wasm_bindgen", "wasm_bindgen_futures", "js_sys", "web_sys", "send_wrapper"], &["runtime/edge", "http/edge"]),
     (&["clap", "tracing_subscriber"], &["app/", "http/native", "main.rs"]),
+    (&["tiktoken_rs", "fancy_regex"], &["tokenize/native"]),
     (&["axum", "tower_http", "reqwest", "anyhow", "hdrhistogram"], &[]),
 ];
 

@@ -1,5 +1,6 @@
 //! What is spoken: the operations, their wire kinds, the one table of both, and framing.
 
+pub mod cache_mark;
 pub mod catalog;
 pub mod dispatch;
 pub mod fault;
@@ -7,6 +8,7 @@ pub mod frame;
 pub mod json;
 mod operation;
 pub mod peek;
+pub mod rule;
 mod scan;
 pub mod splice;
 

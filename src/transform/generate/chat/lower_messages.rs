@@ -269,6 +269,24 @@ impl<'r> Writer<'r, '_> {
         if block.cache.is_some() {
             self.losses.push(Loss::dropped(format!("{path}.cache_control")));
         }
+        let kept = self.words_of(result, &path);
+        list.object(|message| {
+            message.text("role", "tool").text("tool_call_id", &self.call_id(&result.id));
+            match &result.object {
+                Some(object) if result.content.is_empty() => {
+                    message.text("content", object.get());
+                }
+                _ => self.content(turn, &kept, message),
+            }
+            if !self.task.own {
+                block.rest.lose(|| path, self.losses);
+            }
+            self.rest(turn, message);
+        });
+    }
+
+    /// What of a result can stand in its message; media wait.
+    fn words_of(&mut self, result: &'r CallResult<'r>, path: &str) -> Vec<&'r Block<'r>> {
         let mut kept: Vec<&Block<'_>> = Vec::new();
         for piece in &result.content {
             match &piece.part {
@@ -289,19 +307,7 @@ impl<'r> Writer<'r, '_> {
                 | Part::Opaque { .. } => self.losses.push(Loss::dropped(format!("{path}.content[{}]", piece.at))),
             }
         }
-        list.object(|message| {
-            message.text("role", "tool").text("tool_call_id", &self.call_id(&result.id));
-            match &result.object {
-                Some(object) if result.content.is_empty() => {
-                    message.text("content", object.get());
-                }
-                _ => self.content(turn, &kept, message),
-            }
-            if !self.task.own {
-                block.rest.lose(|| path, self.losses);
-            }
-            self.rest(turn, message);
-        });
+        kept
     }
 
     /// Writes the media that results held back.

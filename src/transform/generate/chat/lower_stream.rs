@@ -124,10 +124,8 @@ impl Lowerer {
                 Kind::Refusal
             }
             Part::Reasoning(thought) => {
-                let empty = Reasoning { id: thought.id.clone(), redacted: thought.redacted, ..Reasoning::default() };
-                let held = Block { part: Part::Reasoning(empty), ..head.clone() }.into_owned();
                 choice.thoughts += 1;
-                Kind::Thought { number: choice.thoughts - 1, held: Box::new(held) }
+                Kind::Thought { number: choice.thoughts - 1, held: Box::new(held(thought, head)) }
             }
             Part::Call(call) => {
                 let number = choice.calls;
@@ -361,6 +359,12 @@ impl Head {
             });
         });
     }
+}
+
+/// A block of thinking as it is held: what comes is added to it.
+fn held(thought: &Reasoning<'_>, head: &Block<'_>) -> Block<'static> {
+    let empty = Reasoning { id: thought.id.clone(), redacted: thought.redacted, ..Reasoning::default() };
+    Block { part: Part::Reasoning(empty), cache: None, seal: None, at: head.at, rest: head.rest.clone() }.into_owned()
 }
 
 fn write_call(number: u64, call: &super::super::canon::Call<'_>, head: &Block<'_>, delta: &mut ObjectWriter<'_>) {

@@ -20,6 +20,9 @@ pub(super) fn json<'s>(schema: &'s Schema<'_>) -> Raw<'s> {
     }
 }
 
+/// Bounds that Google, who writes 64-bit numbers as strings, may give as such.
+const BOUNDS: [&str; 6] = ["minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"];
+
 fn translate(value: Value) -> Value {
     let Value::Object(members) = value else { return value };
     let mut out = Map::new();
@@ -49,10 +52,8 @@ fn translate(value: Value) -> Value {
             ("example", value) => {
                 out.insert("examples".into(), Value::Array(vec![value]));
             }
-            // Google writes 64-bit numbers as strings.
-            ("minItems" | "maxItems" | "minLength" | "maxLength" | "minProperties" | "maxProperties", Value::String(digits)) => {
-                let number = digits.parse::<u64>().map_or(Value::String(digits), Value::from);
-                out.insert(name, number);
+            (bound, Value::String(digits)) if BOUNDS.contains(&bound) => {
+                out.insert(name, digits.parse::<u64>().map_or(Value::String(digits), Value::from));
             }
             ("enum", Value::Array(mut words)) => {
                 if nullable && !words.contains(&Value::Null) {

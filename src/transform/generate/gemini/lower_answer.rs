@@ -125,14 +125,11 @@ fn part(
             for citation in citations {
                 gathered.cite(citation, told.number, text);
             }
-            // Others say nothing beside a call by an empty text.
-            if !text.is_empty() || block.seal.is_some() || told.answer.from == Dialect::Gemini {
-                words(text, block, path, out, losses);
-            }
+            words(told, text, block, out, losses);
         }
         Part::Refusal(text) => {
             losses.push(Loss::changed(path(), "a refusal is told as the model's words"));
-            words(text, block, path, out, losses);
+            words(told, text, block, out, losses);
         }
         Part::Reasoning(reasoning) => answer_parts::thought(reasoning, |o| nested::outer(&block.rest, o, path, losses), out),
         Part::Call(call) => {
@@ -157,10 +154,14 @@ fn part(
     }
 }
 
-fn words(text: &str, block: &Block<'_>, path: impl FnOnce() -> String, out: &mut ArrayWriter<'_>, losses: &mut Vec<Loss>) {
+fn words(told: Told<'_>, text: &str, block: &Block<'_>, out: &mut ArrayWriter<'_>, losses: &mut Vec<Loss>) {
+    // Others say nothing beside a call by an empty text.
+    if text.is_empty() && block.seal.is_none() && told.answer.from != Dialect::Gemini {
+        return;
+    }
     out.object(|o| {
         o.text("text", text);
-        around(block, path, o, losses);
+        around(block, || block_place(told, block), o, losses);
     });
 }
 

@@ -166,6 +166,9 @@ impl<'r> Speech<'r, '_> {
         // What stands on the words within has no place of its own.
         for block in result.content.iter().filter(|block| !media(block)) {
             block.rest.lose(|| path.to_owned(), self.losses);
+            if block.cache.is_some() {
+                self.losses.push(Loss::dropped(format!("{path}.cache_control")));
+            }
         }
     }
 

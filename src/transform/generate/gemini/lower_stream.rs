@@ -221,10 +221,7 @@ impl Lowerer {
             (Delta::Seal(seal), Writing::Call { head, .. }) => head.seal = Some(seal.clone().into_owned()),
             (Delta::Seal(seal), Writing::Thought { choice, .. }) => {
                 let choice = *choice;
-                self.wait(choice, |o| {
-                    o.text("text", "").bool("thought", true);
-                    signature(Some(seal), o);
-                });
+                self.wait(choice, |o| signature(Some(seal), o.text("text", "").bool("thought", true)));
             }
             (Delta::Input(more), Writing::Call { input, .. }) => input.push_str(more),
             (Delta::Cite(_) | Delta::Logprobs(_), Writing::Words { .. }) => self.gather(block, delta),

@@ -305,12 +305,19 @@ impl Reader {
         }
     }
 
+    /// An item by its place, by its id, or by the order in which it came where its place was never told.
+    fn known(&self, index: Option<u64>, id: &str) -> Option<usize> {
+        let by_index = self.items.iter().rposition(|item| index.is_some() && item.index == index);
+        let by_id = || self.items.iter().rposition(|item| !id.is_empty() && item.id == id);
+        let by_order = || usize::try_from(index?).ok().filter(|at| self.items.get(*at).is_some_and(|item| item.index.is_none()));
+        by_index.or_else(by_id).or_else(by_order)
+    }
+
     /// Sends what is missing of an item, and ends it.
     fn complete(&mut self, index: Option<u64>, node: Node<'_>, sink: &mut Sink<'_>) {
         let Some(fields) = node.object() else { return };
         let id = fields.peek_text("id").unwrap_or_default();
-        let known =
-            self.items.iter().rposition(|item| if index.is_some() { item.index == index } else { !id.is_empty() && item.id == *id });
+        let known = self.known(index, &id);
         let Some(at) = known.or_else(|| self.begin(index, node, sink)) else { return };
         if std::mem::replace(&mut self.items[at].done, true) {
             return;

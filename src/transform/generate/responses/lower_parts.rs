@@ -41,14 +41,19 @@ pub(super) fn in_message(block: &Block<'_>) -> bool {
 /// Whether a block that stands within a message can be written at all.
 pub(super) fn has_form(block: &Block<'_>, voice: Voice, own: bool) -> bool {
     match &block.part {
-        Part::Media(media) if voice == Voice::Caller => match media.kind {
-            MediaKind::Image | MediaKind::File => true,
-            MediaKind::Audio => own,
+        Part::Media(media) => match media.kind {
+            MediaKind::Image | MediaKind::File => voice == Voice::Caller,
+            MediaKind::Audio => own && voice == Voice::Caller,
             MediaKind::Video => false,
         },
-        Part::Media(_) => false,
-        Part::Text { .. } | Part::Refusal(_) | Part::Opaque { .. } => true,
-        Part::Reasoning(_) | Part::Call(_) | Part::Result(_) | Part::ServerCall(_) | Part::ServerResult(_) => false,
+        Part::Text { .. }
+        | Part::Refusal(_)
+        | Part::Opaque { .. }
+        | Part::Reasoning(_)
+        | Part::Call(_)
+        | Part::Result(_)
+        | Part::ServerCall(_)
+        | Part::ServerResult(_) => in_message(block),
     }
 }
 

@@ -69,6 +69,20 @@ fn pieces_without_any_announcement_are_understood() {
 }
 
 #[test]
+fn items_without_places_are_told_once() {
+    let message = json!({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hello."}]});
+    let call = json!({"type": "function_call", "id": "fc_1", "call_id": "c", "name": "f", "arguments": "{}"});
+    let answer = fold(&[
+        json!({"type": "response.output_text.delta", "delta": "Hel"}),
+        json!({"type": "response.output_text.delta", "delta": "lo."}),
+        json!({"type": "response.output_item.added", "item": {"type": "function_call", "id": "fc_1", "call_id": "c", "name": "f", "arguments": ""}}),
+        json!({"type": "response.function_call_arguments.delta", "item_id": "fc_1", "delta": "{}"}),
+        completed(json!([message, call])),
+    ]);
+    assert_eq!(texts(&answer), ["Hello.", "f({})"]);
+}
+
+#[test]
 fn what_the_pieces_left_out_is_sent_once_the_item_is_done() {
     let item = |arguments: &str| json!({"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "f", "arguments": arguments});
     let answer = fold(&[
