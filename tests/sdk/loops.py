@@ -32,6 +32,7 @@ class Agent:
     def __init__(self, target: Target, *, stream: bool) -> None:
         self.target, self.stream = target, stream
         self.turns: list[Json] = []
+        self.lost: set[str] = set()
 
     def say(self, text: str) -> None:
         """A user's words."""
@@ -48,6 +49,7 @@ class Agent:
     def _post(self, path: str, body: Json, head: dict[str, str]) -> wire.Answer:
         answer = wire.send("POST", self.target.base + path, body, head)
         assert answer.status == 200, f"turn {len(self.turns)}: {answer.status} {answer.text}"
+        self.lost |= {path.strip() for path in answer.headers.get("x-gproxy-lossy", "").split(",") if path}
         return answer
 
 

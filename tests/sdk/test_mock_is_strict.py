@@ -249,6 +249,9 @@ def image(url: str) -> Json:
     return {"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}
 
 
+SO: Json = {"role": "assistant", "content": "so"}
+HELD: Json = {"type": "reasoning.text", "text": "Hm.", "signature": brain.sign("vendor", "Hm."), "format": "unknown", "index": 0}
+
 CHAT_BAD: dict[str, tuple[Json, str]] = {
     "no messages": (chat(), "empty array"),
     "messages missing": ({"model": "gpt-4o"}, "'messages'"),
@@ -257,6 +260,8 @@ CHAT_BAD: dict[str, tuple[Json, str]] = {
     "answer without a call": (chat(USER, GOT), "must be a response to a preceeding message"),
     "answer of a wrong id": (chat(USER, MADE, {**GOT, "tool_call_id": "c9"}), "must be a response"),
     "answer too late": (chat(USER, MADE, GOT, {"role": "assistant", "content": "so"}, GOT), "must be a response"),
+    "altered reasoning": (chat(USER, {**SO, "reasoning_details": [{**HELD, "text": "Hm!"}]}, USER), "could not be verified"),
+    "foreign reasoning": (chat(USER, {**SO, "reasoning_details": [{**HELD, "signature": "gAAAA"}]}, USER), "could not be verified"),
     "bad base64": (chat(image("data:image/png;base64,!!!")), "base64"),
     "bad url": (chat(image("ftp:x")), "image_url"),
     "max_tokens of a reasoner": ({**chat(USER), "model": "gpt-5.5", "max_tokens": 5}, "max_completion_tokens"),
@@ -329,6 +334,14 @@ RESPONSES_BAD: dict[str, tuple[Json, str]] = {
     "tool name of a foreign form": (responses(USER, tools=[{"type": "function", "name": "a b", "parameters": {"type": "object"}}]), "name"),
     "max_output_tokens of nothing": (responses(USER, max_output_tokens=0), "max_output_tokens"),
 }
+
+
+def test_own_thinking_is_taken_again(mocks: mock.Mocks) -> None:
+    kept = chat(USER, {**SO, "reasoning_details": [HELD]}, USER)
+    assert wire.send("POST", mocks.openai.url + "/v1/chat/completions", kept, OPENAI_HEAD).status == 200
+    nameless = {name: part for name, part in SEALED.items() if name != "id"}
+    for item in (SEALED, nameless):
+        assert wire.send("POST", mocks.openai.url + "/v1/responses", responses(USER, item, SENT, CAME), OPENAI_HEAD).status == 200
 
 
 @pytest.mark.parametrize("name", RESPONSES_BAD)
