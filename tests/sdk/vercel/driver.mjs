@@ -85,8 +85,13 @@ const SCENARIOS = {
   },
   tools: async ({ base, tools }) => shown(await generateText({ ...base("tools"), tools, prompt: USE, stopWhen: stepCountIs(3) })),
   "tools-stream": async ({ base, tools }) => streamed(streamText({ ...base("tools"), ...quiet, tools, prompt: USE, stopWhen: stepCountIs(3) })),
-  "tools-kept": async ({ plain, model, tools }) =>
-    shown(await generateText({ ...plain, model: model("tools"), tools, prompt: USE, stopWhen: stepCountIs(3) })),
+  kept: async ({ plain, model, tools }) => {
+    const call = { ...plain, model: model("tools"), tools, stopWhen: stepCountIs(3) };
+    const messages = [{ role: "user", content: USE }];
+    const first = await generateText({ ...call, messages });
+    messages.push(...first.response.messages, { role: "user", content: "Use the tool get_weather for Rome" });
+    return shown(await generateText({ ...call, messages }));
+  },
   forced: async ({ base, tools }) => {
     const toolChoice = { type: "tool", toolName: "get_time" };
     return shown(await generateText({ ...base("tools"), tools, toolChoice, prompt: "What time is it?", stopWhen: stepCountIs(1) }));
