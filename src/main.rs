@@ -1,15 +1,20 @@
 //! The `gproxy` program: reads what it is told, builds the native runtime, and hands over.
 
-use std::{io, path::Path, process::ExitCode};
+use std::{io, path::Path, process::ExitCode, sync::Arc};
 
 use gproxy::{
     app::{
         config::{Config, Findings, Sources, check},
-        flags, log,
+        flags,
+        log::{self, Lines},
     },
     http::native::host,
-    runtime::native,
+    runtime::{Platform, native},
 };
+
+/// A call makes and frees some fifty pieces of memory, which the system's allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let matches = flags::command().get_matches();
@@ -33,15 +38,24 @@ fn main() -> ExitCode {
                 return failed(&lines.join("\n"));
             }
         };
-        log::init(&config);
+        let lines = log::init(&config);
+        keep_flushed(&lines, &platform);
         for warning in warnings {
             tracing::warn!(%warning, "configuration");
         }
-        match host::run(config, platform, tasks).await {
+        let ended = host::run(config, platform, tasks).await;
+        lines.flush();
+        match ended {
             Ok(()) => ExitCode::SUCCESS,
             Err(fault) => failed(&describe(&fault)),
         }
     })
+}
+
+/// Lets the log's lines out for as long as the program runs.
+fn keep_flushed(lines: &Lines, platform: &Platform) {
+    let (lines, clock) = (lines.clone(), Arc::clone(&platform.clock));
+    platform.spawn.spawn(Box::pin(async move { lines.keep_flushed(&*clock).await }));
 }
 
 /// One core is served best by one thread; more share the work.

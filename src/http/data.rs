@@ -12,9 +12,13 @@ use crate::{
 
 /// Serves one call of a model, whatever comes of it.
 pub async fn serve(engine: &Engine, request: Request<Body>, peer: Option<IpAddr>) -> Response<Body> {
-    let inbound = arrive(engine, request, peer);
+    answer(engine.clone(), arrive(engine, request, peer)).await
+}
+
+/// Answers a call that has arrived.
+pub async fn answer(engine: Engine, inbound: Box<Inbound>) -> Response<Body> {
     let request_id = inbound.request_id;
-    match execute(engine, inbound).await {
+    match execute(&engine, inbound).await {
         Outbound::Answer(answer) => {
             let mut response = Response::new(answer.body);
             *response.status_mut() = answer.status;
@@ -27,9 +31,9 @@ pub async fn serve(engine: &Engine, request: Request<Body>, peer: Option<IpAddr>
 }
 
 /// Names a request on its arrival.
-pub fn arrive(engine: &Engine, request: Request<Body>, peer: Option<IpAddr>) -> Inbound {
+pub fn arrive(engine: &Engine, request: Request<Body>, peer: Option<IpAddr>) -> Box<Inbound> {
     let (request_id, at_ms) = engine.request_id();
     let (parts, body) = request.into_parts();
     let arrived = engine.platform.clock.now();
-    Inbound { request_id, arrived, at_ms, method: parts.method, uri: parts.uri, headers: parts.headers, body, peer }
+    Box::new(Inbound { request_id, arrived, at_ms, method: parts.method, uri: parts.uri, headers: parts.headers, body, peer })
 }

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::atomic::AtomicU64, time::Duration};
 
+use super::handles::Handles;
 use crate::base::Bucket;
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -42,12 +43,12 @@ struct AttemptLabels {
 /// Every metric of the process.
 pub struct Metrics {
     registry: Registry,
-    requests: Family<CallLabels, Counter>,
+    requests: Handles<CallLabels>,
     duration: Histogram,
     overhead: Histogram,
     /// By bucket, resolved once: a look-up for each bucket of each call would cost more than the counting.
     tokens: [Counter; 7],
-    attempts: Family<AttemptLabels, Counter>,
+    attempts: Handles<AttemptLabels>,
     /// Calls that have begun and not ended.
     pub in_flight: Gauge,
     /// Streams that are open.
@@ -69,11 +70,11 @@ impl Metrics {
         let mut registry = Registry::with_prefix("gproxy");
         let tokens: Family<TokenLabels, Counter> = Family::default();
         let metrics = Self {
-            requests: Family::default(),
+            requests: Handles::default(),
             duration: Histogram::new(SECONDS),
             overhead: Histogram::new(SECONDS),
             tokens: Bucket::ALL.map(|bucket| (*tokens.get_or_create(&TokenLabels { bucket: name(bucket) })).clone()),
-            attempts: Family::default(),
+            attempts: Handles::default(),
             in_flight: Gauge::default(),
             streams: Gauge::default(),
             queue_depth: Gauge::default(),
@@ -82,11 +83,11 @@ impl Metrics {
             lost_records: Counter::default(),
             registry: Registry::default(),
         };
-        registry.register("requests", "Calls by operation, kind, provider and status", metrics.requests.clone());
+        registry.register("requests", "Calls by operation, kind, provider and status", metrics.requests.family());
         registry.register("request_duration_seconds", "From a call's arrival to the end of its answer", metrics.duration.clone());
         registry.register("overhead_seconds", "The gateway's own share until the request goes out", metrics.overhead.clone());
         registry.register("tokens", "Tokens by bucket", tokens);
-        registry.register("upstream_attempts", "Requests sent to providers", metrics.attempts.clone());
+        registry.register("upstream_attempts", "Requests sent to providers", metrics.attempts.family());
         registry.register("inflight", "Calls that have begun and not ended", metrics.in_flight.clone());
         registry.register("streams_active", "Open streams", metrics.streams.clone());
         registry.register("queue_depth", "Journal entries that wait for the database", metrics.queue_depth.clone());
@@ -100,7 +101,7 @@ impl Metrics {
 
     /// Counts a finished call.
     pub fn call(&self, labels: &CallLabels, duration: Duration) {
-        self.requests.get_or_create(labels).inc();
+        self.requests.count(labels);
         self.duration.observe(duration.as_secs_f64());
     }
 
@@ -111,7 +112,7 @@ impl Metrics {
 
     /// Counts one request to a provider.
     pub fn attempt(&self, provider: &std::sync::Arc<str>, outcome: &'static str) {
-        self.attempts.get_or_create(&AttemptLabels { provider: std::sync::Arc::clone(provider), outcome }).inc();
+        self.attempts.count(&AttemptLabels { provider: std::sync::Arc::clone(provider), outcome });
     }
 
     /// Counts tokens of one bucket.

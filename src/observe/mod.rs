@@ -1,5 +1,6 @@
 //! What is measured, under which names. The exporter stands in `http`.
 
+mod handles;
 mod metrics;
 
 pub use metrics::{CallLabels, Metrics};

@@ -1,6 +1,6 @@
 //! One try: choose a credential, seal the order, send it, take the head of the answer.
 
-use std::{future::poll_fn, sync::Arc, task::Poll};
+use std::sync::Arc;
 
 use super::{
     authorize::Admitted,
@@ -24,7 +24,6 @@ use crate::{
 pub(super) struct Attempted {
     pub(super) key: OperationKey,
     pub(super) reply: Reply,
-    pub(super) begun: Option<Begun>,
     pub(super) prompt_bytes: u64,
     pub(super) hides_usage: bool,
     /// How the answer is turned back, where the provider speaks another dialect.
@@ -73,15 +72,15 @@ pub(super) fn prepare(engine: &Engine, admitted: Admitted, trail: &mut Trail) ->
 }
 
 /// Tries a call once.
-pub(super) async fn attempt(engine: &Engine, admitted: Admitted, trail: &mut Trail) -> Result<Attempted, GatewayError> {
-    let Prepared { key, provider, dispatch, begun, prompt_bytes, hides_usage, translation } = prepare(engine, admitted, trail)?;
+pub(super) async fn attempt(engine: &Engine, prepared: Prepared, trail: &mut Trail) -> Result<Attempted, GatewayError> {
+    let Prepared { key, provider, dispatch, begun, prompt_bytes, hides_usage, translation } = prepared;
     let reply = match dispatch {
         Dispatch::Answer(reply) => {
-            note_begun(engine, begun.as_ref())?;
+            note_begun(engine, begun, trail)?;
             trail.note(Fact::Sent(engine.platform.clock.now()));
             *reply
         }
-        Dispatch::Send(request) => send(engine, *request, begun.as_ref(), (&provider, trail)).await?,
+        Dispatch::Send(request) => send(engine, request, begun, (&provider, trail)).await?,
     };
     let mut reply = provider.channel.receive(key, reply);
     if reply.status.as_u16() == 401 {
@@ -89,7 +88,7 @@ pub(super) async fn attempt(engine: &Engine, admitted: Admitted, trail: &mut Tra
         return Err(GatewayError::new(FaultKind::Upstream, format!("provider {:?} refused the credential it was given", provider.name)));
     }
     headers::towards_client(&mut reply.headers);
-    Ok(Attempted { key, reply, begun, prompt_bytes, hides_usage, translation })
+    Ok(Attempted { key, reply, prompt_bytes, hides_usage, translation })
 }
 
 /// The provider's credentials take turns.
@@ -100,28 +99,27 @@ fn choose<'a>(engine: &Engine, provider: &'a Provider) -> Result<Option<&'a Cred
     Ok(provider.credentials.get(engine.turn() % provider.credentials.len()))
 }
 
-pub(super) fn note_begun(engine: &Engine, begun: Option<&Begun>) -> Result<(), GatewayError> {
-    begun.map_or(Ok(()), |begun| Ok(engine.journal.append(&Entry::Begun(begun.clone()))?))
+/// Puts a call on record as begun. From here on it ends in exactly one row.
+pub(super) fn note_begun(engine: &Engine, begun: Option<Begun>, trail: &mut Trail) -> Result<(), GatewayError> {
+    if let Some(begun) = begun {
+        engine.journal.append(&Entry::Begun(begun.clone()))?;
+        trail.note(Fact::Begun(begun));
+    }
+    Ok(())
 }
 
 async fn send(
     engine: &Engine,
-    request: UpstreamRequest,
-    begun: Option<&Begun>,
+    request: Box<UpstreamRequest>,
+    begun: Option<Begun>,
     (provider, trail): (&Arc<Provider>, &mut Trail),
 ) -> Result<Reply, GatewayError> {
     let at = engine.platform.clock.now();
     trail.note(Fact::Sent(at));
     let mut wire = Wire::begin(engine, &request);
-    let mut sending = engine.platform.transport.send(request);
-    // The first turn puts the request on its way; only then is the call on record as begun, so that no record speaks of
-    // a request that the provider never saw. It is written at once: a kill in the next microseconds must find it.
-    let first = poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await;
-    note_begun(engine, begun)?;
-    let answer = match first {
-        Poll::Ready(answer) => answer,
-        Poll::Pending => sending.await,
-    };
+    // On record before it leaves: a kill in the midst of sending must not lose a call that the provider bills.
+    note_begun(engine, begun, trail)?;
+    let answer = engine.platform.transport.send(*request).await;
     let outcome = if answer.as_ref().is_ok_and(|reply| reply.status.is_success()) { "success" } else { "failure" };
     engine.metrics.attempt(&provider.name, outcome);
     if let Some(wire) = wire.take() {

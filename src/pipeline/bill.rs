@@ -18,16 +18,12 @@ use crate::{
     base::Usage,
     protocol::{OperationKey, fault::FaultKind},
     runtime::{Body, BodyFault, Reply},
-    store::record::{Begun, Ended, Source, UsageRow},
-    transform::Loss,
+    store::record::{Ended, Source},
     usage::{Meter, Metered, Shape, estimate},
 };
 
 /// The largest whole answer that is turned into another shape, in bytes.
 const ANSWER: u64 = 256 << 20;
-
-/// The most losses of one call that are put on record.
-const LOSSES: usize = 64;
 
 /// A call's bill: open until it is settled. One that is dropped open is settled as interrupted.
 #[derive(Debug)]
@@ -36,24 +32,21 @@ pub(super) struct Bill(Option<Box<Open>>);
 /// What is still to be settled.
 #[derive(Debug)]
 pub(super) struct Open {
-    pub(super) trail: Trail,
+    pub(super) trail: Box<Trail>,
     pub(super) meter: Option<Meter>,
-    begun: Option<Begun>,
     prompt_bytes: u64,
     status: u16,
     streams: bool,
     pub(super) key: OperationKey,
-    /// What a conversion could not carry.
-    losses: Vec<String>,
     _place: Place,
 }
 
 impl Bill {
     /// Takes the call over from its attempt.
-    pub(super) fn open(engine: &Engine, attempted: Attempted, shape: Shape, (mut trail, place): (Trail, Place)) -> (Self, Reply) {
-        let Attempted { key, reply, begun, prompt_bytes, hides_usage, translation: _ } = attempted;
+    pub(super) fn open(engine: &Engine, attempted: Attempted, shape: Shape, (mut trail, place): (Box<Trail>, Place)) -> (Self, Reply) {
+        let Attempted { key, reply, prompt_bytes, hides_usage, translation: _ } = attempted;
         trail.note(Fact::Head(reply.status.as_u16(), &reply.headers));
-        let meter = (begun.is_some() && reply.status.is_success()).then(|| {
+        let meter = (trail.is_open() && reply.status.is_success()).then(|| {
             let meter = Meter::new(key, shape);
             if hides_usage { meter.hide_usage() } else { meter }
         });
@@ -61,8 +54,7 @@ impl Bill {
         if streams {
             engine.metrics.streams.inc();
         }
-        let open =
-            Open { trail, meter, begun, prompt_bytes, status: reply.status.as_u16(), streams, key, losses: Vec::new(), _place: place };
+        let open = Open { trail, meter, prompt_bytes, status: reply.status.as_u16(), streams, key, _place: place };
         (Self(Some(Box::new(open))), reply)
     }
 
@@ -87,7 +79,7 @@ impl Bill {
     pub(super) async fn gather(&mut self, body: Body) -> Result<Bytes, GatewayError> {
         let whole = body.collect(ANSWER).await.map_err(broken)?;
         if let Some(open) = self.as_mut() {
-            open.note_byte();
+            open.trail.note(Fact::Byte);
             if let Some(meter) = &mut open.meter {
                 let _passed = meter.push(whole.clone());
                 let _rest = meter.end();
@@ -103,7 +95,7 @@ impl Bill {
             let data = data.map_err(broken)?;
             collector.push(&data).map_err(|fault| broken(BodyFault::Broken(fault.into())))?;
             if let Some(open) = self.as_mut() {
-                open.note_byte();
+                open.trail.note(Fact::Byte);
                 if let Some(meter) = &mut open.meter {
                     let _passed = meter.push(data);
                 }
@@ -122,7 +114,7 @@ impl Bill {
                 let mut headers = translation.headers(provider, false, &told.losses);
                 headers.insert(CONTENT_LENGTH, HeaderValue::from(told.body.len()));
                 if let Some(open) = self.as_mut() {
-                    open.note_losses(&told.losses);
+                    open.trail.note(Fact::Losses(&told.losses));
                     open.note_head(told.status.as_u16(), &headers);
                     open.trail.keep(&told.body);
                 }
@@ -151,19 +143,6 @@ impl Drop for Bill {
 }
 
 impl Open {
-    /// A piece of the answer came.
-    pub(super) fn note_byte(&mut self) {
-        let now = self.trail.engine().platform.clock.now();
-        self.trail.note(Fact::FirstByte(now));
-    }
-
-    /// A conversion could not carry these.
-    pub(super) fn note_losses(&mut self, losses: &[Loss]) {
-        self.trail.note(Fact::Losses(losses.len()));
-        let room = LOSSES.saturating_sub(self.losses.len());
-        self.losses.extend(losses.iter().take(room).map(|loss| format!("{} {}", loss.path, loss.kind.id())));
-    }
-
     /// What the client's answer begins with.
     pub(super) fn note_head(&mut self, status: u16, headers: &HeaderMap) {
         self.status = status;
@@ -178,14 +157,8 @@ impl Open {
         if let Some(metered) = &metered {
             self.trail.engine().metrics.dropped_events.inc_by(u64::from(metered.dropped_events));
         }
-        let now = self.trail.engine().platform.clock.now();
-        let losses = std::mem::take(&mut self.losses);
-        let row = self.begun.take().map(|begun| {
-            let (first_byte_us, latency_us) = self.trail.spans(now);
-            let ended = if self.status >= 400 { Ended::Failed } else { how };
-            let (usage, source) = count(metered.as_ref(), self.prompt_bytes, ended);
-            UsageRow { begun, usage, source, ended, status: self.status, first_byte_us, latency_us, losses }
-        });
+        let ended = if self.status >= 400 { Ended::Failed } else { how };
+        let row = self.trail.end(self.status, ended, count(metered.as_ref(), self.prompt_bytes, ended));
         self.trail.close(row, None);
     }
 }

@@ -23,6 +23,10 @@ impl Half {
         Self { depth, headers_json, body: Vec::new() }
     }
 
+    pub(super) fn depth(&self) -> Capture {
+        self.depth
+    }
+
     /// Keeps bytes, up to the limit.
     pub(super) fn push(&mut self, data: &Bytes) {
         if self.depth == Capture::Bodies {

@@ -21,7 +21,8 @@ const KEY_HEADERS: [&str; 3] = ["x-api-key", "x-goog-api-key", "api-key"];
 /// A call whose operation is known.
 #[derive(Debug)]
 pub(super) struct Classified {
-    pub(super) inbound: Inbound,
+    /// In a box, since each room hands the call on.
+    pub(super) inbound: Box<Inbound>,
     pub(super) row: &'static CatalogRow,
     /// The provider, or the family alias, that the path begins with.
     pub(super) scope: Option<String>,
@@ -67,7 +68,7 @@ fn hint(headers: &HeaderMap, query: Option<&str>) -> Family {
 ///
 /// # Errors
 /// An unknown path, or a method that the path does not take.
-pub(super) fn classify(mut inbound: Inbound) -> Result<Classified, (Box<Inbound>, Family, GatewayError)> {
+pub(super) fn classify(mut inbound: Box<Inbound>) -> Result<Classified, (Box<Inbound>, Family, GatewayError)> {
     let query = inbound.uri.query().map(str::to_owned);
     let hint = hint(&inbound.headers, query.as_deref());
     let (scope, path) = split_scope(inbound.uri.path());
@@ -84,7 +85,7 @@ pub(super) fn classify(mut inbound: Inbound) -> Result<Classified, (Box<Inbound>
         }
         Err(missed) => {
             let family = family_by_path(inbound.uri.path()).unwrap_or(hint);
-            Err((Box::new(inbound), family, missed.into()))
+            Err((inbound, family, missed.into()))
         }
     }
 }

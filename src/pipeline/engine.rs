@@ -1,8 +1,11 @@
 //! What every walk needs, shared by all of them.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
 use crate::{base::RequestId, observe::Metrics, runtime::Platform, snapshot::SnapshotCell, store::persist::Journal};
@@ -22,9 +25,13 @@ impl Default for Limits {
     }
 }
 
-/// What every walk needs.
+/// What every walk needs. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Engine {
+pub struct Engine(Arc<Parts>);
+
+/// The parts of an [`Engine`].
+#[derive(Debug)]
+pub struct Parts {
     /// The configuration in force.
     pub snapshot: SnapshotCell,
     /// The platform.
@@ -35,11 +42,6 @@ pub struct Engine {
     pub metrics: Arc<Metrics>,
     /// Limits.
     pub limits: Limits,
-    state: Arc<State>,
-}
-
-#[derive(Debug)]
-struct State {
     in_flight: AtomicUsize,
     turn: AtomicUsize,
     /// Random bytes of this process.
@@ -50,15 +52,20 @@ struct State {
 
 /// A place among the calls in flight; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    state: Arc<State>,
-    metrics: Arc<Metrics>,
-}
+pub(super) struct Place(Engine);
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.state.in_flight.fetch_sub(1, Ordering::Relaxed);
-        self.metrics.in_flight.dec();
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.metrics.in_flight.dec();
+    }
+}
+
+impl Deref for Engine {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
     }
 }
 
@@ -70,8 +77,8 @@ impl Engine {
         platform.entropy.fill(&mut seed);
         platform.entropy.fill(&mut first);
         let named = AtomicU64::new(u64::from_le_bytes(first));
-        let state = State { in_flight: AtomicUsize::new(0), turn: AtomicUsize::new(0), seed, named };
-        Self { snapshot, platform, journal, metrics, limits, state: Arc::new(state) }
+        let (in_flight, turn) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self(Arc::new(Parts { snapshot, platform, journal, metrics, limits, in_flight, turn, seed, named }))
     }
 
     /// A name for a call that arrives now, and the time, Unix milliseconds.
@@ -81,8 +88,8 @@ impl Engine {
     #[must_use]
     pub fn request_id(&self) -> (RequestId, u64) {
         let at_ms = self.platform.clock.unix_ms();
-        let count = self.state.named.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-        let mut random = self.state.seed;
+        let count = self.named.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        let mut random = self.seed;
         random[5..].copy_from_slice(&count[3..]);
         (RequestId::new(at_ms, &random), at_ms)
     }
@@ -90,22 +97,22 @@ impl Engine {
     /// Calls in flight.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.state.in_flight.load(Ordering::Relaxed)
+        self.0.in_flight.load(Ordering::Relaxed)
     }
 
     /// A place for one more call, where there is one.
     pub(super) fn enter(&self) -> Option<Place> {
-        if self.state.in_flight.fetch_add(1, Ordering::Relaxed) >= self.limits.in_flight {
-            self.state.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if self.in_flight.fetch_add(1, Ordering::Relaxed) >= self.limits.in_flight {
+            self.in_flight.fetch_sub(1, Ordering::Relaxed);
             self.metrics.shed.inc();
             return None;
         }
         self.metrics.in_flight.inc();
-        Some(Place { state: Arc::clone(&self.state), metrics: Arc::clone(&self.metrics) })
+        Some(Place(self.clone()))
     }
 
     /// The next number of an endless count, for taking turns.
     pub(super) fn turn(&self) -> usize {
-        self.state.turn.fetch_add(1, Ordering::Relaxed)
+        self.turn.fetch_add(1, Ordering::Relaxed)
     }
 }

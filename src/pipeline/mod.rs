@@ -23,7 +23,7 @@ mod trail;
 mod translate;
 
 pub use classify::family_of;
-pub use engine::{Engine, Limits};
+pub use engine::{Engine, Limits, Parts};
 pub use error::GatewayError;
 pub use inbound::Inbound;
 
@@ -45,13 +45,15 @@ pub enum Outbound {
 }
 
 /// Walks one call through the rooms. What is rare stands in a box, so that the common walk stays small enough to be moved cheaply.
-pub async fn execute(engine: &Engine, inbound: Inbound) -> Outbound {
+pub async fn execute(engine: &Engine, inbound: Box<Inbound>) -> Outbound {
     let snapshot = engine.snapshot.load();
-    let mut trail = Trail::begin(engine, &inbound);
-    let family = family_of(inbound.uri.path(), &inbound.headers, inbound.uri.query());
+    let mut trail = Box::new(Trail::begin(engine, &inbound, &snapshot));
     let Some(place) = engine.enter() else {
-        return trail
-            .refuse(unread(engine, inbound.body, GatewayError::overloaded("too many calls at once; try again soon")).await, family);
+        let family = family_of(inbound.uri.path(), &inbound.headers, inbound.uri.query());
+        return trail.refuse(
+            Box::pin(unread(engine, inbound.body, GatewayError::overloaded("too many calls at once; try again soon"))).await,
+            family,
+        );
     };
     let classified = match classify::classify(inbound) {
         Ok(classified) => classified,
@@ -79,7 +81,11 @@ pub async fn execute(engine: &Engine, inbound: Inbound) -> Outbound {
         Err((_, error)) => return trail.refuse(error, family),
     };
     let prefix = admitted.list_prefix();
-    match attempt::attempt(engine, admitted, &mut trail).await {
+    let prepared = match attempt::prepare(engine, admitted, &mut trail) {
+        Ok(prepared) => prepared,
+        Err(error) => return trail.refuse(error, family),
+    };
+    match attempt::attempt(engine, prepared, &mut trail).await {
         Ok(attempted) => {
             let attempted = match prefix {
                 Some(provider) => Box::pin(models::prefixed(attempted, &provider)).await,

@@ -36,7 +36,7 @@ pub(super) fn is_scoped(call: &Authenticated, snapshot: &Snapshot) -> bool {
 }
 
 /// Answers with the models of every provider that the caller may use something of. A provider that fails is left out.
-pub(super) async fn list(engine: &Engine, call: Authenticated, mut trail: Trail, _place: Place) -> Outbound {
+pub(super) async fn list(engine: &Engine, call: Authenticated, mut trail: Box<Trail>, _place: Place) -> Outbound {
     let snapshot = engine.snapshot.load();
     let family = call.call.row.key(false).kind().family();
     let lists = join_all(snapshot.providers().iter().map(|provider| of_provider(engine, provider, &call.caller, family))).await;

@@ -62,8 +62,8 @@ pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit:
     match look(call.call.row.body, body, content_type, limit).await.and_then(|looked| place(&call, looked, snapshot)) {
         Ok(placed) => {
             let Placed { key, target, provider, model, payload, path, query, prompt_bytes, hides_usage } = placed;
-            call.call.path = path;
-            call.call.query = query;
+            call.call.path = path.unwrap_or(call.call.path);
+            call.call.query = query.or(call.call.query);
             Ok(Resolved { call, key, target, provider, model, payload, prompt_bytes, hides_usage })
         }
         Err(error) => Err((call.caller, error)),
@@ -96,7 +96,8 @@ struct Placed {
     provider: Arc<Provider>,
     model: Arc<str>,
     payload: Payload,
-    path: String,
+    /// The path and the query where the model's name stood in them.
+    path: Option<String>,
     query: Option<String>,
     prompt_bytes: u64,
     hides_usage: bool,
@@ -161,16 +162,13 @@ fn place(call: &Authenticated, looked: Looked, snapshot: &Snapshot) -> Result<Pl
             Payload::Json(document)
         }
     };
-    let path = match &classified.model {
-        Some(range) => {
-            let encoded = utf8_percent_encode(&model, SEGMENT);
-            format!("{}{encoded}{}", &classified.path[..range.start], &classified.path[range.end..])
-        }
-        None => classified.path.clone(),
-    };
+    let path = classified.model.as_ref().map(|range| {
+        let encoded = utf8_percent_encode(&model, SEGMENT);
+        format!("{}{encoded}{}", &classified.path[..range.start], &classified.path[range.end..])
+    });
     let query = match row.model {
         ModelPosition::Query => classified.query.as_deref().map(|query| rename_in_query(query, &model)),
-        ModelPosition::Body | ModelPosition::Path | ModelPosition::Form | ModelPosition::Absent => classified.query.clone(),
+        ModelPosition::Body | ModelPosition::Path | ModelPosition::Form | ModelPosition::Absent => None,
     };
     Ok(Placed { key, target, provider, model, payload, path, query, prompt_bytes, hides_usage })
 }

@@ -11,7 +11,7 @@ use super::{
     bill::Bill,
     engine::{Engine, Place},
     settling::{Gather, Settling, Shaping},
-    trail::Trail,
+    trail::{Fact, Trail},
     translate::Translation,
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Settles an answer as it passes, and turns it into the client's shape where that is another one.
-pub(super) async fn settle(engine: &Engine, mut attempted: Attempted, trail: Trail, place: Place) -> Outbound {
+pub(super) async fn settle(engine: &Engine, mut attempted: Attempted, trail: Box<Trail>, place: Place) -> Outbound {
     match attempted.translation.take() {
         None => Outbound::Answer(pass(engine, attempted, trail, place)),
         Some(translation) => Box::pin(turn(engine, attempted, translation, (trail, place))).await,
@@ -29,7 +29,7 @@ pub(super) async fn settle(engine: &Engine, mut attempted: Attempted, trail: Tra
 }
 
 /// Wraps an answer's body so that passing it settles the call.
-fn pass(engine: &Engine, attempted: Attempted, trail: Trail, place: Place) -> Reply {
+fn pass(engine: &Engine, attempted: Attempted, trail: Box<Trail>, place: Place) -> Reply {
     let shape = shape(&attempted.reply.headers, attempted.key);
     let (bill, mut reply) = Bill::open(engine, attempted, shape, (trail, place));
     if shape != Shape::Whole {
@@ -44,11 +44,11 @@ fn pass(engine: &Engine, attempted: Attempted, trail: Trail, place: Place) -> Re
 }
 
 /// The same for an answer that has to be turned.
-async fn turn(engine: &Engine, attempted: Attempted, translation: Box<Translation>, on: (Trail, Place)) -> Outbound {
+async fn turn(engine: &Engine, attempted: Attempted, translation: Box<Translation>, on: (Box<Trail>, Place)) -> Outbound {
     let shape = shape(&attempted.reply.headers, attempted.key);
     let (mut bill, mut reply) = Bill::open(engine, attempted, shape, on);
     if let Some(open) = bill.as_mut() {
-        open.note_losses(&translation.losses);
+        open.trail.note(Fact::Losses(&translation.losses));
     }
     let body = std::mem::take(&mut reply.body);
     let told = match (reply.status.is_success(), shape, translation.client_streams) {

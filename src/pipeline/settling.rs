@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use super::{bill::Bill, engine::Engine, translate::Translation};
+use super::{bill::Bill, engine::Engine, trail::Fact, translate::Translation};
 use crate::{
     protocol::fault::{Fault, FaultKind},
     runtime::{Body, BodyFault, BoxFuture},
@@ -127,7 +127,7 @@ impl Settling {
     fn pass(&mut self, data: Bytes) {
         let at_end = http_body::Body::is_end_stream(&self.body);
         let Some(open) = self.bill.as_mut() else { return self.leave(data) };
-        open.note_byte();
+        open.trail.note(Fact::Byte);
         let Some(meter) = open.meter.as_mut() else {
             self.leave(data);
             return if at_end {
@@ -178,7 +178,7 @@ impl Settling {
             Shaping::Gather(gather) => gather.stream(),
         };
         if let (Shaping::Convert(converter), Some(open)) = (&self.shaping, self.bill.as_mut()) {
-            open.note_losses(converter.losses());
+            open.trail.note(Fact::Losses(converter.losses()));
         }
         self.ready(last);
     }

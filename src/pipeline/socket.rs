@@ -24,12 +24,12 @@ pub enum Session {
 /// # Errors
 /// The refusal, to be written in place of the 101.
 #[expect(clippy::result_large_err, reason = "a refusal is rare, and as large as the answer that it stands for")]
-pub async fn open(engine: &Engine, inbound: Inbound) -> Result<Session, Outbound> {
+pub async fn open(engine: &Engine, inbound: Box<Inbound>) -> Result<Session, Outbound> {
     let family = super::family_of(inbound.uri.path(), &inbound.headers, inbound.uri.query());
     let snapshot = engine.snapshot.load();
     let template = responses::Template::of(&inbound);
-    let mut trail = Trail::begin(engine, &inbound);
-    let refuse = |trail: Trail, error: GatewayError| Err(trail.refuse(error, family));
+    let mut trail = Box::new(Trail::begin(engine, &inbound, &snapshot));
+    let refuse = |trail: Box<Trail>, error: GatewayError| Err(trail.refuse(error, family));
     let classified = match classify::classify(inbound) {
         Ok(classified) => classified,
         Err((_, _, error)) => return refuse(trail, error),

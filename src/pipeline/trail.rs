@@ -8,13 +8,17 @@ use tracing::{Level, error, info};
 use super::{Outbound, capture::Half, classify::Classified, engine::Engine, error::GatewayError, inbound::Inbound, resolve::Resolved};
 use crate::{
     access::Caller,
-    base::{Bucket, CredentialId, KeyId, RequestId, UserId},
+    base::{Bucket, CredentialId, KeyId, RequestId, Usage, UserId},
     observe::CallLabels,
     protocol::{Family, OperationKey, catalog::CatalogRow, fault::FaultKind},
     runtime::Instant,
-    snapshot::Capture,
-    store::record::{Begun, DownstreamRow, Entry, UsageRow},
+    snapshot::{Capture, Snapshot},
+    store::record::{Begun, DownstreamRow, Ended, Entry, Source, UsageRow},
+    transform::Loss,
 };
+
+/// The most losses of one call that are put on record.
+const LOSSES: usize = 64;
 
 /// A fact about the walk.
 #[derive(Debug)]
@@ -24,13 +28,16 @@ pub(super) enum Fact<'a> {
     Caller(&'a Caller),
     Target(&'a Resolved),
     Credential(Option<CredentialId>),
+    /// The call is on record as begun.
+    Begun(Begun),
     /// The request leaves for the upstream now.
     Sent(Instant),
     /// The status and headers that the client gets.
     Head(u16, &'a HeaderMap),
-    FirstByte(Instant),
-    /// So many things that a conversion could not carry, more than before.
-    Losses(usize),
+    /// A piece of the answer's body is here.
+    Byte,
+    /// What a conversion could not carry, more than before.
+    Losses(&'a [Loss]),
 }
 
 /// The record of one walk. Write-only until it is closed.
@@ -48,18 +55,20 @@ pub(super) struct Trail {
     caller: Option<(UserId, KeyId)>,
     provider: Option<(crate::base::ProviderId, Arc<str>)>,
     credential: Option<CredentialId>,
-    model: Arc<str>,
+    /// What the journal has of the call, until its end is written too.
+    open: Option<Begun>,
+    model: Option<Arc<str>>,
     status: u16,
     first_byte: Option<Instant>,
-    losses: usize,
+    losses: Vec<String>,
     request_half: Option<Half>,
     response_half: Option<Half>,
 }
 
 impl Trail {
     /// Begins with what is known on arrival.
-    pub(super) fn begin(engine: &Engine, inbound: &Inbound) -> Self {
-        let depth = engine.snapshot.load().settings().downstream;
+    pub(super) fn begin(engine: &Engine, inbound: &Inbound, snapshot: &Snapshot) -> Self {
+        let depth = snapshot.settings().downstream;
         Self {
             engine: engine.clone(),
             request_id: inbound.request_id,
@@ -73,10 +82,11 @@ impl Trail {
             caller: None,
             provider: None,
             credential: None,
-            model: Arc::from(""),
+            open: None,
+            model: None,
             status: 0,
             first_byte: None,
-            losses: 0,
+            losses: Vec::new(),
             request_half: (depth != Capture::Off).then(|| Half::new(depth, &inbound.headers)),
             response_half: (depth != Capture::Off).then(|| Half::new(depth, &HeaderMap::new())),
         }
@@ -91,21 +101,25 @@ impl Trail {
             Fact::Target(call) => {
                 self.key = Some(call.key);
                 self.provider = Some((call.provider.id, Arc::clone(&call.provider.name)));
-                self.model = Arc::clone(&call.model);
+                self.model = Some(Arc::clone(&call.model));
                 if let (Some(half), crate::channel::Payload::Json(document)) = (&mut self.request_half, &call.payload) {
                     half.push(document.body());
                 }
             }
             Fact::Credential(credential) => self.credential = credential,
+            Fact::Begun(begun) => self.open = Some(begun),
             Fact::Sent(at) => self.engine.metrics.overhead(at.since(self.arrived)),
             Fact::Head(status, headers) => {
                 self.status = status;
                 if let Some(half) = &mut self.response_half {
-                    *half = Half::new(self.engine.snapshot.load().settings().downstream, headers);
+                    *half = Half::new(half.depth(), headers);
                 }
             }
-            Fact::FirstByte(at) => self.first_byte = self.first_byte.or(Some(at)),
-            Fact::Losses(more) => self.losses += more,
+            Fact::Byte => _ = self.first_byte.get_or_insert_with(|| self.engine.platform.clock.now()),
+            Fact::Losses(more) => {
+                let room = LOSSES.saturating_sub(self.losses.len());
+                self.losses.extend(more.iter().take(room).map(|loss| format!("{} {}", loss.path, loss.kind.id())));
+            }
         }
     }
 
@@ -131,14 +145,34 @@ impl Trail {
             credential_id: self.credential,
             operation: key.operation(),
             kind: key.kind(),
-            model: Arc::clone(&self.model),
+            model: Arc::clone(self.model.as_ref()?),
         })
     }
 
     /// Microseconds from arrival to the first byte of the answer, and to `now`.
-    pub(super) fn spans(&self, now: Instant) -> (Option<u64>, u64) {
+    fn spans(&self, now: Instant) -> (Option<u64>, u64) {
         let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
         (self.first_byte.map(|at| micros(at.since(self.arrived))), micros(now.since(self.arrived)))
+    }
+
+    /// Whether the journal waits for the call's end.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// The call's row, where the journal waits for its end.
+    pub(super) fn end(&mut self, status: u16, ended: Ended, (usage, source): (Usage, Source)) -> Option<UsageRow> {
+        let (first_byte_us, latency_us) = self.spans(self.engine.platform.clock.now());
+        self.open.take().map(|begun| UsageRow {
+            begun,
+            usage,
+            source,
+            ended,
+            status,
+            first_byte_us,
+            latency_us,
+            losses: self.losses.clone(),
+        })
     }
 
     pub(super) fn request_id(&self) -> RequestId {
@@ -154,19 +188,21 @@ impl Trail {
     }
 
     /// Ends the walk with a refusal.
-    pub(super) fn refuse(mut self, error: GatewayError, family: Family) -> Outbound {
+    pub(super) fn refuse(mut self: Box<Self>, error: GatewayError, family: Family) -> Outbound {
         let kind = error.kind;
         if matches!(kind, FaultKind::Internal | FaultKind::Upstream | FaultKind::UpstreamTimeout) {
             let cause = error.source.as_ref().map(ToString::to_string);
             tracing::warn!(request_id = %self.request_id, kind = kind.id(), error = %error, cause, "call failed");
         }
         self.status = kind.status();
-        self.close(None, Some(kind));
+        // Sent and without an answer: nothing was used, but the journal has its beginning.
+        let row = self.end(self.status, Ended::Failed, (Usage::default(), Source::None));
+        self.close(row, Some(kind));
         Outbound::Refused(Box::new(error), family)
     }
 
     /// Ends the walk: the usage row into the journal, one line into the log, the counts up.
-    pub(super) fn close(mut self, usage: Option<UsageRow>, refused: Option<FaultKind>) {
+    pub(super) fn close(mut self: Box<Self>, usage: Option<UsageRow>, refused: Option<FaultKind>) {
         let now = self.engine.platform.clock.now();
         let duration = now.since(self.arrived);
         if let Some(row) = usage {
@@ -193,10 +229,10 @@ impl Trail {
                 path = self.path,
                 operation = labels.operation,
                 provider = &*labels.provider,
-                model = &*self.model,
+                model = self.model.as_deref().unwrap_or_default(),
                 status = self.status,
                 outcome,
-                losses = self.losses,
+                losses = self.losses.len(),
                 user = self.caller.map(|(user, _)| user.0),
                 ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
                 "request"
@@ -231,6 +267,16 @@ impl Trail {
                 Entry::Ended(row) => error!(%fault, row = ?row, "a usage row could not be kept"),
                 Entry::Begun(_) | Entry::Downstream(_) | Entry::Upstream(_) => error!(%fault, "a record could not be kept"),
             }
+        }
+    }
+}
+
+impl Drop for Trail {
+    fn drop(&mut self) {
+        // The client has gone before there was an answer. Its provider was asked, so the call ends on record; nothing came of
+        // it that anybody could be asked to pay for.
+        if let Some(row) = self.end(0, Ended::Interrupted, (Usage::default(), Source::None)) {
+            self.write(&Entry::Ended(Arc::new(row)));
         }
     }
 }

@@ -268,28 +268,38 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
 /// # Errors
 /// [`Missed`] where no row has the path, or none with the method.
 pub fn find(method: &Method, path: &str, hint: Hint) -> Result<Found, Missed> {
-    let plain = INDEX.plain.get(path).map_or(&[][..], Vec::as_slice);
-    let mut fits: Vec<Found> = plain.iter().map(|row| Found { row: *row, model: None }).collect();
-    if fits.is_empty() {
-        for row in &INDEX.patterned {
-            if let Some(model) = fit(CATALOG[*row].path, path) {
-                fits.push(Found { row: *row, model });
-            }
+    let found = match INDEX.plain.get(path) {
+        Some(rows) => best(rows.iter().map(|row| Found { row: *row, model: None }), method, hint),
+        None => best(patterned(path), method, hint),
+    };
+    found.ok_or_else(|| missed(path))
+}
+
+/// The rows whose pattern fits a path.
+fn patterned(path: &str) -> impl Iterator<Item = Found> {
+    INDEX.patterned.iter().filter_map(move |row| Some(Found { row: *row, model: fit(CATALOG[*row].path, path)? }))
+}
+
+/// The row of the method and the family; without one of the family, the first of the method.
+fn best(found: impl Iterator<Item = Found>, method: &Method, hint: Hint) -> Option<Found> {
+    let mut first = None;
+    for found in found.filter(|found| found.row().method == *method) {
+        if found.row().kind.family() == hint {
+            return Some(found);
         }
+        first = first.or(Some(found));
     }
-    if fits.is_empty() {
-        return Err(Missed::Path);
+    first
+}
+
+fn missed(path: &str) -> Missed {
+    let plain = INDEX.plain.get(path).into_iter().flatten().map(|row| CATALOG[*row].method.as_str());
+    let mut allowed: Vec<&'static str> = plain.collect();
+    if allowed.is_empty() {
+        allowed = patterned(path).map(|found| found.row().method.as_str()).collect();
     }
-    let mut allowed: Vec<&'static str> = fits.iter().map(|found| found.row().method.as_str()).collect();
-    fits.retain(|found| found.row().method == *method);
-    let hinted = fits.iter().position(|found| found.row().kind.family() == hint);
-    match hinted.or(if fits.is_empty() { None } else { Some(0) }) {
-        Some(at) => Ok(fits.swap_remove(at)),
-        None => {
-            allowed.dedup();
-            Err(Missed::Method { allowed })
-        }
-    }
+    allowed.dedup();
+    if allowed.is_empty() { Missed::Path } else { Missed::Method { allowed } }
 }
 
 /// The row by which a key is asked of a provider.

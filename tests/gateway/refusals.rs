@@ -81,6 +81,8 @@ async fn a_providers_refusal_of_our_key_is_not_the_clients() {
     let answer = gateway.post("/v1/chat/completions", b"{\"model\":\"up/m\"}").await;
     assert_eq!(answer.status, 502);
     assert!(!answer.text().contains("canary"), "{}", answer.text());
+    let row = &gateway.journal.rows(1).await[0];
+    assert_eq!((row.status, row.ended, row.usage.total()), (502, gproxy::store::record::Ended::Failed, 0));
 }
 
 #[tokio::test]

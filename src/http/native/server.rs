@@ -2,15 +2,16 @@
 
 use std::{
     convert::Infallible,
+    future::ready,
     io,
     net::{IpAddr, SocketAddr},
-    panic::AssertUnwindSafe,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Duration,
 };
 
 use futures_util::FutureExt;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, Uri};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -124,11 +125,7 @@ fn connect(
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
     let serving = Arc::clone(serving);
-    let service = service_fn(move |request| {
-        let serving = Arc::clone(&serving);
-        // In a box, since hyper and the layers around it would move a future of several kilobytes again and again.
-        Box::pin(async move { Ok::<_, Infallible>(guarded(&serving, request, peer).await) })
-    });
+    let service = service_fn(move |request| guarded(&serving, request, peer));
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
     let watched = graceful.watch(connection);
     tokio::spawn(async move {
@@ -139,39 +136,59 @@ fn connect(
 }
 
 /// A panic in one request costs that request, not the connection and not the process.
-async fn guarded(serving: &Serving, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
-    // Told from the path alone: this is for the one request in a million that panics.
-    let family = family_of(request.uri().path(), &HeaderMap::new(), None);
-    match AssertUnwindSafe(route(serving, request, peer)).catch_unwind().await {
-        Ok(response) => response,
-        Err(_panic) => {
-            let (request_id, _) = serving.engine.request_id();
-            tracing::error!(%request_id, "a request panicked");
-            reply::refuse(&GatewayError::new(FaultKind::Internal, "the gateway failed"), family, request_id)
-        }
+fn guarded(
+    serving: &Arc<Serving>,
+    request: Request<Incoming>,
+    peer: IpAddr,
+) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
+    let (engine, address) = (serving.engine.clone(), request.uri().clone());
+    let answering = catch_unwind(AssertUnwindSafe(|| route(serving, request, peer)));
+    async move {
+        let answered = match answering {
+            Ok(answering) => AssertUnwindSafe(answering).catch_unwind().await,
+            Err(panic) => Err(panic),
+        };
+        Ok(answered.unwrap_or_else(|_panic| panicked(&engine, &address)))
     }
 }
 
-async fn route(serving: &Serving, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+fn panicked(engine: &Engine, address: &Uri) -> Response<Body> {
+    let (request_id, _) = engine.request_id();
+    tracing::error!(%request_id, "a request panicked");
+    // The headers are gone with the request.
+    let family = family_of(address.path(), &HeaderMap::new(), None);
+    reply::refuse(&GatewayError::new(FaultKind::Internal, "the gateway failed"), family, request_id)
+}
+
+/// Finds who answers. What is known at once is no part of the future: hyper moves it, and many of them wait at a time.
+fn route(serving: &Arc<Serving>, request: Request<Incoming>, peer: IpAddr) -> BoxFuture<'static, Response<Body>> {
     if let Some(response) = ops::serve(&serving.engine, &serving.readiness, request.method(), request.uri().path()) {
-        return response;
+        return Box::pin(ready(response));
     }
     let client = client_address(&request, peer, &serving.trusted_proxies);
     let first = request.uri().path().split('/').nth(1).unwrap_or("");
     if matches!(first, "admin" | "user" | "login") {
-        return (serving.control)(request.map(body::incoming), Some(client)).await;
+        return (serving.control)(request.map(body::incoming), Some(client));
     }
     if request.method() == Method::OPTIONS {
-        return serving.cors.preflight(request.headers());
+        return Box::pin(ready(serving.cors.preflight(request.headers())));
     }
+    let serving = Arc::clone(serving);
     if upgrade::is_wanted(request.headers()) {
-        return Box::pin(upgrade::serve(&serving.engine, request, client)).await;
+        return Box::pin(async move { upgrade::serve(&serving.engine, request, client).await });
     }
-    let browser = request.headers().contains_key(http::header::ORIGIN).then(|| request.headers().clone());
+    if request.headers().contains_key(http::header::ORIGIN) {
+        return Box::pin(async move { for_browser(&serving, request, client).await });
+    }
+    let inbound = data::arrive(&serving.engine, request.map(body::incoming), Some(client));
+    Box::pin(data::answer(serving.engine.clone(), inbound))
+}
+
+/// The same, with what a browser wants to see before it hands the answer on.
+async fn for_browser(serving: &Serving, request: Request<Incoming>, client: IpAddr) -> Response<Body> {
+    let headers = request.headers().clone();
     let mut response = data::serve(&serving.engine, request.map(body::incoming), Some(client)).await;
-    if let Some(headers) = browser {
-        serving.cors.mark(&headers, response.headers_mut());
-    }
+    serving.cors.mark(&headers, response.headers_mut());
     response
 }
 

@@ -11,7 +11,7 @@ use crate::{
     },
     protocol::fault::FaultKind,
     runtime::{Message, Socket},
-    store::record::{Begun, Ended, Source, UsageRow},
+    store::record::{Ended, Source},
     usage::{Meter, Shape},
 };
 
@@ -19,7 +19,6 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Dialled {
     upstream: Box<dyn Socket>,
-    begun: Option<Begun>,
     meter: Meter,
 }
 
@@ -31,44 +30,32 @@ pub(super) async fn dial(engine: &Engine, admitted: Admitted, trail: &mut Trail)
     };
     trail.note(Fact::Sent(engine.platform.clock.now()));
     let upstream = engine.platform.transport.dial(*request).await?;
-    attempt::note_begun(engine, begun.as_ref())?;
-    Ok(Dialled { upstream, begun, meter: Meter::new(key, Shape::Whole) })
+    attempt::note_begun(engine, begun, trail)?;
+    Ok(Dialled { upstream, meter: Meter::new(key, Shape::Whole) })
 }
 
 /// A session whose provider is connected.
 #[derive(Debug)]
 pub struct Session {
     dialled: Dialled,
-    trail: Trail,
+    trail: Box<Trail>,
 }
 
 impl Session {
-    pub(super) fn new(dialled: Dialled, trail: Trail) -> Self {
+    pub(super) fn new(dialled: Dialled, trail: Box<Trail>) -> Self {
         Self { dialled, trail }
     }
 
     pub(super) async fn run(self, engine: &Engine, mut client: Box<dyn Socket>) {
-        let Dialled { mut upstream, begun, mut meter } = self.dialled;
+        let Dialled { mut upstream, mut meter } = self.dialled;
         let mut trail = self.trail;
         trail.note(Fact::Head(101, &http::HeaderMap::new()));
         engine.metrics.streams.inc();
         let how = relay(&mut *client, &mut *upstream, &mut meter).await;
         engine.metrics.streams.dec();
         let metered = meter.finish();
-        let row = begun.map(|begun| {
-            let (first_byte_us, latency_us) = trail.spans(engine.platform.clock.now());
-            let source = if metered.usage.is_some() { Source::Upstream } else { Source::None };
-            UsageRow {
-                begun,
-                usage: metered.usage.unwrap_or_default(),
-                source,
-                ended: how,
-                status: 101,
-                first_byte_us,
-                latency_us,
-                losses: Vec::new(),
-            }
-        });
+        let source = if metered.usage.is_some() { Source::Upstream } else { Source::None };
+        let row = trail.end(101, how, (metered.usage.unwrap_or_default(), source));
         trail.close(row, None);
     }
 }

@@ -63,7 +63,7 @@ impl Session {
             Err(message) => return send(socket, refusal(FaultKind::BadRequest, &message).to_string()).await,
         };
         let (request_id, at_ms) = engine.request_id();
-        let inbound = Inbound {
+        let inbound = Box::new(Inbound {
             request_id,
             arrived: engine.platform.clock.now(),
             at_ms,
@@ -72,7 +72,7 @@ impl Session {
             headers: self.template.headers.clone(),
             body: Body::from(body),
             peer: self.template.peer,
-        };
+        });
         match execute(engine, inbound).await {
             Outbound::Refused(error, _) => {
                 let mut event = refusal(error.kind, &error.public);

@@ -1,11 +1,15 @@
 //! A walk over a JSON text: is it valid, and what are its members? No tree, no allocation, no copy.
 //!
-//! The check of every stream event rests on it, so it is one pass: strings are read eight bytes at a time, and a
+//! The check of every stream event rests on it, so it is one pass: strings are read sixteen bytes at a time, and a
 //! visitor picks what it wants from the members as they pass.
 
 use std::ops::Range;
 
+use memchr::memmem;
 use serde::de::IgnoredAny;
+use wide::u8x16;
+
+use crate::protocol::scan;
 
 /// A member's value. Texts stand without their quotes and with their escapes, numbers as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +45,12 @@ pub struct Member<'a> {
 pub trait Visit<'a> {
     /// A member or element. The text may still turn out to be invalid.
     fn member(&mut self, member: Member<'a>);
+
+    /// Allows to pass over a container unread, its brackets only counted, where these bytes do not stand in it.
+    fn mark(&self, member: &Member<'a>) -> Option<&'static [u8]> {
+        let _ = member;
+        None
+    }
 }
 
 impl<'a> Visit<'a> for () {
@@ -83,6 +93,8 @@ struct Walk<'a> {
     text: &'a [u8],
     at: usize,
     depth: usize,
+    /// What closes the innermost open bracket.
+    closer: u8,
     /// Which of the open brackets are braces.
     objects: u128,
     names: [&'a [u8]; NAMED],
@@ -90,7 +102,7 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(text: &'a [u8], depth: usize) -> Self {
-        Self { text, at: 0, depth, objects: 0, names: [&[]; NAMED] }
+        Self { text, at: 0, depth, closer: b']', objects: 0, names: [&[]; NAMED] }
     }
 
     fn run(&mut self, visit: &mut impl Visit<'a>) -> Result<(), Stop> {
@@ -99,12 +111,12 @@ impl<'a> Walk<'a> {
         loop {
             if self.value(key, visit)? {
                 self.space();
-                if self.byte() != Some(self.closer()) {
+                if self.byte() != Some(self.closer) {
                     key = self.key()?;
                     continue;
                 }
                 self.at += 1;
-                self.depth -= 1;
+                self.close();
             }
             loop {
                 if self.depth == floor {
@@ -117,10 +129,10 @@ impl<'a> Walk<'a> {
                     key = self.key()?;
                     break;
                 }
-                if byte != Some(self.closer()) {
+                if byte != Some(self.closer) {
                     return Err(Stop::Invalid);
                 }
-                self.depth -= 1;
+                self.close();
             }
         }
     }
@@ -140,13 +152,30 @@ impl<'a> Walk<'a> {
             _ => return Err(Stop::Invalid),
         };
         let parent = self.names.get(self.depth).copied().unwrap_or_default();
-        visit.member(Member { depth: self.depth, parent, key, value });
+        let member = Member { depth: self.depth, parent, key, value };
+        visit.member(member);
+        if matches!(value, Value::Object | Value::Array)
+            && let Some(mark) = visit.mark(&member)
+            && self.pass_over(mark)
+        {
+            return Ok(false);
+        }
         match value {
             Value::Object => self.open(key, parent, 1)?,
             Value::Array => self.open(key, parent, 0)?,
             Value::Text(_) | Value::Number(_) | Value::Bool | Value::Null => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// Stands on an opening bracket; goes behind its partner, unless `mark` stands between them.
+    fn pass_over(&mut self, mark: &[u8]) -> bool {
+        let Some(end) = scan::skip_nested(self.text, self.at) else { return false };
+        if memmem::find(&self.text[self.at..end], mark).is_some() {
+            return false;
+        }
+        self.at = end;
+        true
     }
 
     fn open(&mut self, key: &'a [u8], parent: &'a [u8], object: u128) -> Result<(), Stop> {
@@ -156,6 +185,7 @@ impl<'a> Walk<'a> {
         }
         self.at += 1;
         self.depth += 1;
+        self.closer = if object == 1 { b'}' } else { b']' };
         self.objects = (self.objects & !(1 << self.depth)) | (object << self.depth);
         if let Some(slot) = self.names.get_mut(self.depth) {
             *slot = name;
@@ -163,12 +193,13 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn in_object(&self) -> bool {
-        self.objects >> self.depth & 1 == 1
+    fn close(&mut self) {
+        self.depth -= 1;
+        self.closer = if self.objects >> self.depth & 1 == 1 { b'}' } else { b']' };
     }
 
-    fn closer(&self) -> u8 {
-        if self.in_object() { b'}' } else { b']' }
+    fn in_object(&self) -> bool {
+        self.closer == b'}'
     }
 
     fn byte(&self) -> Option<u8> {
@@ -177,6 +208,12 @@ impl<'a> Walk<'a> {
 
     #[inline]
     fn space(&mut self) {
+        if self.byte().is_none_or(|byte| byte <= b' ') {
+            self.pass_space();
+        }
+    }
+
+    fn pass_space(&mut self) {
         while matches!(self.byte(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
             self.at += 1;
         }
@@ -215,22 +252,14 @@ impl<'a> Walk<'a> {
         self.at += 1;
         let from = self.at;
         loop {
-            while let Some(block) = self.text.get(self.at..self.at + 8) {
-                let stops = stops(block);
-                if stops != 0 {
-                    self.at += (stops.trailing_zeros() / 8) as usize;
-                    break;
-                }
-                self.at += 8;
-            }
+            self.at += plain(&self.text[self.at..]);
             match self.byte() {
                 Some(b'"') => {
                     self.at += 1;
                     return Ok(&self.text[from..self.at - 1]);
                 }
                 Some(b'\\') => self.escape()?,
-                Some(0..=0x1f) | None => return Err(Stop::Invalid),
-                Some(_) => self.at += 1,
+                Some(_) | None => return Err(Stop::Invalid),
             }
         }
     }
@@ -281,17 +310,24 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The high bit of each of eight bytes that is a quote, a backslash or a control character. Only the lowest set bit
-/// is exact: a borrow may set bits above it.
+/// How many bytes stand before the first quote, backslash or control character.
 #[inline]
-fn stops(block: &[u8]) -> u64 {
-    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    let mut bytes = [0; 8];
-    bytes.copy_from_slice(block);
-    let word = u64::from_le_bytes(bytes);
-    let quote = word ^ (ONES * u64::from(b'"'));
-    let slash = word ^ (ONES * u64::from(b'\\'));
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    (control | (quote.wrapping_sub(ONES) & !quote) | (slash.wrapping_sub(ONES) & !slash)) & HIGH
+fn plain(text: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(block) = text[at..].first_chunk() {
+        let stops = stops(block);
+        if stops != 0 {
+            return at + stops.trailing_zeros() as usize;
+        }
+        at += block.len();
+    }
+    at + text[at..].iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)).unwrap_or(text.len() - at)
+}
+
+/// One bit for each byte that is a quote, a backslash or a control character.
+#[inline]
+fn stops(block: &[u8; 16]) -> u32 {
+    let bytes = u8x16::new(*block);
+    let [quote, slash, control] = [b'"', b'\\', 0x1f].map(u8x16::splat);
+    (bytes.simd_eq(quote) | bytes.simd_eq(slash) | bytes.simd_eq(bytes.min(control))).to_bitmask()
 }

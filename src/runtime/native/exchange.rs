@@ -23,7 +23,7 @@ use hyper::{
 };
 use tokio::time::{Instant, Sleep};
 
-use super::{connect::Line, pool::Keep};
+use super::{connect::Line, pool::Shelf};
 use crate::runtime::{Body, BodyFault, Timers, TransportFault};
 
 /// What arrived together is joined up to this size; a larger piece passes alone.
@@ -36,12 +36,14 @@ pub(super) struct Lane {
     sender: http1::SendRequest<Body>,
     driver: Pin<Box<http1::Connection<Line, Body>>>,
     gate: Arc<Gate>,
+    /// The timer of the last exchange. It is set anew only where it would ring too late.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Lane {
     pub(super) async fn open(line: Line) -> Result<Self, TransportFault> {
         let (sender, driver) = http1::Builder::new().handshake(line).await.map_err(|error| TransportFault::Connect(error.into()))?;
-        Ok(Self { sender, driver: Box::pin(driver), gate: Arc::new(Gate::default()) })
+        Ok(Self { sender, driver: Box::pin(driver), gate: Arc::new(Gate::default()), timer: None })
     }
 
     /// Drives the connection once and tells whether it can take a request.
@@ -95,7 +97,7 @@ impl Wake for Gate {
     }
 }
 
-/// A deadline that costs a timer only once something is really waited for.
+/// A deadline that costs a timer only once something is really waited for, and not a new one for each exchange.
 struct Deadline {
     at: Instant,
     what: &'static str,
@@ -107,6 +109,9 @@ impl Deadline {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
         let at = self.at;
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        if sleep.deadline() > at {
+            sleep.as_mut().reset(at);
+        }
         while sleep.as_mut().poll(cx).is_ready() {
             if sleep.deadline() >= at {
                 return Poll::Ready(self.what);
@@ -126,10 +131,10 @@ pub(super) async fn exchange(
     mut lane: Lane,
     request: Request<Body>,
     timers: Timers,
-    keep: Keep,
+    shelf: Shelf,
 ) -> Result<Response<Body>, (TransportFault, Option<Request<Body>>)> {
     let now = Instant::now();
-    let mut deadline = Deadline { at: now + timers.head, what: "response head", sleep: None };
+    let mut deadline = Deadline { at: now + timers.head, what: "response head", sleep: lane.timer.take() };
     let mut sending = Box::pin(lane.sender.try_send_request(request));
     let head = std::future::poll_fn(|cx| {
         // Only driving the connection makes progress, and we do that ourselves: no need to be woken by the answer's channel.
@@ -147,7 +152,7 @@ pub(super) async fn exchange(
     drop(sending);
     let (parts, incoming) = head.into_parts();
     deadline.what = "more of the answer";
-    let body = Answer { incoming, lane: Some(lane), keep, deadline, idle_limit: timers.idle, end: now + timers.total, next: None };
+    let body = Answer { incoming, lane: Some(lane), shelf, deadline, idle_limit: timers.idle, end: now + timers.total, next: None };
     Ok(Response::from_parts(parts, Body::stream(body)))
 }
 
@@ -161,12 +166,19 @@ struct Answer {
     incoming: Incoming,
     /// The connection; gone once the body has ended.
     lane: Option<Lane>,
-    keep: Keep,
+    shelf: Shelf,
     deadline: Deadline,
     idle_limit: Duration,
     end: Instant,
     /// What was read behind a joined piece and leaves next.
     next: Option<Step>,
+}
+
+/// Room for the pieces that follow the first one; what comes in pieces mostly comes in many.
+fn start_joining(first: &[u8]) -> BytesMut {
+    let mut joined = BytesMut::with_capacity(LARGE.max(first.len() * 2));
+    joined.extend_from_slice(first);
+    joined
 }
 
 /// What the connection gave.
@@ -204,11 +216,12 @@ impl Answer {
     }
 
     /// Gives the connection back where it can serve again.
-    fn release(&mut self, cx: &mut Context<'_>) {
+    fn release(&mut self, cx: &mut Context<'_>, now: Instant) {
         if let Some(mut lane) = self.lane.take()
             && lane.is_alive(cx)
         {
-            self.keep.give_back(lane);
+            lane.timer = self.deadline.sleep.take();
+            self.shelf.give_back(lane, now);
         }
     }
 
@@ -222,7 +235,7 @@ impl Answer {
             let size = joined.as_ref().map_or(first.len(), BytesMut::len);
             match self.step(cx) {
                 Poll::Ready(Step::Data(data)) if size + data.len() <= JOIN => {
-                    joined.get_or_insert_with(|| BytesMut::from(&first[..])).extend_from_slice(&data);
+                    joined.get_or_insert_with(|| start_joining(&first)).extend_from_slice(&data);
                 }
                 Poll::Ready(step) => {
                     self.next = Some(step);
@@ -244,14 +257,15 @@ impl http_body::Body for Answer {
         match this.step(cx) {
             Poll::Ready(Step::Data(first)) => {
                 let data = this.join(first, cx);
+                let now = Instant::now();
                 if matches!(this.next, Some(Step::End)) {
-                    this.release(cx);
+                    this.release(cx, now);
                 }
-                this.deadline.at = (Instant::now() + this.idle_limit).min(this.end);
+                this.deadline.at = (now + this.idle_limit).min(this.end);
                 Poll::Ready(Some(Ok(Frame::data(data))))
             }
             Poll::Ready(Step::End) => {
-                this.release(cx);
+                this.release(cx, Instant::now());
                 Poll::Ready(None)
             }
             Poll::Ready(Step::Fault(fault)) => {

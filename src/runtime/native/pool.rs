@@ -3,7 +3,8 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    hash::{BuildHasherDefault, Hasher},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -27,8 +28,33 @@ pub(super) struct Origin {
     pub(super) profile: Profile,
 }
 
+/// FNV-1a. Origins are the operator's, so nobody can choose them to collide, and each call looks for one.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// The connections of one origin.
+#[derive(Clone, Default)]
+pub(super) struct Shelf(Arc<Mutex<Resting>>);
+
 #[derive(Default)]
-struct Shelf {
+struct Resting {
     lanes: Vec<(Lane, Instant)>,
     shared: Option<http2::SendRequest<Body>>,
 }
@@ -36,79 +62,79 @@ struct Shelf {
 /// The connections at rest.
 #[derive(Clone, Default)]
 pub(super) struct Pool {
-    shelves: Arc<Mutex<HashMap<Origin, Shelf>>>,
+    shelves: Arc<Mutex<HashMap<Origin, Shelf, BuildHasherDefault<Fnv>>>>,
 }
 
 /// What can carry a request at once.
 pub(super) enum Found {
     /// An HTTP/1.1 connection, for this request alone.
-    Lane(Box<Lane>),
+    Lane(Lane),
     /// An HTTP/2 connection that others use too.
     Shared(http2::SendRequest<Body>),
 }
 
 impl Pool {
-    /// The connection that was used last; it is the least likely to have been closed.
-    pub(super) fn take(&self, origin: &Origin) -> Option<Found> {
+    /// The place of an origin's connections.
+    pub(super) fn shelf(&self, origin: &Origin) -> Shelf {
         let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
-        let shelf = shelves.get_mut(origin)?;
-        if let Some(shared) = &shelf.shared {
+        match shelves.get(origin) {
+            Some(shelf) => shelf.clone(),
+            None => shelves.entry(origin.clone()).or_default().clone(),
+        }
+    }
+
+    /// Closes what has rested for too long, and forgets origins that nobody uses.
+    pub(super) fn sweep(&self) {
+        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        shelves.retain(|_, shelf| shelf.sweep() || Arc::strong_count(&shelf.0) > 1);
+    }
+}
+
+impl Shelf {
+    fn lock(&self) -> MutexGuard<'_, Resting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection that was used last; it is the least likely to have been closed.
+    pub(super) fn take(&self) -> Option<Found> {
+        let mut resting = self.lock();
+        if let Some(shared) = &resting.shared {
             if !shared.is_closed() {
                 return Some(Found::Shared(shared.clone()));
             }
-            shelf.shared = None;
+            resting.shared = None;
         }
-        let (lane, since) = shelf.lanes.pop()?;
+        let (lane, since) = resting.lanes.pop()?;
         if since.elapsed() > REST {
             // What lies below has rested longer still.
-            shelf.lanes.clear();
+            resting.lanes.clear();
             return None;
         }
-        Some(Found::Lane(Box::new(lane)))
+        Some(Found::Lane(lane))
     }
 
-    pub(super) fn share(&self, origin: &Origin, sender: http2::SendRequest<Body>) {
-        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
-        shelves.entry(origin.clone()).or_default().shared = Some(sender);
+    pub(super) fn share(&self, sender: http2::SendRequest<Body>) {
+        self.lock().shared = Some(sender);
     }
 
-    /// The place that a connection goes back to.
-    pub(super) fn keep(&self, origin: Arc<Origin>) -> Keep {
-        Keep { pool: self.clone(), origin }
+    pub(super) fn give_back(&self, lane: Lane, now: Instant) {
+        let mut resting = self.lock();
+        if resting.lanes.len() < LIMIT {
+            resting.lanes.push((lane, now));
+        }
     }
 
-    /// Closes what has rested for too long.
-    pub(super) fn sweep(&self) {
-        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
-        shelves.retain(|_, shelf| {
-            shelf.lanes.retain(|(_, since)| since.elapsed() <= REST);
-            shelf.shared.take_if(|shared| shared.is_closed());
-            !shelf.lanes.is_empty() || shelf.shared.is_some()
-        });
+    /// Tells whether anything is left.
+    fn sweep(&self) -> bool {
+        let mut resting = self.lock();
+        resting.lanes.retain(|(_, since)| since.elapsed() <= REST);
+        resting.shared.take_if(|shared| shared.is_closed());
+        !resting.lanes.is_empty() || resting.shared.is_some()
     }
 }
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Pool")
-    }
-}
-
-/// The place that a connection goes back to.
-pub(super) struct Keep {
-    pool: Pool,
-    origin: Arc<Origin>,
-}
-
-impl Keep {
-    pub(super) fn give_back(&self, lane: Lane) {
-        let mut shelves = self.pool.shelves.lock().unwrap_or_else(PoisonError::into_inner);
-        let shelf = match shelves.get_mut(&*self.origin) {
-            Some(shelf) => shelf,
-            None => shelves.entry((*self.origin).clone()).or_default(),
-        };
-        if shelf.lanes.len() < LIMIT {
-            shelf.lanes.push((lane, Instant::now()));
-        }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -16,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use super::{
     connect::{Connector, Offer},
     exchange::{Lane, exchange},
-    pool::{Found, Origin, Pool},
+    pool::{Found, Origin, Pool, Shelf},
     socket,
 };
 use crate::runtime::{Body, BodyFault, BoxFuture, Reply, Socket, Timers, Transport, TransportFault, UpstreamRequest};
@@ -44,15 +43,16 @@ impl HyperTransport {
         let UpstreamRequest { method, uri, headers, body, profile, timers } = request;
         let authority = uri.authority().cloned().ok_or_else(|| TransportFault::Unusable("the address has no host".into()))?;
         let secure = uri.scheme_str() == Some("https");
-        let origin = Arc::new(Origin { secure, authority, profile });
+        let origin = Origin { secure, authority, profile };
+        let shelf = self.pool.shelf(&origin);
         let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.headers_mut() = headers;
         *request.uri_mut() = uri.clone();
         loop {
-            let (lane, reused) = match self.pool.take(&origin) {
-                Some(Found::Shared(sender)) => return multiplexed(sender, request, timers).await,
-                Some(Found::Lane(lane)) => (Some(*lane), true),
+            let (lane, reused) = match shelf.take() {
+                Some(Found::Shared(sender)) => return Box::pin(multiplexed(sender, request, timers)).await,
+                Some(Found::Lane(lane)) => (Some(lane), true),
                 None => (None, false),
             };
             let lane = match lane {
@@ -63,15 +63,18 @@ impl HyperTransport {
                     lane
                 }
                 None => {
-                    let line = self.connector.open(&uri, origin.profile.proxy.as_deref(), Offer::Any, timers.connect).await?;
+                    // In boxes, since all that waits for an answer would be as large as what opens a connection.
+                    let proxy = origin.profile.proxy.as_deref();
+                    let line = Box::pin(self.connector.open(&uri, proxy, Offer::Any, timers.connect)).await?;
                     if line.is_h2 {
-                        let sender = self.share(&origin, line).await?;
-                        return multiplexed(sender, request, timers).await;
+                        let sender = Box::pin(Self::share(&shelf, line)).await?;
+                        return Box::pin(multiplexed(sender, request, timers)).await;
                     }
-                    Lane::open(line).await?
+                    Box::pin(Lane::open(line)).await?
                 }
             };
-            match exchange(lane, plain_form(request, &origin)?, timers, self.pool.keep(Arc::clone(&origin))).await {
+            plain_form(&mut request, &origin)?;
+            match exchange(lane, request, timers, shelf.clone()).await {
                 Ok(response) => return Ok(reply(response)),
                 // The server had closed a resting connection; nothing was sent, so another one may carry it.
                 Err((_, Some(unsent))) if reused => {
@@ -83,7 +86,7 @@ impl HyperTransport {
         }
     }
 
-    async fn share(&self, origin: &Origin, line: super::connect::Line) -> Result<http2::SendRequest<Body>, TransportFault> {
+    async fn share(shelf: &Shelf, line: super::connect::Line) -> Result<http2::SendRequest<Body>, TransportFault> {
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder.timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(20)).adaptive_window(true);
         let (sender, connection) = builder.handshake(line).await.map_err(|error| TransportFault::Connect(error.into()))?;
@@ -93,7 +96,7 @@ impl HyperTransport {
                 tracing::debug!(%error, "HTTP/2 connection ended");
             }
         });
-        self.pool.share(origin, sender.clone());
+        shelf.share(sender.clone());
         Ok(sender)
     }
 
@@ -120,14 +123,14 @@ impl Transport for HyperTransport {
 }
 
 /// HTTP/1.1 wants the path alone in the request line, and a `host` header.
-fn plain_form(mut request: Request<Body>, origin: &Origin) -> Result<Request<Body>, TransportFault> {
+fn plain_form(request: &mut Request<Body>, origin: &Origin) -> Result<(), TransportFault> {
     let authority = origin.authority.as_str();
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let host = HeaderValue::from_str(host).map_err(|error| TransportFault::Unusable(error.to_string()))?;
     request.headers_mut().insert(HOST, host);
     let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
     *request.uri_mut() = Uri::from(path);
-    Ok(request)
+    Ok(())
 }
 
 async fn multiplexed(mut sender: http2::SendRequest<Body>, request: Request<Body>, timers: Timers) -> Result<Reply, TransportFault> {

@@ -251,7 +251,9 @@ impl Writer {
     fn gather(&self, tail: &mut Tail) -> io::Result<Batch> {
         let Some((rows, upto)) = self.journal.recent(tail.committed, self.config.max_batch) else { return self.read(tail) };
         let mut batch = Batch { upto, ..Batch::default() };
-        rows.into_iter().for_each(|row| batch.take(row));
+        for row in rows {
+            batch.take(row);
+        }
         Ok(batch)
     }
 

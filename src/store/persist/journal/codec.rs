@@ -255,7 +255,11 @@ impl Flavor for Appending<'_> {
     type Output = ();
 
     fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(data);
+        match data {
+            // Most figures of a row are zeros.
+            [byte] => self.0.push(*byte),
+            _ => self.0.extend_from_slice(data),
+        }
         Ok(())
     }
 

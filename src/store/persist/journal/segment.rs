@@ -96,7 +96,7 @@ fn reserve(file: &File, length: u64) -> io::Result<()> {
 
 /// Takes them by writing zeros, for file systems that know no other way.
 fn fill(mut file: &File, length: u64) -> io::Result<()> {
-    let zeros = [0; ZEROS];
+    let zeros = vec![0; ZEROS];
     let mut left = usize::try_from(length).map_err(io::Error::other)?;
     while left > 0 {
         let piece = left.min(ZEROS);
