@@ -94,7 +94,7 @@ def at(gateway: Any, name: str) -> Target:
 @pytest.mark.parametrize("there", UPSTREAMS)
 @pytest.mark.parametrize("here", UPSTREAMS)
 def test_a_claude_history_moves(gateway: Any, here: str, there: str) -> None:
-    body: Any = {"max_tokens": 8000, "tools": [_tool()], "thinking": {"type": "adaptive"}}
+    body: Any = {"max_tokens": 8000, "tools": [_tool()], "thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}
     messages: list[Any] = [{"role": "user", "content": USE}]
     first = at(gateway, here).anthropic().messages.create(model=at(gateway, here).model("tools"), messages=messages, **body)
     messages += [{"role": "assistant", "content": first.content}, _result(first)]
