@@ -17,7 +17,7 @@ use crate::{
         splice::Document,
     },
     transform::{
-        Loss, Refused,
+        Loss, Refused, Seal,
         generate::{self, Asked, Dialect, Target, Telling, Wire},
     },
 };
@@ -39,18 +39,20 @@ pub(super) struct Translation {
     pub(super) losses: Vec<Loss>,
 }
 
-/// Turns a resolved call into what its provider takes. `None` where the client's own bytes go out.
+/// Turns a resolved call into what its provider takes. `None` where the client's own bytes go out: the dialects are the same, and
+/// the body holds nothing that another provider sealed.
 ///
 /// # Errors
 /// The body is not what its dialect says; something has no form at the provider; in strict mode, any loss.
 pub(super) fn translate(call: &mut Resolved) -> Result<Option<Box<Translation>>, GatewayError> {
     let (asked, target) = (call.key, call.target);
-    if asked == target {
+    let (Some(client), Some(provider)) = (Dialect::of(asked.kind()), Dialect::of(target.kind())) else {
+        return if asked == target { Ok(None) } else { Err(unsupported(asked, target)) };
+    };
+    // What another provider sealed went out in the client's own slot. This provider would refuse it, and the call with it.
+    if asked == target && !matches!(&call.payload, Payload::Json(document) if Seal::is_in(document.body())) {
         return Ok(None);
     }
-    let (Some(client), Some(provider)) = (Dialect::of(asked.kind()), Dialect::of(target.kind())) else {
-        return Err(unsupported(asked, target));
-    };
     let streams = |key: OperationKey| key.operation() == Operation::StreamGenerateContent;
     let body = call.payload.json();
     let asking = Asked { model: &call.model, streams: streams(target) };
@@ -71,12 +73,15 @@ pub(super) fn translate(call: &mut Resolved) -> Result<Option<Box<Translation>>,
         telling: converted.memory.telling(telling),
         losses: converted.losses,
     };
-    redirect(call, converted.body)?;
+    if asked != target {
+        redirect(call)?;
+    }
+    put(call, converted.body)?;
     Ok(Some(Box::new(translation)))
 }
 
-/// Puts the provider's path, headers and body in the place of the client's.
-fn redirect(call: &mut Resolved, body: Vec<u8>) -> Result<(), GatewayError> {
+/// Puts the provider's path and headers in the place of the client's.
+fn redirect(call: &mut Resolved) -> Result<(), GatewayError> {
     let target = call.target;
     let row = catalog::of(target).ok_or_else(|| unsupported(call.key, target))?;
     let classified = &mut call.call.call;
@@ -89,6 +94,12 @@ fn redirect(call: &mut Resolved, body: Vec<u8>) -> Result<(), GatewayError> {
     classified.inbound.method = Method::POST;
     // The client's headers speak its own dialect: none of them means anything to this provider.
     classified.inbound.headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+    Ok(())
+}
+
+/// Puts a body in the place of the client's.
+fn put(call: &mut Resolved, body: Vec<u8>) -> Result<(), GatewayError> {
+    let target = call.target;
     let body = bytes::Bytes::from(body);
     let mut document = Document::new(body.clone(), Peek::scan(&body)?);
     if target.kind() == OperationKind::OpenAiChatCompletions && target.operation() == Operation::StreamGenerateContent {
