@@ -10,12 +10,16 @@ use std::{
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use super::{bill::Bill, engine::Engine, trail::Fact, translate::Translation};
+use super::{
+    bill::Bill,
+    engine::Engine,
+    trail::Fact,
+    translate::{Converter, Translation},
+};
 use crate::{
     protocol::fault::{Fault, FaultKind},
     runtime::{Body, BodyFault, BoxFuture},
     store::record::Ended,
-    transform::generate::StreamConverter,
     usage::{Passed, Shape},
 };
 
@@ -28,7 +32,7 @@ pub(super) enum Shaping {
     /// They pass.
     None,
     /// They are turned as they come.
-    Convert(Box<StreamConverter>),
+    Convert(Converter),
     /// They are gathered, and turned into a stream at their end.
     Gather(Box<Gather>),
 }
