@@ -91,7 +91,9 @@ pub(crate) fn answer(dialect: Dialect, body: &Value) -> Said {
             );
         }
         Dialect::Responses => {
-            list(&body["output"]).iter().for_each(|item| responses_item(item, &mut said));
+            for item in list(&body["output"]) {
+                responses_item(item, &mut said);
+            }
             said.stop = match (body["status"].as_str(), body["incomplete_details"]["reason"].as_str()) {
                 (Some("incomplete"), reason) => stop(reason),
                 (Some("completed"), _) if !said.calls.is_empty() => "calls".into(),
@@ -210,9 +212,9 @@ fn chat_message(message: &Value, said: &mut Said) {
     }
     words(&message["refusal"], &mut here);
     if message["role"] == "tool" {
-        said.results.push(here)
+        said.results.push(here);
     } else {
-        said.text.push_str(&here)
+        said.text.push_str(&here);
     }
     for call in list(&message["tool_calls"]) {
         let (function, custom) = (&call["function"], &call["custom"]);

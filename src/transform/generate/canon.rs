@@ -418,7 +418,6 @@ pub(in crate::transform) enum CacheLife {
     Minutes5,
     Minutes30,
     Hour,
-    Day,
 }
 
 /// A point up to which the prompt shall be cached.

@@ -18,6 +18,7 @@ pub(in crate::transform) mod names;
 mod owned;
 mod responses;
 mod rest;
+mod schema;
 pub(in crate::transform) mod spoke;
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ pub(super) struct Recorded {
 }
 
 /// Every recorded exchange of a dialect; none where the folder is absent (`GPROXY_RECORDED`, default `../shared/recorded`).
+#[expect(clippy::disallowed_methods, reason = "the folder is named by whoever runs the tests")]
 pub(super) fn recorded(dialect: Dialect) -> Vec<Recorded> {
     let root = std::env::var_os("GPROXY_RECORDED").map_or_else(|| PathBuf::from("../shared/recorded"), PathBuf::from);
     let folder = if dialect == Dialect::Claude { "anthropic" } else { dialect.id() };

@@ -4,11 +4,12 @@ use super::{
     super::{
         canon::{Effort, Format, Text},
         names::Field,
+        schema,
     },
     leftovers::{has, has_inner, write_inner},
     lower_request::Task,
     profile::{Knob, Tuning, budget_of, effort_of, effort_word},
-    schema,
+    strict,
 };
 use crate::{
     protocol::json::ObjectWriter,
@@ -226,9 +227,9 @@ fn format(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) 
             Format::Json => outer.text("type", "json_object"),
             Format::Schema { name, description, schema, strict } => outer.text("type", "json_schema").object("json_schema", |inner| {
                 let schema = schema::json(schema);
-                let strict = strict.or_else(|| (!task.own && schema::is_strict(schema.get())).then_some(true));
+                let strict = strict.or_else(|| (!task.own && strict::holds(&schema)).then_some(true));
                 inner.text("name", &schema_name(task, name.as_ref(), losses)).some_text("description", description.as_deref());
-                inner.raw("schema", &schema);
+                inner.json("schema", &schema);
                 if let Some(strict) = strict {
                     inner.bool("strict", strict);
                 }

@@ -7,10 +7,10 @@ use super::{
         Dialect,
         canon::{Raw, ServerTool, Text, Tool, ToolChoice, ToolKind},
         names::Field,
+        schema,
     },
     leftovers::{write_inner, write_outer},
     lower_request::Task,
-    schema,
 };
 use crate::{
     protocol::json::{ArrayWriter, Node, ObjectWriter},
@@ -80,7 +80,7 @@ fn write_tool(task: &Task<'_>, tool: &Tool<'_>, list: &mut ArrayWriter<'_>, loss
                 inner.text("name", &told_name(task, name, tool.at, losses)).some_text("description", description.as_deref());
                 match schema {
                     Some(schema) => {
-                        inner.raw("parameters", &schema::json(schema));
+                        inner.json("parameters", &schema::json(schema));
                     }
                     None if task.own => {}
                     None => {

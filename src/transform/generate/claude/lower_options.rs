@@ -196,7 +196,7 @@ fn output(request: &Request<'_>, model: &Model, plan: &Plan, object: &mut Object
     });
 }
 
-fn schema(request: &Request<'_>, schema: &Schema<'_>, losses: &mut Vec<Loss>) -> String {
+fn schema<'s>(request: &Request<'_>, schema: &'s Schema<'_>, losses: &mut Vec<Loss>) -> Cow<'s, str> {
     let rigor = if request.from == OWN { Rigor::Open } else { Rigor::Closed };
     let (text, changed) = schema::write(schema, rigor);
     if changed {

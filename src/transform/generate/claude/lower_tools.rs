@@ -1,5 +1,7 @@
 //! Tools and the choice among them, on their way out.
 
+use std::borrow::Cow;
+
 use super::{
     OWN,
     cache::Marks,
@@ -55,7 +57,7 @@ impl Pen<'_> {
                 return true;
             }
             ToolKind::Server { tool: ServerTool::WebSearch, json, .. } => {
-                self.served("web_search_20250305", "web_search", (json, at()), out)
+                self.served("web_search_20250305", "web_search", (json, at()), out);
             }
             ToolKind::Server { tool: ServerTool::WebFetch, json, .. } => self.served("web_fetch_20250910", "web_fetch", (json, at()), out),
             ToolKind::Server { tool: ServerTool::CodeExecution, json, .. } => {
@@ -111,9 +113,9 @@ impl Pen<'_> {
         tool.rest.write(OWN, object, at, self.losses);
     }
 
-    fn schema(&mut self, schema: Option<&Schema<'_>>, rigor: Rigor, at: &dyn Fn() -> String) -> String {
+    fn schema<'s>(&mut self, schema: Option<&'s Schema<'_>>, rigor: Rigor, at: &dyn Fn() -> String) -> Cow<'s, str> {
         if let (true, Some(Schema::Json(json))) = (self.request.from == OWN, schema) {
-            return json.get().to_owned();
+            return Cow::Borrowed(json.get());
         }
         let (text, changed) = schema::input(schema, rigor);
         if changed {

@@ -4,13 +4,13 @@ use super::super::{
     Dialect,
     canon::{Block, Effort, Format, Part, Request, Role, Turn},
     names::{Field, path},
+    schema,
 };
 use super::{
     OWN, ids,
     lower_items::Items,
     lower_tools::{self, Tools},
     models::{self, Family, Sampling},
-    schema,
 };
 use crate::{
     protocol::json::{ObjectWriter, object},

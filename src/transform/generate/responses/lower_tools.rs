@@ -5,7 +5,7 @@ use super::super::{
     canon::{Request, Rest, ServerTool, Tool, ToolChoice, ToolKind},
     names::{Field, path},
 };
-use super::{OWN, ids, schema};
+use super::{super::schema, OWN, ids};
 use crate::{
     protocol::json::{ArrayWriter, Fields, Node, ObjectWriter},
     transform::Loss,

@@ -20,7 +20,6 @@ mod lower_tools;
 mod models;
 mod options;
 mod reading;
-mod schema;
 mod server;
 mod stop;
 mod stream_item;
