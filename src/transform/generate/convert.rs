@@ -56,6 +56,10 @@ impl Memory {
 pub fn request(from: Dialect, to: Dialect, body: &[u8], asked: Asked<'_>, target: Target) -> Result<Converted, Refused> {
     let mut losses = Vec::new();
     let mut request = spoke(from).lift_request(Node::parse(body)?, asked)?;
+    // Counts of tokens are lifted by the same reader, and need none.
+    if from == Dialect::Claude && request.max_tokens.is_none() {
+        return Err(WrongShape::missing("max_tokens", "a whole number").into());
+    }
     if let Some(at) = request.state.named.filter(|_| from != to) {
         let why = "an item_reference names what this target does not keep; send the items themselves, as clients do with `store: false`";
         return Err(Refused::impossible(format!("{}[{at}]", from.lists().0), why));
