@@ -89,7 +89,7 @@ pub fn stream_of_answer(from: Dialect, to: Dialect, body: &[u8], telling: &Telli
         disguise::take_off(&mut choice.blocks, &telling.tools);
     }
     let (mut frames, mut losses) = (Frames::new(telling.wire), Vec::new());
-    let mut lower = spoke(to).lowerer(telling);
+    let mut lower = lowerer(from, to, telling);
     unfold(&answer, &mut |event| lower.push(&event, &mut frames, &mut losses));
     frames.end();
     Ok((frames.take(), losses))
@@ -112,6 +112,10 @@ fn told(to: Dialect, mut answer: Answer<'_>, telling: &Telling) -> (Vec<u8>, Vec
     }
     let body = spoke(to).lower_answer(&answer, telling, &mut losses);
     (body, losses)
+}
+
+fn lowerer(from: Dialect, to: Dialect, telling: &Telling) -> Box<dyn Lower> {
+    spoke(to).lowerer(&Telling { from: Some(from), ..telling.clone() })
 }
 
 /// Turns a stream of one dialect into a stream of another, as it comes.
@@ -159,7 +163,7 @@ impl StreamConverter {
     pub fn new(from: Dialect, framing: Framing, to: Dialect, telling: &Telling) -> Self {
         let out = Out {
             undressing: Undressing::new(telling.tools.clone()),
-            lower: spoke(to).lowerer(telling),
+            lower: lowerer(from, to, telling),
             frames: Frames::new(telling.wire),
             losses: Vec::new(),
             grammar: Grammar::default(),
