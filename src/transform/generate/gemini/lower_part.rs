@@ -77,9 +77,12 @@ impl<'r> Speech<'r, '_> {
 
     fn reasoning(&mut self, reasoning: &'r Reasoning<'r>, block: &Block<'_>, path: &str, out: &mut ArrayWriter<'_>) {
         let opened = reasoning.seal.as_ref().and_then(|seal| seal.opened_by(Dialect::Gemini));
-        let unsealed = self.scene.own && reasoning.seal.is_none();
-        if opened.is_none() && !unsealed {
-            self.losses.push(Loss::dropped_because(path, "thinking that is not this provider's own"));
+        if opened.is_none() && (!self.scene.own || reasoning.seal.is_some()) {
+            // Thoughts that were shown and that nobody signed mean nothing to any provider.
+            match &reasoning.seal {
+                Some(_) => self.losses.push(Loss::dropped_because(path, "thinking that is not this provider's own")),
+                None => block.rest.lose(|| path.to_owned(), self.losses),
+            }
             return;
         }
         let text = args::thinking(reasoning);
