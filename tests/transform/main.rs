@@ -3,7 +3,9 @@
 //! `UPDATE_GOLDEN=1 cargo test --test transform` (or `make golden`) writes the goldens anew; read the difference before you keep it.
 
 mod ends;
+mod garbage;
 mod golden;
 mod laws;
+mod reply;
 mod said;
 mod talk;
