@@ -78,7 +78,7 @@ struct Closing {
 impl Closing {
     fn schema(&mut self, node: Node<'_>) -> String {
         let Some(mut fields) = node.object() else { return node.json().to_owned() };
-        let is_object = fields.peek_text("type").is_some_and(|kind| kind == "object");
+        let is_object = fields.peek("type").is_some_and(is_object);
         if is_object && fields.peek("additionalProperties").and_then(Node::bool) != Some(false) {
             self.changed = true;
             fields.take("additionalProperties");
@@ -122,4 +122,10 @@ impl Closing {
             }
         }
     }
+}
+
+/// Whether a type is an object's, be it one of several.
+fn is_object(kind: Node<'_>) -> bool {
+    let named = |node: Node<'_>| node.json() == "\"object\"";
+    named(kind) || kind.array().is_some_and(|all| all.into_iter().any(named))
 }
