@@ -12,10 +12,6 @@ use gproxy::{
     runtime::{Platform, native},
 };
 
-/// A call makes and frees some fifty pieces of memory, which the system's allocator is slow at.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let matches = flags::command().get_matches();
     let read = |path: &Path| std::fs::read_to_string(path);

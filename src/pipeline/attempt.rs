@@ -8,11 +8,14 @@ use super::{
     engine::Engine,
     error::GatewayError,
     headers,
+    rules::{Fitting, ruled},
+    settle,
     trail::{Fact, Trail},
     translate::{Translation, translate},
 };
 use crate::{
     channel::{Dispatch, Draft, Order, Payload, PrepareFault, Via},
+    process::ResponseRules,
     protocol::{OperationKey, fault::FaultKind},
     runtime::{Reply, UpstreamRequest},
     snapshot::{Capture, Credential, Provider},
@@ -39,19 +42,24 @@ pub(super) struct Prepared {
     pub(super) prompt_bytes: u64,
     hides_usage: bool,
     translation: Option<Box<Translation>>,
+    /// The operator's rules on the answer.
+    rules: Option<ResponseRules>,
 }
 
 /// Chooses a credential and lets the channel make its request.
 pub(super) fn prepare(engine: &Engine, admitted: Admitted, trail: &mut Trail) -> Result<Prepared, GatewayError> {
     let Admitted { mut call, permit } = admitted;
+    let provider = Arc::clone(&call.provider);
+    let fitting = Fitting::find(&provider.rules, &call);
     let translation = translate(&mut call)?;
     let (key, prompt_bytes, hides_usage) = (call.target, call.prompt_bytes, call.hides_usage);
-    let provider = Arc::clone(&call.provider);
     let credential = choose(engine, &provider)?;
     trail.note(Fact::Credential(credential.map(|credential| credential.id)));
     let classified = call.call.call;
     let mut client_headers = classified.inbound.headers;
     headers::towards_upstream(&mut client_headers);
+    fitting.apply(&mut call.payload, &mut client_headers)?;
+    let rules = fitting.response;
     if matches!(call.payload, Payload::Json(_)) {
         headers::say_json(&mut client_headers);
     }
@@ -68,12 +76,12 @@ pub(super) fn prepare(engine: &Engine, admitted: Admitted, trail: &mut Trail) ->
         Via { secret: credential.and_then(|credential| credential.secret.clone()), profile: provider.profile.clone(), ..Via::default() };
     let begun = trail.begun();
     let dispatch = provider.channel.prepare(Order::seal(&permit, draft, via))?;
-    Ok(Prepared { key, provider, dispatch, begun, prompt_bytes, hides_usage, translation })
+    Ok(Prepared { key, provider, dispatch, begun, prompt_bytes, hides_usage, translation, rules })
 }
 
 /// Tries a call once.
 pub(super) async fn attempt(engine: &Engine, prepared: Prepared, trail: &mut Trail) -> Result<Attempted, GatewayError> {
-    let Prepared { key, provider, dispatch, begun, prompt_bytes, hides_usage, translation } = prepared;
+    let Prepared { key, provider, dispatch, begun, prompt_bytes, hides_usage, translation, rules } = prepared;
     let reply = match dispatch {
         Dispatch::Answer(reply) => {
             note_begun(engine, begun, trail)?;
@@ -88,6 +96,10 @@ pub(super) async fn attempt(engine: &Engine, prepared: Prepared, trail: &mut Tra
         return Err(GatewayError::new(FaultKind::Upstream, format!("provider {:?} refused the credential it was given", provider.name)));
     }
     headers::towards_client(&mut reply.headers);
+    if rules.is_some() {
+        let shape = settle::shape(&reply.headers, key);
+        reply = Box::pin(ruled(reply, rules, shape)).await?;
+    }
     Ok(Attempted { key, reply, prompt_bytes, hides_usage, translation })
 }
 

@@ -10,9 +10,8 @@ use super::{
     attempt::Attempted,
     engine::{Engine, Place},
     error::GatewayError,
-    shape::Told,
     trail::{Fact, Trail},
-    translate::Translation,
+    translate::{Told, Translation},
 };
 use crate::{
     base::Usage,
@@ -90,10 +89,10 @@ impl Bill {
 
     /// Reads a stream for a client that wants it in one piece.
     pub(super) async fn collect(&mut self, mut body: Body, translation: &Translation, shape: Shape) -> Result<Told, GatewayError> {
-        let mut collector = translation.collector(shape);
+        let mut gathering = translation.gathering(shape);
         while let Some(data) = poll_fn(|cx| Pin::new(&mut body).poll_data(cx)).await {
             let data = data.map_err(broken)?;
-            collector.push(&data).map_err(|fault| broken(BodyFault::Broken(fault.into())))?;
+            gathering.push(&data).map_err(|fault| broken(BodyFault::Broken(fault.into())))?;
             if let Some(open) = self.as_mut() {
                 open.trail.note(Fact::Byte);
                 if let Some(meter) = &mut open.meter {
@@ -104,7 +103,7 @@ impl Bill {
         if let Some(meter) = self.as_mut().and_then(|open| open.meter.as_mut()) {
             let _rest = meter.end();
         }
-        translation.collected(collector)
+        translation.gathered(gathering)
     }
 
     /// Settles a call whose whole answer is in hand, and gives the answer.

@@ -13,11 +13,12 @@ mod error;
 mod form;
 mod headers;
 mod inbound;
+mod local;
 mod models;
 mod resolve;
+mod rules;
 mod settle;
 mod settling;
-mod shape;
 pub mod socket;
 mod trail;
 mod translate;
@@ -80,6 +81,9 @@ pub async fn execute(engine: &Engine, inbound: Box<Inbound>) -> Outbound {
         Ok(admitted) => admitted,
         Err((_, error)) => return trail.refuse(error, family),
     };
+    if admitted.call.is_local {
+        return local::answer(admitted, trail, place);
+    }
     let prefix = admitted.list_prefix();
     let prepared = match attempt::prepare(engine, admitted, &mut trail) {
         Ok(prepared) => prepared,

@@ -21,6 +21,7 @@ use crate::{
     },
     runtime::Body,
     snapshot::{Provider, Snapshot},
+    transform::compact,
 };
 
 /// What may stand in a path segment (RFC 3986), and the slash of model ids.
@@ -35,6 +36,10 @@ pub(super) struct Resolved {
     pub(super) key: OperationKey,
     /// What its provider is asked instead; the same where the client's bytes pass.
     pub(super) target: OperationKey,
+    /// Whether the gateway answers by itself.
+    pub(super) is_local: bool,
+    /// Whether the client wants a stream.
+    pub(super) streams: bool,
     pub(super) provider: Arc<Provider>,
     /// The upstream's id; empty where the call has none.
     pub(super) model: Arc<str>,
@@ -61,10 +66,10 @@ pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit:
     let content_type = call.call.inbound.headers.get(CONTENT_TYPE).cloned();
     match look(call.call.row.body, body, content_type, limit).await.and_then(|looked| place(&call, looked, snapshot)) {
         Ok(placed) => {
-            let Placed { key, target, provider, model, payload, path, query, prompt_bytes, hides_usage } = placed;
+            let Placed { key, target, is_local, streams, provider, model, payload, path, query, prompt_bytes, hides_usage } = placed;
             call.call.path = path.unwrap_or(call.call.path);
             call.call.query = query.or(call.call.query);
-            Ok(Resolved { call, key, target, provider, model, payload, prompt_bytes, hides_usage })
+            Ok(Resolved { call, key, target, is_local, streams, provider, model, payload, prompt_bytes, hides_usage })
         }
         Err(error) => Err((call.caller, error)),
     }
@@ -83,16 +88,27 @@ async fn look(shape: BodyShape, body: Body, content_type: Option<HeaderValue>, l
             Ok(Looked::Form { model: parts.range("model"), body, streams })
         }
         BodyShape::Json | BodyShape::Form => {
-            let body = body.collect(limit).await?;
+            let body = unsealed(body.collect(limit).await?)?;
             let peek = Peek::scan(&body)?;
             Ok(Looked::Json(Document::new(body, peek)))
         }
     }
 }
 
+/// A body without summaries that this gateway sealed: no provider could read them.
+fn unsealed(body: Bytes) -> Result<Bytes, GatewayError> {
+    if !compact::is_sealed(&body) {
+        return Ok(body);
+    }
+    let opened = compact::opened(&body).map_err(|fault| GatewayError::new(FaultKind::BadRequest, fault.to_string()))?;
+    Ok(opened.map_or(body, Bytes::from))
+}
+
 struct Placed {
     key: OperationKey,
     target: OperationKey,
+    is_local: bool,
+    streams: bool,
     provider: Arc<Provider>,
     model: Arc<str>,
     payload: Payload,
@@ -125,19 +141,7 @@ fn place(call: &Authenticated, looked: Looked, snapshot: &Snapshot) -> Result<Pl
         return Err(GatewayError::new(FaultKind::BadRequest, "\"model\" is missing; expected the id of a model").at("model"));
     }
     let (provider, model) = find_provider(classified.scope.as_deref(), named.as_deref(), snapshot)?;
-    let target = match provider.dispatch.of(key, &*provider.channel) {
-        Implementation::Passthrough => key,
-        Implementation::TransformTo(target) => target,
-        Implementation::Local | Implementation::Unsupported => {
-            let message = format!(
-                "provider {:?} does not serve {} in the {} shape; ask it in a dialect of its own (see the models and endpoints it lists)",
-                provider.name,
-                key.operation(),
-                key.kind()
-            );
-            return Err(GatewayError::new(FaultKind::Unsupported, message));
-        }
-    };
+    let (target, is_local) = served(key, streams, &provider)?;
     let prompt_bytes = match &looked {
         Looked::Json(document) => document.body().len() as u64,
         Looked::Form { body, .. } => body.len() as u64,
@@ -170,7 +174,30 @@ fn place(call: &Authenticated, looked: Looked, snapshot: &Snapshot) -> Result<Pl
         ModelPosition::Query => classified.query.as_deref().map(|query| rename_in_query(query, &model)),
         ModelPosition::Body | ModelPosition::Path | ModelPosition::Form | ModelPosition::Absent => None,
     };
-    Ok(Placed { key, target, provider, model, payload, path, query, prompt_bytes, hides_usage })
+    Ok(Placed { key, target, is_local, streams, provider, model, payload, path, query, prompt_bytes, hides_usage })
+}
+
+/// What the provider is asked, and whether the gateway answers by itself.
+fn served(key: OperationKey, streams: bool, provider: &Provider) -> Result<(OperationKey, bool), GatewayError> {
+    match provider.dispatch.of(key, &*provider.channel) {
+        Implementation::Passthrough => Ok((key, false)),
+        Implementation::Local => Ok((key, true)),
+        Implementation::TransformTo(target) => {
+            // Calls that have no streamed key of their own stream where their target does.
+            let streamed = OperationKey::new(Operation::StreamGenerateContent, target.kind()).filter(|key| provider.channel.serves(*key));
+            let whole = target.operation() == Operation::GenerateContent && key.operation() == Operation::CreateCompletion;
+            Ok((streamed.filter(|_| streams && whole).unwrap_or(target), false))
+        }
+        Implementation::Unsupported => {
+            let message = format!(
+                "provider {:?} does not serve {} in the {} shape; ask it in a dialect of its own (see the models and endpoints it lists)",
+                provider.name,
+                key.operation(),
+                key.kind()
+            );
+            Err(GatewayError::new(FaultKind::Unsupported, message))
+        }
+    }
 }
 
 /// The model as the client named it.

@@ -65,8 +65,8 @@ async fn turn(engine: &Engine, attempted: Attempted, translation: Box<Translatio
                 open.note_head(reply.status.as_u16(), &headers);
             }
             let shaping = match shape {
-                Shape::Whole => Shaping::Gather(Gather::new(translation, engine)),
-                Shape::Sse | Shape::Ndjson | Shape::JsonArray => Shaping::Convert(Box::new(translation.converter(shape))),
+                Shape::Whole => Shaping::Gather(Box::new(Gather::new(translation, engine))),
+                Shape::Sse | Shape::Ndjson | Shape::JsonArray => Shaping::Convert(translation.converter(shape)),
             };
             return Outbound::Answer(Reply {
                 status: reply.status,
@@ -86,7 +86,7 @@ fn unbuffered(headers: &mut HeaderMap) {
 /// The largest refusal of a provider that is read, in bytes.
 const PROBLEM: u64 = 1 << 20;
 /// How the answer's pieces are framed.
-fn shape(headers: &HeaderMap, key: OperationKey) -> Shape {
+pub(super) fn shape(headers: &HeaderMap, key: OperationKey) -> Shape {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     if content_type.starts_with("text/event-stream") {
         Shape::Sse

@@ -10,12 +10,16 @@ use std::{
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use super::{bill::Bill, engine::Engine, trail::Fact, translate::Translation};
+use super::{
+    bill::Bill,
+    engine::Engine,
+    trail::Fact,
+    translate::{Converter, Translation},
+};
 use crate::{
     protocol::fault::{Fault, FaultKind},
     runtime::{Body, BodyFault, BoxFuture},
     store::record::Ended,
-    transform::generate::StreamConverter,
     usage::{Passed, Shape},
 };
 
@@ -28,7 +32,7 @@ pub(super) enum Shaping {
     /// They pass.
     None,
     /// They are turned as they come.
-    Convert(Box<StreamConverter>),
+    Convert(Converter),
     /// They are gathered, and turned into a stream at their end.
     Gather(Box<Gather>),
 }
@@ -48,9 +52,9 @@ impl std::fmt::Debug for Gather {
 }
 
 impl Gather {
-    pub(super) fn new(translation: Box<Translation>, engine: &Engine) -> Box<Self> {
+    pub(super) fn new(translation: Box<Translation>, engine: &Engine) -> Self {
         let silence = engine.platform.clock.sleep(SILENCE);
-        Box::new(Self { kept: Vec::new(), translation, engine: engine.clone(), silence })
+        Self { kept: Vec::new(), translation, engine: engine.clone(), silence }
     }
 
     /// The client's stream.

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    Capture, Credential, Fault, Login, Model, Provider, Rules, Settings, Snapshot, name,
+    Capture, Credential, Fault, Login, Model, Provider, Rules, Settings, Snapshot, name, rules,
     secret::{self, API_KEY},
 };
 use crate::{
@@ -96,6 +96,7 @@ fn provider(
     let models = models
         .into_iter()
         .map(|model| Model { id: model.model_id.as_str().into(), display_name: model.display_name.as_deref().map(Into::into) });
+    let members = serde_json::from_str(&row.settings_json).unwrap_or_default();
     Ok(Provider {
         id: row.id,
         name: row.name.as_str().into(),
@@ -103,7 +104,8 @@ fn provider(
         credentials,
         models: models.collect(),
         profile: Profile { proxy },
-        settings: serde_json::from_str(&row.settings_json).unwrap_or_default(),
+        rules: rules::compile(&row.name, &members, faults),
+        settings: members,
         dispatch,
     })
 }

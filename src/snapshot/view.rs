@@ -7,6 +7,7 @@ use crate::{
     access::Directory,
     base::{CredentialId, ProviderId, Secret, UserId},
     channel::Channel,
+    process::RuleBook,
     runtime::Profile,
 };
 
@@ -109,6 +110,8 @@ pub struct Provider {
     pub settings: serde_json::Map<String, serde_json::Value>,
     /// How its calls are served.
     pub dispatch: Rules,
+    /// Its operator's rules on what it is sent and what it answers.
+    pub rules: RuleBook,
 }
 
 /// A credential ready for use.

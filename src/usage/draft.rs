@@ -58,8 +58,6 @@ pub(super) struct Draft<'a> {
     dialect: Dialect,
     operation: Operation,
     pub(super) shape: Shape,
-    /// What cannot tell usage is passed over.
-    skims: bool,
     pub(super) region: Region,
     /// Depth of the region's members.
     inside: usize,
@@ -103,7 +101,6 @@ impl<'a> Draft<'a> {
             dialect,
             operation: key.operation(),
             shape,
-            skims: false,
             region: Region::None,
             inside: 0,
             wire: Wire::default(),
@@ -123,12 +120,6 @@ impl<'a> Draft<'a> {
             pages: 0,
             images: 0,
         }
-    }
-
-    /// Passes over what cannot tell usage: its text is not counted, and it is not checked.
-    pub(super) fn skim(mut self) -> Self {
-        self.skims = true;
-        self
     }
 
     /// The terminal event of a dialect, and not that of a failure.
@@ -172,12 +163,6 @@ impl<'a> Draft<'a> {
 }
 
 impl<'a> Visit<'a> for Draft<'a> {
-    #[inline]
-    fn mark(&self, member: &Member<'a>) -> Option<&'static [u8]> {
-        // Moonshot tells usage in a choice.
-        (self.skims && member.depth == 1 && member.key == b"choices").then_some(b"\"usage\"")
-    }
-
     #[inline]
     fn member(&mut self, member: Member<'a>) {
         if self.region != Region::None {

@@ -52,7 +52,7 @@ pub struct Metered {
     pub service_tier: Option<String>,
     /// Events that were left out because they are not valid JSON.
     pub dropped_events: u32,
-    /// Bytes of text that the client got, as JSON writes them; for estimates. Not counted in a whole answer that tells its usage.
+    /// Bytes of text that the client got, as JSON writes them; for estimates.
     pub relayed_text_bytes: u64,
     /// What is wrong, if anything is.
     pub fault: Option<Fault>,

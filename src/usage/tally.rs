@@ -111,14 +111,8 @@ impl Tally {
         Some(if draft.is_usage_chunk() { Audience::Us } else { Audience::Everybody })
     }
 
-    /// Reads a whole body, without walking through the vectors in it, nor through the words where usage is told beside them.
+    /// Reads a whole body, without walking through the vectors in it.
     pub(super) fn body(&mut self, body: &[u8]) {
-        if self.dialect == Dialect::Chat {
-            let mut draft = self.draft().skim();
-            if walk::walk(unmarked(body), &mut draft) && draft.usage {
-                return self.absorb_body(draft);
-            }
-        }
         if let Some(short) = shallow::shortened(body, self.key.operation(), self.dialect) {
             let mut draft = self.draft();
             if walk::walk(unmarked(&short), &mut draft) && draft.usage {
@@ -235,10 +229,6 @@ impl Tally {
             self.absorb_searches(draft);
         }
         if draft.wire.is_empty() {
-            return;
-        }
-        if self.wire.is_empty() {
-            self.wire = draft.wire;
             return;
         }
         // Gemini's numbers may fall from frame to frame; its last frame has the last word.

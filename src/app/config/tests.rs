@@ -225,7 +225,7 @@ access_token = "x"
 [[channels]]
 id = "openai"
 [channels.settings]
-cache_breakpoints = []
+tokenizer_map = {}
 [[channels.credentials]]
 secret = "sk-x"
 "#
@@ -237,7 +237,7 @@ secret = "sk-x"
         "global.hf_url",
         "channels[0].id",
         "channels[0].credentials[0].builtin",
-        "channels[1].settings.cache_breakpoints",
+        "channels[1].settings.tokenizer_map",
     ] {
         assert!(found.iter().any(|warning| warning.contains(place) && warning.contains("no effect")), "{place} is not in {found:#?}");
     }

@@ -10,7 +10,7 @@ use crate::{
     runtime::Platform,
 };
 
-/// Members that every channel accepts. The `credential_*` ones steer the pool.
+/// Members that every channel accepts. The `credential_*` ones steer the pool, the last five are rules.
 pub const COMMON: &[&str] = &[
     "base_url",
     "user_agent",
@@ -19,6 +19,11 @@ pub const COMMON: &[&str] = &[
     "credential_cache_affinity_max_keys",
     "credential_pick_mode",
     "cache_affinity_enabled",
+    "rules",
+    "cache_breakpoints",
+    "enable_magic_cache",
+    "enable_claude_magic_cache",
+    "enable_openai_magic_cache",
 ];
 
 /// Splits settings into the site and the channel's own members.

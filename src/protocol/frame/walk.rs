@@ -5,11 +5,8 @@
 
 use std::ops::Range;
 
-use memchr::memmem;
 use serde::de::IgnoredAny;
 use wide::u8x16;
-
-use crate::protocol::scan;
 
 /// A member's value. Texts stand without their quotes and with their escapes, numbers as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,12 +42,6 @@ pub struct Member<'a> {
 pub trait Visit<'a> {
     /// A member or element. The text may still turn out to be invalid.
     fn member(&mut self, member: Member<'a>);
-
-    /// Allows to pass over a container unread, its brackets only counted, where these bytes do not stand in it.
-    fn mark(&self, member: &Member<'a>) -> Option<&'static [u8]> {
-        let _ = member;
-        None
-    }
 }
 
 impl<'a> Visit<'a> for () {
@@ -152,30 +143,13 @@ impl<'a> Walk<'a> {
             _ => return Err(Stop::Invalid),
         };
         let parent = self.names.get(self.depth).copied().unwrap_or_default();
-        let member = Member { depth: self.depth, parent, key, value };
-        visit.member(member);
-        if matches!(value, Value::Object | Value::Array)
-            && let Some(mark) = visit.mark(&member)
-            && self.pass_over(mark)
-        {
-            return Ok(false);
-        }
+        visit.member(Member { depth: self.depth, parent, key, value });
         match value {
             Value::Object => self.open(key, parent, 1)?,
             Value::Array => self.open(key, parent, 0)?,
             Value::Text(_) | Value::Number(_) | Value::Bool | Value::Null => return Ok(false),
         }
         Ok(true)
-    }
-
-    /// Stands on an opening bracket; goes behind its partner, unless `mark` stands between them.
-    fn pass_over(&mut self, mark: &[u8]) -> bool {
-        let Some(end) = scan::skip_nested(self.text, self.at) else { return false };
-        if memmem::find(&self.text[self.at..end], mark).is_some() {
-            return false;
-        }
-        self.at = end;
-        true
     }
 
     fn open(&mut self, key: &'a [u8], parent: &'a [u8], object: u128) -> Result<(), Stop> {

@@ -85,6 +85,8 @@ struct Batch {
     downstream: Vec<DownstreamRow>,
     upstream: Vec<UpstreamRow>,
     upto: Position,
+    /// Nothing else was there when it was taken.
+    is_last: bool,
 }
 
 /// One row, of whichever kind.
@@ -149,7 +151,8 @@ impl Writer {
     /// Writes until [`Self::drain`] is called.
     pub async fn run(&self) {
         loop {
-            self.catch_up(&mut *self.tail.lock().await).await;
+            // What came during the last batch gathers for a window of its own: small ones cost nearly as much as large ones.
+            self.catch_up(&mut *self.tail.lock().await, Until::Last).await;
             if self.stopped.load(Ordering::Acquire) {
                 return;
             }
@@ -165,16 +168,17 @@ impl Writer {
     pub async fn drain(&self) {
         self.stopped.store(true, Ordering::Release);
         self.journal.wake();
-        self.catch_up(&mut *self.tail.lock().await).await;
+        self.catch_up(&mut *self.tail.lock().await, Until::Nothing).await;
     }
 
-    /// Writes batch after batch until the journal's end, through all faults.
-    async fn catch_up(&self, tail: &mut Tail) {
+    /// Writes batch after batch, through all faults.
+    async fn catch_up(&self, tail: &mut Tail, until: Until) {
         let mut faults = 0;
         loop {
             match self.turn(tail, faults).await {
                 Ok(Progress::Done) => return,
-                Ok(Progress::More) => faults = 0,
+                Ok(Progress::Last) if until == Until::Last => return,
+                Ok(Progress::Last | Progress::More) => faults = 0,
                 Err(fault) => {
                     tail.reader = None;
                     let pause = FIRST_PAUSE.saturating_mul(1 << faults.min(16)).min(LONGEST_PAUSE);
@@ -194,6 +198,7 @@ impl Writer {
             return Ok(Progress::Done);
         }
         let (rows, upto) = (batch.rows() as u64, batch.upto);
+        let progress = if batch.is_last { Progress::Last } else { Progress::More };
         if faults >= PATIENCE && self.ledger.ping().await.is_ok() {
             self.write_singly(batch).await?;
         } else {
@@ -201,7 +206,7 @@ impl Writer {
         }
         self.journal.committed(rows, upto);
         tail.committed = upto;
-        Ok(Progress::More)
+        Ok(progress)
     }
 
     async fn write(&self, batch: Batch) -> Result<(), Fault> {
@@ -254,6 +259,7 @@ impl Writer {
         for row in rows {
             batch.take(row);
         }
+        batch.is_last = batch.usages.len() < self.config.max_batch;
         Ok(batch)
     }
 
@@ -334,10 +340,21 @@ impl fmt::Debug for Writer {
 }
 
 enum Progress {
-    /// The end is reached.
+    /// There was nothing.
     Done,
+    /// There was nothing behind it when it was taken.
+    Last,
     /// There may be more.
     More,
+}
+
+/// Where a run of batches ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Until {
+    /// With a batch that had nothing behind it.
+    Last,
+    /// Where nothing is left.
+    Nothing,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -461,6 +461,8 @@ pub(in crate::transform) struct State<'a> {
     pub(in crate::transform) previous: Option<Text<'a>>,
     /// `conversation`, as it stands.
     pub(in crate::transform) conversation: Option<Raw<'a>>,
+    /// Where the first item stands that is only named, and kept by who made it (Responses `item_reference`).
+    pub(in crate::transform) named: Option<usize>,
     pub(in crate::transform) store: Option<bool>,
     pub(in crate::transform) background: Option<bool>,
 }

@@ -56,6 +56,10 @@ impl Memory {
 pub fn request(from: Dialect, to: Dialect, body: &[u8], asked: Asked<'_>, target: Target) -> Result<Converted, Refused> {
     let mut losses = Vec::new();
     let mut request = spoke(from).lift_request(Node::parse(body)?, asked)?;
+    if let Some(at) = request.state.named.filter(|_| from != to) {
+        let why = "an item_reference names what this target does not keep; send the items themselves, as clients do with `store: false`";
+        return Err(Refused::impossible(format!("{}[{at}]", from.lists().0), why));
+    }
     let include_usage = request.include_usage.take().unwrap_or(false);
     let tools = disguise::put_on(&mut request, to, &mut losses);
     let body = spoke(to).lower_request(&request, target, &mut losses)?;

@@ -45,7 +45,7 @@ impl Texts {
 pub(super) async fn write(store: &SqlStore, rows: &[UsageRow]) -> Result<(), DbErr> {
     match store.dialect {
         Dialect::Sqlite => {
-            let pool = store.database.get_sqlite_connection_pool();
+            let pool = store.writing.as_ref().unwrap_or_else(|| store.database.get_sqlite_connection_pool());
             write_sqlite(pool, &store.texts, rows).await.map_err(|error| DbErr::Exec(RuntimeErr::SqlxError(error.into())))
         }
         Dialect::Postgres | Dialect::Mysql => {

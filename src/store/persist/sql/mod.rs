@@ -10,7 +10,7 @@ use sea_orm::{
     sqlx::{
         mysql::MySqlConnectOptions,
         postgres::PgConnectOptions,
-        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous},
     },
 };
 
@@ -38,6 +38,9 @@ pub struct SqlStore {
     database: DatabaseConnection,
     dialect: Dialect,
     texts: hot::Texts,
+    /// A SQLite file's one connection for usage rows: each connection has pages of its own, and those of one that others
+    /// wrote past are read again.
+    writing: Option<SqlitePool>,
 }
 
 impl SqlStore {
@@ -59,6 +62,9 @@ impl SqlStore {
     /// # Errors
     /// [`StoreFault::Failed`].
     pub async fn close(&self) -> Result<(), StoreFault> {
+        if let Some(writing) = &self.writing {
+            writing.close().await;
+        }
         self.database.close_by_ref().await.map_err(failed)
     }
 
@@ -77,7 +83,17 @@ impl SqlStore {
             tune_sqlite(&mut options, &dsn)?;
         }
         let database = patiently(&options).await.map_err(failed)?;
-        Ok(Self { database, dialect, texts: hot::Texts::new(dialect) })
+        let mut store = Self { database, dialect, texts: hot::Texts::new(dialect), writing: None };
+        store.writing = store.file().map(|_| {
+            let options = store.database.get_sqlite_connection_pool().connect_options().as_ref().clone();
+            SqlitePoolOptions::new()
+                .max_connections(1)
+                .test_before_acquire(false)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .connect_lazy_with(options)
+        });
+        Ok(store)
     }
 
     /// The SQLite file, where there is one.

@@ -119,6 +119,9 @@ fn sampling(request: &Request<'_>, model: &Model, plan: &Plan, object: &mut Obje
         if temperature > 1.0 {
             losses.push(Loss::changed(path(request.from, Field::Temperature), "the target takes 1 at most"));
         }
+        if temperature < 0.0 {
+            losses.push(Loss::changed(path(request.from, Field::Temperature), "the target takes 0 at least"));
+        }
         object.number("temperature", temperature.clamp(0.0, 1.0));
     }
     for (name, value) in [("top_p", top_p), ("top_k", top_k)] {

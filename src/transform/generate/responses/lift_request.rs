@@ -20,6 +20,7 @@ pub(super) fn lift<'a>(body: Node<'a>, asked: Asked<'a>) -> Result<Request<'a>, 
     request.instructions = instructions(&mut fields)?;
     let mut turns = Turns::default();
     input(&mut fields, &mut turns)?;
+    request.state.named = turns.named;
     request.turns = turns.finish();
     for (at, node) in fields.array("tools")?.unwrap_or_default().into_iter().enumerate() {
         tools::lift(node, at, &mut request.tools).map_err(|fault| fault.at(at).under("tools"))?;

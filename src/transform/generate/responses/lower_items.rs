@@ -145,7 +145,12 @@ impl Items<'_> {
         let own = self.own();
         array.object(|o| {
             o.text("type", "reasoning").some_text("id", reasoning.id.as_deref().filter(|_| own));
-            write_reasoning(reasoning, o);
+            if own {
+                write_reasoning(reasoning, o);
+            } else {
+                // OpenAI refuses `content` in an item that it is sent: what a client calls the thinking was its summary.
+                o.array("summary", |a| pieces(reasoning.summary.iter().chain(&reasoning.text), "summary_text", a));
+            }
             o.some_text("encrypted_content", opened);
             block.rest.write(OWN, o, || path, self.losses);
         });
@@ -218,16 +223,17 @@ fn plain_output<'r>(result: &'r CallResult<'_>) -> Option<Cow<'r, str>> {
 
 /// `summary`, and `content` where there is some.
 pub(super) fn write_reasoning(reasoning: &Reasoning<'_>, o: &mut ObjectWriter<'_>) {
-    let pieces = |pieces: &[Cow<'_, str>], kind: &str, a: &mut ArrayWriter<'_>| {
-        for piece in pieces {
-            a.object(|o| {
-                o.text("type", kind).text("text", piece);
-            });
-        }
-    };
     o.array("summary", |a| pieces(&reasoning.summary, "summary_text", a));
     if !reasoning.text.is_empty() {
         o.array("content", |a| pieces(&reasoning.text, "reasoning_text", a));
+    }
+}
+
+fn pieces<'p>(pieces: impl IntoIterator<Item = &'p Cow<'p, str>>, kind: &str, a: &mut ArrayWriter<'_>) {
+    for piece in pieces {
+        a.object(|o| {
+            o.text("type", kind).text("text", piece);
+        });
     }
 }
 

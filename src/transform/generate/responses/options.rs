@@ -28,6 +28,7 @@ pub(super) fn lift<'a>(fields: &mut Fields<'a>, request: &mut Request<'a>) -> Re
         conversation: fields.some("conversation").map(|node| Cow::Borrowed(node.raw())),
         store: fields.bool("store")?,
         background: fields.bool("background")?,
+        ..std::mem::take(&mut request.state)
     };
     if request.user.is_none() {
         safety_identifier(fields, request)?;

@@ -66,6 +66,10 @@ fn a_forced_tool_and_other_sampling_give_way_or_are_kept_as_the_model_wants() {
     let (body, losses) = lower(&request);
     assert_eq!((&body["tool_choice"]["type"], body.get("thinking"), &body["temperature"]), (&json!("any"), None, &json!(1)));
     assert_eq!(losses, ["reasoning_effort changed", "top_p dropped", "temperature changed"]);
+    request.sampling.temperature = Some(-0.5);
+    let (body, losses) = lower(&request);
+    assert_eq!(body["temperature"], json!(0));
+    assert_eq!(losses, ["reasoning_effort changed", "top_p dropped", "temperature changed"]);
     request.tool_choice = None;
     let (body, losses) = lower(&request);
     assert_eq!((&body["thinking"]["type"], body.get("temperature")), (&json!("enabled"), None));

@@ -1,6 +1,9 @@
-//! A call in another shape: what the provider takes, out of what the client asked.
+//! A call in another shape: what the provider takes out of what the client asked, and the answer back.
 
-use http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE};
+mod told;
+mod way;
+
+use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use percent_encoding::utf8_percent_encode;
 
 use super::{
@@ -10,17 +13,19 @@ use super::{
 use crate::{
     channel::Payload,
     protocol::{
-        Operation, OperationKey, OperationKind,
+        Family, Operation, OperationKey, OperationKind,
         catalog::{self, ModelPosition},
         fault::FaultKind,
         peek::Peek,
         splice::Document,
     },
     transform::{
-        Loss, Refused,
-        generate::{self, Asked, Dialect, Target, Telling, Wire},
+        Loss, Refused, Seal,
+        generate::{Dialect, Telling, Wire},
     },
 };
+pub(super) use told::{Converter, Told};
+use way::Way;
 
 /// The header by which a client wants to lose nothing.
 const STRICT: &str = "x-gproxy-strict";
@@ -28,55 +33,62 @@ const STRICT: &str = "x-gproxy-strict";
 /// What it takes to turn the answer back.
 #[derive(Debug)]
 pub(super) struct Translation {
-    /// The client's dialect, and whether it wants a stream.
-    pub(super) client: Dialect,
+    way: Way,
+    /// What the client asked, and whether it wants a stream.
+    client: OperationKey,
     pub(super) client_streams: bool,
-    /// The provider's dialect.
-    pub(super) provider: Dialect,
-    /// What the answer must be told.
-    pub(super) telling: Telling,
+    /// What the provider was asked.
+    provider: OperationKey,
+    /// What every answer must be told.
+    telling: Telling,
     /// What the request could not carry.
     pub(super) losses: Vec<Loss>,
 }
 
-/// Turns a resolved call into what its provider takes. `None` where the client's own bytes go out.
+impl Translation {
+    /// The family whose conventions the client follows.
+    pub(super) fn family(&self) -> Family {
+        self.client.kind().family()
+    }
+}
+
+/// Turns a resolved call into what its provider takes. `None` where the client's own bytes go out: the shapes are the same, and
+/// the body holds nothing that another provider sealed.
 ///
 /// # Errors
 /// The body is not what its dialect says; something has no form at the provider; in strict mode, any loss.
 pub(super) fn translate(call: &mut Resolved) -> Result<Option<Box<Translation>>, GatewayError> {
-    let (asked, target) = (call.key, call.target);
-    if asked == target {
+    let (client, provider) = (call.key, call.target);
+    if client == provider && !holds_foreign_seals(call) {
         return Ok(None);
     }
-    let (Some(client), Some(provider)) = (Dialect::of(asked.kind()), Dialect::of(target.kind())) else {
-        return Err(unsupported(asked, target));
-    };
-    let streams = |key: OperationKey| key.operation() == Operation::StreamGenerateContent;
-    let body = call.payload.json();
-    let asking = Asked { model: &call.model, streams: streams(target) };
-    let converted = generate::request(client, provider, &body, asking, Target::default())?;
-    refuse_losses(&call.call.call.inbound.headers, &converted.losses)?;
-    let wire = wire(asked, call.call.call.query.as_deref());
+    let inbound = &call.call.call.inbound;
+    let query = call.call.call.query.as_deref();
     let telling = Telling::new(
-        call.call.call.inbound.request_id.to_string(),
-        call.call.call.inbound.at_ms / 1000,
+        inbound.request_id.to_string(),
+        inbound.at_ms / 1000,
         call.model.to_string(),
         call.prompt_bytes / 4,
-        wire,
+        wire(client, query),
     );
-    let translation = Translation {
-        client,
-        client_streams: streams(asked),
-        provider,
-        telling: converted.memory.telling(telling),
-        losses: converted.losses,
-    };
-    redirect(call, converted.body)?;
-    Ok(Some(Box::new(translation)))
+    let body = call.payload.json();
+    let made = way::make((client, provider), &body, telling, query)?;
+    refuse_losses(&inbound.headers, &made.losses)?;
+    let client_streams = call.streams;
+    if client != provider {
+        redirect(call, made.query)?;
+    }
+    put(call, made.body)?;
+    Ok(Some(Box::new(Translation { way: made.way, client, client_streams, provider, telling: made.telling, losses: made.losses })))
 }
 
-/// Puts the provider's path, headers and body in the place of the client's.
-fn redirect(call: &mut Resolved, body: Vec<u8>) -> Result<(), GatewayError> {
+/// What another provider sealed went out in the client's own slot. This one would refuse it, and the call with it.
+fn holds_foreign_seals(call: &Resolved) -> bool {
+    Dialect::of(call.key.kind()).is_some() && matches!(&call.payload, Payload::Json(document) if Seal::is_in(document.body()))
+}
+
+/// Puts the provider's path and headers in the place of the client's.
+fn redirect(call: &mut Resolved, query: Option<String>) -> Result<(), GatewayError> {
     let target = call.target;
     let row = catalog::of(target).ok_or_else(|| unsupported(call.key, target))?;
     let classified = &mut call.call.call;
@@ -85,12 +97,24 @@ fn redirect(call: &mut Resolved, body: Vec<u8>) -> Result<(), GatewayError> {
         ModelPosition::Body | ModelPosition::Form | ModelPosition::Query | ModelPosition::Absent => row.path.to_owned(),
     };
     let google_streams = target.kind() == OperationKind::GeminiGenerateContent && target.operation() == Operation::StreamGenerateContent;
-    classified.query = google_streams.then(|| "alt=sse".to_owned());
-    classified.inbound.method = Method::POST;
+    classified.query = if google_streams { Some("alt=sse".to_owned()) } else { query };
+    classified.inbound.method = row.method.clone();
     // The client's headers speak its own dialect: none of them means anything to this provider.
-    classified.inbound.headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+    classified.inbound.headers = HeaderMap::new();
+    Ok(())
+}
+
+/// Puts a body in the place of the client's.
+fn put(call: &mut Resolved, body: Vec<u8>) -> Result<(), GatewayError> {
+    if body.is_empty() {
+        call.payload = Payload::Empty;
+        return Ok(());
+    }
+    let target = call.target;
+    call.call.call.inbound.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let body = bytes::Bytes::from(body);
-    let mut document = Document::new(body.clone(), Peek::scan(&body)?);
+    let peek = Peek::scan(&body)?;
+    let mut document = Document::new(body, peek);
     if target.kind() == OperationKind::OpenAiChatCompletions && target.operation() == Operation::StreamGenerateContent {
         ask_for_usage(&mut document);
     }
