@@ -112,7 +112,9 @@ impl Judge {
 }
 
 fn value(json: &[u8]) -> Value {
-    serde_json::from_slice(json).unwrap_or_else(|fault| panic!("{fault}: {}", String::from_utf8_lossy(json)))
+    let read = serde_json::from_slice(json);
+    assert!(read.is_ok(), "{read:?}: {}", String::from_utf8_lossy(json));
+    read.unwrap()
 }
 
 fn telling(memory: Memory, to: Dialect) -> Telling {
@@ -133,8 +135,9 @@ fn converted(from: Dialect, to: Dialect, stream: &str, size: usize) -> String {
 }
 
 fn whole(dialect: Dialect, stream: &str, place: &str) -> Said {
-    let whole = said::whole_or_none(dialect, stream).unwrap_or_else(|| panic!("{place}: the stream did not end well: {stream}"));
-    said::answer(dialect, &whole)
+    let whole = said::whole_or_none(dialect, stream);
+    assert!(whole.is_some(), "{place}: the stream did not end well: {stream}");
+    said::answer(dialect, &whole.unwrap())
 }
 
 impl Exchange {

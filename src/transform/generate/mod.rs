@@ -9,6 +9,7 @@ mod claude;
 mod convert;
 mod dialect;
 mod disguise;
+mod effort;
 pub(in crate::transform) mod event;
 pub(in crate::transform) mod fold;
 pub(in crate::transform) mod frames;

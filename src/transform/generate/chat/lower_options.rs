@@ -8,7 +8,7 @@ use super::{
     },
     leftovers::{has, has_inner, write_inner},
     lower_request::Task,
-    profile::{Knob, Tuning, budget_of, effort_of, effort_word},
+    profile::{Knob, Tuning},
     strict,
 };
 use crate::{
@@ -59,7 +59,7 @@ fn thinking(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>
     let effort = match (thinking.on, thinking.effort, thinking.budget) {
         (Some(false), ..) => Some(Effort::None),
         (_, Some(effort), _) => Some(effort),
-        (_, None, budget) => budget.map(effort_of),
+        (_, None, budget) => budget.map(Effort::of_budget),
     };
     let thinks = effort.map_or(thinking.on == Some(true) || thinking.adaptive, |effort| effort != Effort::None);
     match task.profile.knob {
@@ -79,13 +79,13 @@ fn thinking(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>
             if asked {
                 body.bool("enable_thinking", thinks);
             }
-            if let Some(budget) = thinking.budget.or(effort.map(budget_of)).filter(|_| thinks) {
+            if let Some(budget) = thinking.budget.or(effort.map(Effort::budget)).filter(|_| thinks) {
                 body.unsigned("thinking_budget", budget);
             }
         }
         Knob::Absent => match thinking.effort {
             Some(effort) if task.own => {
-                body.text("reasoning_effort", effort_word(effort));
+                body.text("reasoning_effort", effort.word());
             }
             _ if thinks => task.drop(Field::Thinking, losses),
             _ => {}
@@ -110,7 +110,7 @@ fn write_effort(
     } else if thinking.effort.is_none() && thinking.budget.is_some() {
         losses.push(Loss::changed(task.path(Field::Thinking), "a budget of tokens goes as an effort"));
     }
-    body.text("reasoning_effort", effort_word(taken));
+    body.text("reasoning_effort", taken.word());
 }
 
 /// How openly to think: Chat has no word for it.

@@ -70,6 +70,12 @@ pub(super) fn input<'s>(schema: Option<&'s Schema<'_>>, rigor: Rigor) -> (Cow<'s
     (Cow::Owned(String::from_utf8(out).unwrap_or_default()), changed || combined)
 }
 
+/// Whether a schema's `type` is an object's, alone or among others (`["object", "null"]`).
+fn says_object(kind: Node<'_>) -> bool {
+    let is_it = |kind: Node<'_>| kind.text().as_deref() == Some("object");
+    is_it(kind) || kind.array().is_some_and(|kinds| kinds.into_iter().any(is_it))
+}
+
 /// Closes every object of a schema and leaves bounds out.
 struct Closing {
     changed: bool,
@@ -78,7 +84,7 @@ struct Closing {
 impl Closing {
     fn schema(&mut self, node: Node<'_>) -> String {
         let Some(mut fields) = node.object() else { return node.json().to_owned() };
-        let is_object = fields.peek_text("type").is_some_and(|kind| kind == "object");
+        let is_object = fields.peek("type").is_some_and(says_object);
         if is_object && fields.peek("additionalProperties").and_then(Node::bool) != Some(false) {
             self.changed = true;
             fields.take("additionalProperties");

@@ -8,11 +8,11 @@ use super::{
     },
     answer_parts::{self, Opens, signature},
     ground_writer::Gathered,
-    ids, logprobs, nested, stop, time, usage,
+    ids, logprobs, nested, stop, usage,
 };
 use crate::{
     protocol::json::{ArrayWriter, ObjectWriter, array, object},
-    transform::Loss,
+    transform::{Loss, time},
 };
 
 /// Writes the whole body.
@@ -33,7 +33,7 @@ pub(super) fn lower(answer: &Answer<'_>, telling: &Telling, losses: &mut Vec<Los
         o.text("modelVersion", or(&answer.model, &telling.model));
         // Vertex tells it; AI Studio's clients need not know the member.
         if let Some(created) = answer.created.filter(|_| answer.from == Dialect::Gemini) {
-            o.text("createTime", &time::words(created));
+            o.text("createTime", &time::written(created));
         }
         o.text("responseId", or(&answer.id, &telling.request_id));
         nested::outer(&answer.rest, o, String::new, losses);

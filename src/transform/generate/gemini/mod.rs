@@ -30,7 +30,6 @@ pub(super) mod schema;
 mod speaking;
 mod stop;
 mod telling;
-mod time;
 mod tools;
 mod usage;
 

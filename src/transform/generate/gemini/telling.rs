@@ -3,9 +3,12 @@
 use super::{
     super::canon::{Logprob, Stop},
     ground_writer::Gathered,
-    logprobs, stop, time,
+    logprobs, stop,
 };
-use crate::{protocol::json::ObjectWriter, transform::Loss};
+use crate::{
+    protocol::json::ObjectWriter,
+    transform::{Loss, time},
+};
 
 /// What stands on every frame, ready to be written.
 #[derive(Debug)]
@@ -17,7 +20,7 @@ pub(super) struct Head {
 
 impl Head {
     pub(super) fn new(id: &str, model: &str, created: Option<u64>) -> Self {
-        Self { id: quoted(id), model: quoted(model), created: created.map(|created| quoted(&time::words(created))) }
+        Self { id: quoted(id), model: quoted(model), created: created.map(|created| quoted(&time::written(created))) }
     }
 
     pub(super) fn write(&self, out: &mut ObjectWriter<'_>) {

@@ -116,7 +116,7 @@ impl Body<'_, '_> {
             return;
         }
         o.object("reasoning", |o| {
-            o.some_text("effort", effort.map(models::word)).some_text("summary", summary);
+            o.some_text("effort", effort.map(Effort::word)).some_text("summary", summary);
             for (name, json) in left {
                 o.json(name, json);
             }
@@ -129,7 +129,7 @@ impl Body<'_, '_> {
         let wish = match (thinking.on, thinking.effort, thinking.budget) {
             (Some(false), _, _) => Effort::None,
             (_, Some(effort), _) => effort,
-            (_, None, Some(budget)) => models::of_budget(budget),
+            (_, None, Some(budget)) => Effort::of_budget(budget).max(Effort::Minimal),
             (_, None, None) => return None,
         };
         let field = if thinking.effort.is_some() { Field::Effort } else { Field::Thinking };
