@@ -299,6 +299,11 @@ fn figures_beyond_all_sense_do_not_overflow() {
             }
             answers(from, &body.to_string());
         }
+        for body in fixtures(from, "request.json") {
+            let mut body: Value = serde_json::from_str(body).unwrap();
+            figures(&mut body);
+            asks(from, &body.to_string());
+        }
     }
 }
 
