@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// How a told stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// With its dialect's terminal event.
     Well,
     /// With its dialect's error event.
@@ -16,7 +16,7 @@ pub enum End {
 ///
 /// # Errors
 /// It has none, or several, or something stands behind it; or an event is no JSON.
-pub fn end(dialect: Dialect, stream: &str) -> Result<End, String> {
+pub(crate) fn end(dialect: Dialect, stream: &str) -> Result<End, String> {
     let mut ends = Vec::new();
     let mut said = false;
     for event in stream.split_terminator("\n\n") {

@@ -96,7 +96,7 @@ fn words() -> Vec<String> {
 }
 
 /// A value with a place in it put otherwise.
-fn hurt(value: &mut Value, place: &Index, other: &Value) {
+fn hurt(value: &mut Value, place: Index, other: &Value) {
     let mut places = 0;
     count(value, &mut places);
     let mut at = place.index(places);
@@ -199,7 +199,7 @@ proptest! {
                     _ => {
                         let Some((head, data)) = frames[at].split_once("data: ") else { continue };
                         let Ok(mut data) = serde_json::from_str::<Value>(data) else { continue };
-                        hurt(&mut data, place, other);
+                        hurt(&mut data, *place, other);
                         frames[at] = format!("{head}data: {data}\n\n");
                     }
                 }
@@ -226,7 +226,7 @@ proptest! {
                 let all = fixtures(from, file);
                 let mut body: Value = serde_json::from_str(which.get::<String>(all)).unwrap();
                 for (place, other) in &places {
-                    hurt(&mut body, place, other);
+                    hurt(&mut body, *place, other);
                 }
                 if file == "request.json" { asks(from, &body.to_string()) } else { answers(from, &body.to_string()) }
             }

@@ -195,7 +195,7 @@ impl Reply {
         for (member, text) in [("reasoning_content", &self.thinking), ("content", &self.text)] {
             events.extend(dice.pieces(text.as_deref().unwrap_or("")).into_iter().map(|piece| chunk(json!({member: piece}), None)));
         }
-        let queues: Vec<Vec<Value>> = self.ids().map(|(at, id, name, input)| indexes.pieces(&mut dice, at, &id, name, input)).collect();
+        let queues: Vec<Vec<Value>> = self.ids().map(|(at, id, name, input)| indexes.pieces(&mut dice, at, (&id, name), input)).collect();
         let mut pieces = Vec::new();
         match indexes {
             Indexes::Told | Indexes::OnlyIds => mix(queues, &mut dice, &mut pieces),
@@ -235,7 +235,7 @@ impl Reply {
             events.push(json!({"type": "content_block_stop", "index": index}));
         }
         let mut index = events.iter().filter(|event| event["type"] == "content_block_start").count();
-        for text in &self.text {
+        if let Some(text) = &self.text {
             events.push(start(index, json!({"type": "text", "text": ""})));
             events.extend(dice.pieces(text).into_iter().map(|piece| delta(index, json!({"type": "text_delta", "text": piece}))));
             events.push(json!({"type": "content_block_stop", "index": index}));
@@ -261,10 +261,10 @@ impl Reply {
         let mut dice = self.dice();
         let mut events: Vec<Value> = Vec::new();
         let frame = |part: Value| json!({"candidates": [{"content": {"parts": [part], "role": "model"}, "index": 0}], "modelVersion": "m", "responseId": "r"});
-        for text in &self.thinking {
+        if let Some(text) = &self.thinking {
             events.extend(dice.pieces(text).into_iter().map(|piece| frame(json!({"text": piece, "thought": true}))));
         }
-        for text in &self.text {
+        if let Some(text) = &self.text {
             events.extend(dice.pieces(text).into_iter().map(|piece| frame(json!({"text": piece}))));
         }
         events.extend(self.ids().map(|(_, id, name, input)| frame(json!({"functionCall": {"id": id, "name": name, "args": input}}))));
@@ -373,12 +373,14 @@ pub(crate) enum Indexes {
 impl Indexes {
     pub(crate) const ALL: [Self; 5] = [Self::Told, Self::OnlyIds, Self::None, Self::Zero, Self::Places];
 
-    fn pieces(self, dice: &mut Dice<'_>, at: usize, id: &str, name: &str, input: &Value) -> Vec<Value> {
+    fn pieces(self, dice: &mut Dice<'_>, at: usize, (id, name): (&str, &str), input: &Value) -> Vec<Value> {
         let mut first = chat_call(id, name, "");
         let mut pieces: Vec<Value> =
             dice.pieces(&input.to_string()).into_iter().map(|piece| json!({"function": {"arguments": piece}})).collect();
         if matches!(self, Self::OnlyIds) {
-            pieces.iter_mut().for_each(|piece| piece["id"] = json!(id));
+            for piece in &mut pieces {
+                piece["id"] = json!(id);
+            }
         }
         first["function"]["arguments"] = json!("");
         pieces.insert(0, first);

@@ -92,7 +92,9 @@ impl Talk {
         let last = self.rounds.get(rounds).map_or(&self.last, |round| &round.ask).clone();
         let mut rounds = self.rounds[..rounds].to_vec();
         // The last words stand without a picture, as those of the next round do.
-        rounds.iter_mut().for_each(|round| round.image = None);
+        for round in &mut rounds {
+            round.image = None;
+        }
         Self { rounds, last, ..self.clone() }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        alphabet::fitted,
         canon::{Effort, Format, Text},
         names::Field,
         schema,
@@ -243,11 +244,9 @@ fn format(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) 
 /// The schema's name, in letters that OpenAI takes.
 fn schema_name(task: &Task<'_>, name: Option<&Text<'_>>, losses: &mut Vec<Loss>) -> String {
     let Some(name) = name else { return "response".to_owned() };
-    let fit = super::lower_tools::fit_name(name);
-    if fit != **name {
-        losses.push(Loss::changed(format!("{}.name", task.path(Field::Format)), "in letters that OpenAI takes"));
-    }
-    fit.into_owned()
+    let Some(fit) = fitted(name, Dialect::Chat) else { return name.clone().into_owned() };
+    losses.push(Loss::changed(format!("{}.name", task.path(Field::Format)), "in letters that OpenAI takes"));
+    fit
 }
 
 fn modalities(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) {

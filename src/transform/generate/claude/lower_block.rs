@@ -126,7 +126,7 @@ impl Pen<'_> {
 
     fn call(&mut self, call: &Call<'_>, (block, place): (&Block<'_>, Place), object: &mut ObjectWriter<'_>) {
         object.text("type", "tool_use").text("id", &ids::call(&call.id));
-        object.text("name", ids::tool_name(&call.name).as_deref().unwrap_or(&call.name));
+        object.text("name", &call.name);
         let (input, mended) = input(&call.input);
         if mended {
             self.losses.push(Loss::changed(place.member("arguments"), "no JSON object; carried as the text of one"));

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use super::{
     OWN,
     cache::Marks,
-    ids,
     models::Model,
     schema::{self, Rigor},
 };
@@ -95,11 +94,7 @@ impl Pen<'_> {
         if namespace.is_some() {
             self.losses.push(Loss::changed(format!("{}.namespace", at()), "the target has one space of names"));
         }
-        let renamed = ids::tool_name(name);
-        if renamed.is_some() {
-            self.losses.push(Loss::changed(format!("{}.name", at()), "put into the alphabet that the target takes"));
-        }
-        object.text("name", renamed.as_deref().unwrap_or(name));
+        object.text("name", name);
         if let Some(description) = description.as_deref().filter(|text| from == OWN || !text.is_empty()) {
             object.text("description", description);
         }
@@ -162,7 +157,7 @@ pub(super) fn write_choice(request: &Request<'_>, object: &mut ObjectWriter<'_>,
     object.object("tool_choice", |choice| {
         choice.text("type", kind);
         if let Some(name) = name {
-            choice.text("name", ids::tool_name(name).as_deref().unwrap_or(name));
+            choice.text("name", name);
         }
         if let Some(single) = single.filter(|_| kind != "none") {
             choice.bool("disable_parallel_tool_use", single);

@@ -82,7 +82,7 @@ pub(super) struct Piece<'a> {
 
 /// Reads a frame that is one of these.
 pub(super) fn read(data: &[u8]) -> Option<Piece<'_>> {
-    let frame: Frame<'_> = serde_json::from_slice(data).ok()?;
+    let frame: Frame<'_> = serde_json::from_str(std::str::from_utf8(data).ok()?).ok()?;
     let (candidate,) = frame.candidates;
     let (part,) = candidate.content.parts;
     Some(Piece { choice: candidate.index, text: part.text, thought: part.thought, usage: frame.usage_metadata.and_then(tokens) })

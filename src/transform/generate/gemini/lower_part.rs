@@ -3,13 +3,14 @@
 use super::{
     super::{
         Dialect,
+        alphabet::fitted,
         canon::{Block, Call, CallResult, Input, Media, Part, Reasoning, Rest, ServerResult},
     },
     args::{self, Args},
     ids, lift_part, lost,
     lower_turns::Speech,
     media::{self, Written},
-    names, nested,
+    nested,
 };
 use crate::{
     protocol::json::{ArrayWriter, ObjectWriter},
@@ -119,10 +120,9 @@ impl<'r> Speech<'r, '_> {
         if free || matches!(args, Args::Wrapped(_)) {
             self.losses.push(Loss::changed(path, "what the call is given is no JSON object, and wrapped into one"));
         }
-        let name = names::fit(&call.name, || format!("{path}.name"), self.losses);
         out.object(|o| {
             o.object("functionCall", |o| {
-                o.some_text("id", self.id(&call.id)).text("name", &name).json("args", args.json());
+                o.some_text("id", self.id(&call.id)).text("name", &call.name).json("args", args.json());
                 nested::within(&block.rest, "functionCall", o);
             });
             signature(seal, &block.rest, o);
@@ -140,13 +140,14 @@ impl<'r> Speech<'r, '_> {
         if name.is_none() {
             self.losses.push(Loss::changed(path, "the result of a call that was never made is named after its id"));
         }
-        let name = names::fit(name.unwrap_or(&result.id), || format!("{path}.name"), self.losses);
+        let named = name.is_none().then(|| fitted(&result.id, Dialect::Gemini)).flatten();
+        let name = named.as_deref().or(name).unwrap_or(&result.id);
         let media = |block: &&'r Block<'r>| !matches!(block.part, Part::Text { .. } | Part::Refusal(_));
         let (inner, beside) = (self.scene.family.third || self.scene.own, result.content.iter().filter(media));
         let beside: Vec<_> = beside.collect();
         out.object(|o| {
             o.object("functionResponse", |o| {
-                o.some_text("id", self.id(&result.id)).text("name", &name);
+                o.some_text("id", self.id(&result.id)).text("name", name);
                 match &result.object {
                     Some(object) => _ = o.raw("response", object),
                     None => _ = o.object("response", |o| args::outcome(result, o)),

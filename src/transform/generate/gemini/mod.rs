@@ -23,7 +23,6 @@ mod lower_tools;
 mod lower_turns;
 mod media;
 mod models;
-mod names;
 mod nested;
 mod partial;
 pub(super) mod schema;

@@ -177,7 +177,7 @@ impl Items<'_> {
         let free = matches!(call.input, Input::Free(_));
         o.text("type", if free { "custom_tool_call" } else { "function_call" });
         o.some_text("id", call.item_id.as_deref().filter(|_| self.from == OWN));
-        o.text("call_id", &ids::call(&call.id)).text("name", &ids::name(&call.name));
+        o.text("call_id", &ids::call(&call.id)).text("name", &call.name);
         o.some_text("namespace", call.namespace.as_deref());
         match &call.input {
             Input::Free(words) => o.text("input", words),

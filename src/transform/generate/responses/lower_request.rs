@@ -2,6 +2,7 @@
 
 use super::super::{
     Dialect,
+    alphabet::fitted,
     canon::{Block, Effort, Format, Part, Request, Role, Turn},
     names::{Field, path},
     schema,
@@ -345,7 +346,8 @@ fn format(format: Option<&Format<'_>>, o: &mut ObjectWriter<'_>) {
         }
         Some(Format::Schema { name, description, schema, strict }) => {
             let name = name.as_deref().filter(|name| !name.is_empty()).unwrap_or("answer");
-            o.text("type", "json_schema").text("name", &ids::name(name)).some_text("description", description.as_deref());
+            let fit = fitted(name, OWN);
+            o.text("type", "json_schema").text("name", fit.as_deref().unwrap_or(name)).some_text("description", description.as_deref());
             o.json("schema", &schema::json(schema));
             if let Some(strict) = strict {
                 o.bool("strict", *strict);

@@ -19,6 +19,7 @@ mod lower_stream;
 mod lower_tools;
 mod models;
 mod options;
+mod piece;
 mod reading;
 mod server;
 mod stop;
