@@ -78,6 +78,12 @@ services: ## Start the databases that the tests want, where they are missing, an
 evidence: tools ## Tests over recorded traffic; fails where one is skipped
 	@GPROXY_EVIDENCE=1 $(CARGO) test --locked --test evidence -- --nocapture
 
+SECONDS ?= 600
+
+.PHONY: fuzz
+fuzz: tools ## Fuzz each decoder for SECONDS (600; `make fuzz SECONDS=60`)
+	@scripts/fuzz.sh $(SECONDS)
+
 .PHONY: bench
 bench: tools ## Measure against a bare forwarder (`make bench ARGS=--help`)
 	@$(CARGO) build --locked --profile dist --features bench --bins
