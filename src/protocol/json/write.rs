@@ -18,8 +18,8 @@ pub fn array(out: &mut Vec<u8>, fill: impl FnOnce(&mut ArrayWriter<'_>)) {
 
 /// Writes a string.
 pub fn text(out: &mut Vec<u8>, text: &str) {
-    // Most have nothing to escape, which is seen without a branch for each byte.
-    if !text.bytes().fold(false, |found, byte| found | (byte < b' ') | (byte == b'"') | (byte == b'\\')) {
+    // Most have nothing to escape.
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
         out.reserve(text.len() + 2);
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());
@@ -126,6 +126,18 @@ impl ObjectWriter<'_> {
     /// JSON as it stands.
     pub fn raw(&mut self, name: &str, value: &RawValue) -> &mut Self {
         self.json(name, value.get())
+    }
+
+    /// Several members as they stand: `"a":1,"b":2`. They must be valid; none are written where there are none.
+    pub fn members(&mut self, json: &str) -> &mut Self {
+        if !json.is_empty() {
+            if !self.first {
+                self.out.push(b',');
+            }
+            self.first = false;
+            self.out.extend_from_slice(json.as_bytes());
+        }
+        self
     }
 
     /// JSON text, which must be valid.
