@@ -74,6 +74,11 @@ pub(super) fn translate(call: &mut Resolved) -> Result<Option<Box<Translation>>,
     let body = call.payload.json();
     let made = way::make((client, provider), &body, telling, query)?;
     refuse_losses(&inbound.headers, &made.losses)?;
+    let provider = made.target;
+    if provider != call.target && !call.provider.channel.serves(provider) {
+        return Err(unsupported(client, provider));
+    }
+    call.target = provider;
     let client_streams = call.streams;
     if client != provider {
         redirect(call, made.query)?;

@@ -551,13 +551,18 @@ pub(in crate::transform) struct Tokens {
 }
 
 impl Tokens {
-    /// All tokens of the prompt.
+    /// All tokens of the prompt. Figures are the provider's: nonsense must not overflow.
     pub(in crate::transform) fn prompt(&self) -> u64 {
-        self.input + self.cache_read + self.cache_write
+        self.input.saturating_add(self.cache_read).saturating_add(self.cache_write)
     }
 
     /// All tokens of the answer.
     pub(in crate::transform) fn completion(&self) -> u64 {
-        self.output + self.reasoning
+        self.output.saturating_add(self.reasoning)
+    }
+
+    /// All tokens.
+    pub(in crate::transform) fn total(&self) -> u64 {
+        self.prompt().saturating_add(self.completion())
     }
 }

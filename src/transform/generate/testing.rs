@@ -79,7 +79,7 @@ pub(super) fn fold_stream(dialect: Dialect, text: &[u8]) -> Result<Answer<'stati
 
 /// An answer written as a stream of a dialect.
 pub(super) fn lower_stream(dialect: Dialect, answer: &Answer<'_>, telling: &Telling) -> (String, Vec<Loss>) {
-    let mut lower = spoke(dialect).lowerer(telling);
+    let mut lower = spoke(dialect).lowerer(&Telling { from: Some(answer.from), ..telling.clone() });
     let mut frames = Frames::new(telling.wire);
     let mut losses = Vec::new();
     unfold(answer, &mut |event| lower.push(&event, &mut frames, &mut losses));

@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        Dialect,
         canon::{Effort, Format, Schema, Thinking, ToolKind},
         names::Field,
     },
@@ -153,7 +154,9 @@ fn thinking(scene: Scene<'_>, out: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>
         Thinks::Budget { min, max } => budget(scene, (min, max), out, losses),
         Thinks::Level { lowest, medium } => level(scene, (lowest, medium), out, losses),
     }
-    if let Some(shown) = thinking.shown {
+    // Claude shows what it thinks unless it is told not to; Google hides it.
+    let usual = (scene.request.from == Dialect::Claude && thinking.on == Some(true)).then_some(true);
+    if let Some(shown) = thinking.shown.or(usual) {
         out.bool("includeThoughts", shown);
     }
 }

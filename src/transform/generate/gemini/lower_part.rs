@@ -7,7 +7,7 @@ use super::{
         canon::{Block, Call, CallResult, Input, Media, Part, Reasoning, Rest, ServerResult},
     },
     args::{self, Args},
-    ids, lift_part,
+    ids, lift_part, lost,
     lower_turns::Speech,
     media::{self, Written},
     nested,
@@ -16,9 +16,6 @@ use crate::{
     protocol::json::{ArrayWriter, ObjectWriter},
     transform::{Loss, Seal},
 };
-
-/// Google's own word for a signature that was lost: documented, and taken in the place of one.
-const LOST: &str = "skip_thought_signature_validator";
 
 impl<'r> Speech<'r, '_> {
     /// Writes a block; some become several parts, some none.
@@ -74,16 +71,19 @@ impl<'r> Speech<'r, '_> {
             return;
         }
         out.object(|o| {
-            o.text("text", text).some_text("thoughtSignature", seal);
+            signature(seal, &block.rest, o.text("text", text));
             nested::outer(&block.rest, o, || path.to_owned(), self.losses);
         });
     }
 
     fn reasoning(&mut self, reasoning: &'r Reasoning<'r>, block: &Block<'_>, path: &str, out: &mut ArrayWriter<'_>) {
         let opened = reasoning.seal.as_ref().and_then(|seal| seal.opened_by(Dialect::Gemini));
-        let unsealed = self.scene.own && reasoning.seal.is_none();
-        if opened.is_none() && !unsealed {
-            self.losses.push(Loss::dropped_because(path, "thinking that is not this provider's own"));
+        if opened.is_none() && (!self.scene.own || reasoning.seal.is_some()) {
+            // Thoughts that were shown and that nobody signed mean nothing to any provider.
+            match &reasoning.seal {
+                Some(_) => self.losses.push(Loss::dropped_because(path, "thinking that is not this provider's own")),
+                None => block.rest.lose(|| path.to_owned(), self.losses),
+            }
             return;
         }
         let text = args::thinking(reasoning);
@@ -97,16 +97,17 @@ impl<'r> Speech<'r, '_> {
             return;
         }
         out.object(|o| {
-            o.text("text", &text).bool("thought", true).some_text("thoughtSignature", here);
+            signature(here, &block.rest, o.text("text", &text).bool("thought", true));
             nested::outer(&block.rest, o, || path.to_owned(), self.losses);
         });
     }
 
     fn call(&mut self, call: &'r Call<'r>, block: &'r Block<'r>, path: &str, out: &mut ArrayWriter<'_>) {
         let mut seal = self.seal(block.seal.as_ref(), path);
-        if seal.is_none() && !self.stepped && self.scene.family.third {
+        let said = self.scene.own && block.rest.hinted(lost::HINT).is_some();
+        if seal.is_none() && !said && !self.stepped && self.scene.family.third {
             self.losses.push(Loss::changed(path, "no thought signature that this model can read; Google's word for a lost one stands in"));
-            seal = Some(LOST);
+            seal = Some(lost::WORD);
         }
         self.stepped = true;
         if call.namespace.is_some() {
@@ -124,7 +125,7 @@ impl<'r> Speech<'r, '_> {
                 o.some_text("id", self.id(&call.id)).text("name", &call.name).json("args", args.json());
                 nested::within(&block.rest, "functionCall", o);
             });
-            o.some_text("thoughtSignature", seal);
+            signature(seal, &block.rest, o);
             nested::outer(&block.rest, o, || path.to_owned(), self.losses);
         });
     }
@@ -214,5 +215,13 @@ impl<'r> Speech<'r, '_> {
             }
             None => self.losses.push(Loss::dropped_because(path, "the result of another provider's own tool")),
         }
+    }
+}
+
+/// The signature of a part; none also where Google's own client says in Google's word that it was lost.
+fn signature(seal: Option<&str>, rest: &Rest<'_>, out: &mut ObjectWriter<'_>) {
+    match (seal, rest.hinted(lost::HINT)) {
+        (None, Some(word)) => _ = out.raw("thoughtSignature", word),
+        (seal, _) => _ = out.some_text("thoughtSignature", seal),
     }
 }

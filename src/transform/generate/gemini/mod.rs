@@ -13,6 +13,7 @@ mod lift_part;
 mod lift_request;
 mod lift_stream;
 mod logprobs;
+mod lost;
 mod lower_answer;
 mod lower_config;
 mod lower_part;

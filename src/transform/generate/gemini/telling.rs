@@ -47,12 +47,14 @@ pub(super) struct Ending {
     pub(super) gathered: Gathered,
     pub(super) logprobs: Vec<Logprob<'static>>,
     pub(super) stop: Option<Stop<'static>>,
+    /// Whether it had a call.
+    pub(super) called: bool,
     parts: usize,
 }
 
 impl Ending {
     pub(super) fn new(index: usize) -> Self {
-        Self { index, waiting: Vec::new(), gathered: Gathered::default(), logprobs: Vec::new(), stop: None, parts: 0 }
+        Self { index, waiting: Vec::new(), gathered: Gathered::default(), logprobs: Vec::new(), stop: None, called: false, parts: 0 }
     }
 
     /// The number of the next part.

@@ -139,7 +139,11 @@ impl Items<'_> {
         let opened = reasoning.seal.as_ref().and_then(|seal| seal.opened_by(OWN));
         // Without its maker's seal it is only known where it is kept under its id.
         if opened.is_none() && (!self.own() || reasoning.seal.is_some()) {
-            self.losses.push(Loss::dropped_because(path, "thinking goes back to its maker only, and only sealed"));
+            // Thoughts that were shown and that nobody signed mean nothing to any provider.
+            match &reasoning.seal {
+                Some(_) => self.losses.push(Loss::dropped_because(path, "thinking goes back to its maker only, and only sealed")),
+                None => block.rest.lose(|| path, self.losses),
+            }
             return;
         }
         let own = self.own();
