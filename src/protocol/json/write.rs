@@ -18,8 +18,10 @@ pub fn array(out: &mut Vec<u8>, fill: impl FnOnce(&mut ArrayWriter<'_>)) {
 
 /// Writes a string.
 pub fn text(out: &mut Vec<u8>, text: &str) {
-    // Most have nothing to escape.
-    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+    // Most have nothing to escape, which is seen without a branch for each byte.
+    #[expect(clippy::needless_bitwise_bool, reason = "without branches the compiler looks at many bytes at once")]
+    let has_escapes = text.bytes().fold(false, |found, byte| found | (byte < b' ') | (byte == b'"') | (byte == b'\\'));
+    if !has_escapes {
         out.reserve(text.len() + 2);
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());
