@@ -130,6 +130,18 @@ impl ObjectWriter<'_> {
         self.json(name, value.get())
     }
 
+    /// Several members as they stand: `"a":1,"b":2`. They must be valid; none are written where there are none.
+    pub fn members(&mut self, json: &str) -> &mut Self {
+        if !json.is_empty() {
+            if !self.first {
+                self.out.push(b',');
+            }
+            self.first = false;
+            self.out.extend_from_slice(json.as_bytes());
+        }
+        self
+    }
+
     /// JSON text, which must be valid.
     pub fn json(&mut self, name: &str, json: &str) -> &mut Self {
         self.key(name).extend_from_slice(json.as_bytes());

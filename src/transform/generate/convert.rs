@@ -10,6 +10,7 @@ use super::{
     fold::{Fold, unfold},
     frames::Frames,
     grammar::Grammar,
+    likeness::Likeness,
     spoke::{Asked, Disguise, Lift, Lower, Target, Telling, spoke},
 };
 use crate::{
@@ -123,6 +124,7 @@ fn lowerer(from: Dialect, to: Dialect, telling: &Telling) -> Box<dyn Lower> {
 pub struct StreamConverter {
     framing: Framing,
     lift: Box<dyn Lift>,
+    likeness: Likeness,
     out: Out,
 }
 
@@ -168,7 +170,7 @@ impl StreamConverter {
             losses: Vec::new(),
             grammar: Grammar::default(),
         };
-        Self { framing, lift: spoke(from).lifter(), out }
+        Self { framing, lift: spoke(from).lifter(), likeness: Likeness::default(), out }
     }
 
     /// Takes the next bytes of the upstream; gives what the client gets of them, perhaps nothing.
@@ -176,14 +178,14 @@ impl StreamConverter {
     /// # Errors
     /// A frame is larger than the cap; [`Self::finish`] then gives the stream's last words.
     pub fn push(&mut self, chunk: &[u8]) -> Result<Vec<u8>, FrameFault> {
-        let Self { framing, lift, out } = self;
-        framing.push(chunk, &mut |frame| lift.push(frame.name, frame.data, &mut |event| out.push(event)))?;
+        let Self { framing, lift, likeness, out } = self;
+        framing.push(chunk, &mut |frame| likeness.read(&mut **lift, (frame.name, frame.data), &mut |event| out.push(event)))?;
         Ok(out.frames.take())
     }
 
     /// The upstream's stream has ended. Gives the last of the client's stream: an error where the upstream's end was not earned.
     pub fn finish(&mut self) -> Vec<u8> {
-        let Self { framing, lift, out } = self;
+        let Self { framing, lift, out, .. } = self;
         framing.finish(&mut |frame| lift.push(frame.name, frame.data, &mut |event| out.push(event)));
         lift.finish(&mut |event| out.push(event));
         if !out.grammar.is_over() {

@@ -16,6 +16,7 @@ pub(in crate::transform) mod fold;
 pub(in crate::transform) mod frames;
 mod gemini;
 mod grammar;
+mod likeness;
 pub(in crate::transform) mod names;
 mod owned;
 mod responses;

@@ -97,6 +97,10 @@ pub(in crate::transform) trait Lift: fmt::Debug + Send {
     /// The upstream's stream has ended. Gives [`Event::Close`] where the terminal event was seen and `Close` was not
     /// given yet, and nothing else where it was not seen.
     fn finish(&mut self, sink: &mut dyn FnMut(Event<'_>));
+    /// Whether a frame that became one piece of text, and nothing else, left nothing behind here: one like it need not be read then.
+    fn repeats(&self) -> bool {
+        false
+    }
 }
 
 /// Writes the frames of one stream.

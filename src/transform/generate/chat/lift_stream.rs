@@ -125,6 +125,11 @@ impl Lift for Lifter {
             sink(Event::Close);
         }
     }
+
+    /// The words of a sound come with a piece of it, which is kept.
+    fn repeats(&self) -> bool {
+        self.choices.iter().all(|choice| choice.audio.is_none())
+    }
 }
 
 impl Lifter {

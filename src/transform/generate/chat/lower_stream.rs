@@ -18,7 +18,7 @@ use super::{
     usage,
 };
 use crate::{
-    protocol::json::ObjectWriter,
+    protocol::json::{ObjectWriter, object},
     transform::{Loss, Seal},
 };
 
@@ -36,10 +36,8 @@ pub(super) struct Lowerer {
 /// What every chunk says.
 #[derive(Debug, Default)]
 struct Head {
-    id: String,
-    model: String,
-    created: u64,
-    tier: Option<String>,
+    /// Its members, ready to be written.
+    members: String,
     /// Whether a last chunk with usage is to come: all others say that it does.
     usage: bool,
 }
@@ -89,13 +87,7 @@ impl Lowerer {
 
     fn open(&mut self, opening: &Opening<'_>, frames: &mut Frames) {
         self.usage = opening.usage;
-        self.head = Head {
-            id: answer_id(&opening.id, &self.telling),
-            model: if opening.model.is_empty() { self.telling.model.clone() } else { opening.model.to_string() },
-            created: opening.created.unwrap_or(self.telling.now),
-            tier: opening.service_tier.as_deref().and_then(tier).map(str::to_owned),
-            usage: self.telling.include_usage,
-        };
+        self.head = Head { members: head(opening, &self.telling), usage: self.telling.include_usage };
         self.begin(0, frames);
     }
 
@@ -278,7 +270,7 @@ impl Lowerer {
     fn close(&mut self, frames: &mut Frames) {
         if let Some(tokens) = self.usage.filter(|_| self.head.usage) {
             frames.event("", |chunk| {
-                self.head.write(chunk);
+                chunk.members(&self.head.members);
                 chunk.array("choices", |_| {}).object("usage", |object| usage::write(&tokens, object));
             });
         }
@@ -302,16 +294,22 @@ impl Lower for Lowerer {
     }
 }
 
-impl Head {
-    fn write(&self, chunk: &mut ObjectWriter<'_>) {
-        chunk.text("id", &self.id).text("object", "chat.completion.chunk").unsigned("created", self.created);
-        chunk.text("model", &self.model).some_text("service_tier", self.tier.as_deref());
-    }
+/// What every chunk says, as the members of an object.
+fn head(opening: &Opening<'_>, telling: &Telling) -> String {
+    let mut out = Vec::with_capacity(192);
+    object(&mut out, |chunk| {
+        chunk.text("id", &answer_id(&opening.id, telling)).text("object", "chat.completion.chunk");
+        chunk.unsigned("created", opening.created.unwrap_or(telling.now));
+        chunk.text("model", if opening.model.is_empty() { &telling.model } else { &opening.model });
+        chunk.some_text("service_tier", opening.service_tier.as_deref().and_then(tier));
+    });
+    String::from_utf8(out).unwrap_or_default().trim_start_matches('{').trim_end_matches('}').to_owned()
+}
 
+impl Head {
     fn chunk(&self, frames: &mut Frames, fill: impl FnOnce(&mut crate::protocol::json::ArrayWriter<'_>)) {
         frames.event("", |chunk| {
-            self.write(chunk);
-            chunk.array("choices", fill);
+            chunk.members(&self.members).array("choices", fill);
             if self.usage {
                 chunk.null("usage");
             }

@@ -83,6 +83,10 @@ impl Lift for Lifter {
     }
 
     fn finish(&mut self, _sink: Sink<'_>) {}
+
+    fn repeats(&self) -> bool {
+        true
+    }
 }
 
 impl Lifter {
