@@ -61,7 +61,7 @@ test: tools ## All tests: Rust, documentation, the real SDKs
 SDK_ARGS ?=
 
 .PHONY: sdk
-sdk: tools ## The real OpenAI, Anthropic and Google SDKs against the gateway
+sdk: tools ## The real OpenAI, Anthropic, Google and Vercel SDKs against the gateway
 	@$(CARGO) build --locked --bin gproxy
 	@python="$$(scripts/venv.sh)"; "$$python" -m pytest -q tests/sdk $(SDK_ARGS)
 

@@ -1,4 +1,4 @@
-//! What the mock provider answers: `OpenAI` chat completions whose token numbers differ from call to call.
+//! What the mock provider answers: `OpenAI` chat completions, or Anthropic messages, whose token numbers differ from call to call.
 //!
 //! Each event's content is `@` and the 20 digits of the moment of its sending,
 //! so the client can say how long it was on its way.
@@ -6,6 +6,8 @@
 use std::io::Write;
 
 use memchr::memmem;
+
+use crate::messages;
 
 /// Digits of a stamp.
 pub(crate) const STAMP: usize = 20;
@@ -40,9 +42,20 @@ impl Behaviour {
     }
 }
 
+/// In which shape it is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Shape {
+    /// `OpenAI` chat completions.
+    Chat,
+    /// Anthropic messages.
+    Messages,
+}
+
 /// What a request asks for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ask {
+    /// In which shape.
+    pub(crate) shape: Shape,
     /// What to do.
     pub(crate) behaviour: Behaviour,
     /// Whether a stream shall end with its usage.
@@ -51,9 +64,9 @@ pub(crate) struct Ask {
 
 impl Ask {
     /// Reads the body, or its beginning where it is long. `None` for a model that is not ours.
-    pub(crate) fn read(body: &[u8]) -> Option<Self> {
+    pub(crate) fn read(shape: Shape, body: &[u8]) -> Option<Self> {
         let behaviour = Behaviour::of(string_after(body, b"\"model\"")?)?;
-        Some(Self { behaviour, usage: is_true_after(body, b"\"include_usage\"") })
+        Some(Self { shape, behaviour, usage: is_true_after(body, b"\"include_usage\"") })
     }
 }
 
@@ -105,13 +118,16 @@ impl Tokens {
     }
 }
 
-fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+pub(crate) fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     // Writing into a Vec cannot fail.
     drop(out.write_fmt(text));
 }
 
 /// Writes a whole answer with its head.
-pub(crate) fn plain(out: &mut Vec<u8>, n: u64, tokens: Tokens) {
+pub(crate) fn plain(out: &mut Vec<u8>, n: u64, (shape, tokens): (Shape, Tokens)) {
+    if shape == Shape::Messages {
+        return messages::plain(out, n, tokens);
+    }
     let mut body = Vec::with_capacity(768);
     put(
         &mut body,
@@ -150,17 +166,31 @@ pub(crate) struct Template {
 impl Template {
     /// Makes the stream of `events` events; with usage asked for, each says that its own is null, as the vendor's do.
     pub(crate) fn new(events: u32, ask: Ask) -> Self {
-        let mut bytes = Vec::from(&b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nopenai-processing-ms: 12\r\nx-request-id: req_bench\r\ntransfer-encoding: chunked\r\n\r\n"[..]);
-        let (mut stamps, mut ends) = (Vec::new(), Vec::new());
+        if ask.shape == Shape::Messages {
+            return messages::template(events);
+        }
+        let mut template = Self::headed();
         for index in 0..events {
             let role = if index == 0 { r#""role":"assistant","# } else { "" };
-            let (start, delta) = (bytes.len(), format!(r#"{{{role}"content":"@{:020} "}}"#, 0));
-            chunk(&mut bytes, &event(&delta, "null", ask));
-            let stamp = memchr::memchr(b'@', &bytes[start..]).unwrap_or_default();
-            stamps.push(start + stamp + 1);
-            ends.push(bytes.len());
+            let delta = format!(r#"{{{role}"content":"@{:020} "}}"#, 0);
+            template.piece(&event(&delta, "null", ask));
         }
-        Self { bytes, stamps, ends }
+        template
+    }
+
+    /// The head alone.
+    pub(crate) fn headed() -> Self {
+        let bytes = Vec::from(&b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nopenai-processing-ms: 12\r\nx-request-id: req_bench\r\ntransfer-encoding: chunked\r\n\r\n"[..]);
+        Self { bytes, stamps: Vec::new(), ends: Vec::new() }
+    }
+
+    /// Adds an event with a stamp.
+    pub(crate) fn piece(&mut self, event: &[u8]) {
+        let start = self.bytes.len();
+        chunk(&mut self.bytes, event);
+        let stamp = memchr::memchr(b'@', &self.bytes[start..]).unwrap_or_default();
+        self.stamps.push(start + stamp + 1);
+        self.ends.push(self.bytes.len());
     }
 }
 
@@ -174,6 +204,9 @@ pub(crate) fn stamp(digits: &mut [u8], mut now: u64) {
 
 /// Writes the end of a stream: the reason, the usage where it was asked for, and the end of the body.
 pub(crate) fn tail(out: &mut Vec<u8>, ask: Ask, tokens: Tokens) {
+    if ask.shape == Shape::Messages {
+        return messages::tail(out, tokens);
+    }
     chunk(out, &event("{}", "\"stop\"", ask));
     if ask.usage {
         let mut last = Vec::with_capacity(512);
@@ -195,7 +228,7 @@ fn event(delta: &str, reason: &str, ask: Ask) -> Vec<u8> {
         .into_bytes()
 }
 
-fn chunk(out: &mut Vec<u8>, data: &[u8]) {
+pub(crate) fn chunk(out: &mut Vec<u8>, data: &[u8]) {
     put(out, format_args!("{:x}\r\n", data.len()));
     out.extend_from_slice(data);
     out.extend_from_slice(b"\r\n");

@@ -48,9 +48,9 @@ class Figures:
         pairs = zip(self.series(scene, "forwarder", path), self.series(scene, "forwarder2", path))
         return [(first + second) / 2 for first, second in pairs]
 
-    def against(self, scene, path, combine, other=None):
+    def against(self, scene, path, combine, other=None, over=None):
         """The median over the runs of the gateway's figure against the yardstick's of the same run."""
-        yard = self.series(scene, other, path) if other else self.yardstick(scene, path)
+        yard = self.series(over or scene, other, path) if other else self.yardstick(over or scene, path)
         pairs = list(zip(self.series(scene, "gateway", path), yard))
         return median(combine(ours, theirs) for ours, theirs in pairs) if pairs else None
 
@@ -89,14 +89,16 @@ class Bar:
     least: bool = False
     other: Optional[str] = None
     tail: bool = False
+    # The scene of the yardstick's figures, where it is another one than ours.
+    over: Optional[str] = None
 
     def judge(self, figures):
         unit, digits = ("us", 0) if self.combine is difference else ("x", 2)
         limit = f"{'>=' if self.least else '<='} {self.limit:g} {unit}"
-        value = figures.against(self.scene, self.path, self.combine, self.other)
+        value = figures.against(self.scene, self.path, self.combine, self.other, self.over)
         if value is None or (self.tail and not figures.realtime):
             return Verdict(self.text, limit, value, "-", "-", "not measured")
-        center, noise = figures.spread(self.scene, self.path, self.combine)
+        center, noise = figures.spread(self.over or self.scene, self.path, self.combine)
         slack = abs(center - 1) * self.limit if self.combine is ratio else abs(center)
         outcome = verdict(value, self.limit, slack, least=self.least)
         return Verdict(self.text, limit, value, f"{value:.{digits}f} {unit}", f"{center:.{digits}f} ±{noise:.{digits}f} {unit}", outcome)
@@ -122,6 +124,11 @@ BARS = [
     Bar("open loop above the forwarder's, p50", "open", "latency_us.p50", difference, 60),
     Bar("open loop above the forwarder's, p99", "open", "latency_us.p99", difference, 300, tail=True),
     Bar("300 KB bodies: requests/s of the forwarder's", "body", "rate", ratio, 0.7, least=True),
+    Bar("converted plain: requests/s of the forwarder's plain", "cross", "rate", ratio, 0.35, least=True, over="plain"),
+    Bar("converted plain: CPU per request of the gateway's own plain", "cross", "cpu_us", ratio, 2.0, other="gateway", over="plain"),
+    Bar("converted SSE: events/s of the forwarder's SSE", "crosssse", "event_rate", ratio, 2.0, least=True, over="sse"),
+    # Equal numbers of content events in both, so that CPU per answer compares as CPU per event does.
+    Bar("converted SSE: CPU per event of the gateway's own SSE", "crosssse", "cpu_us", ratio, 3.0, other="gateway", over="sse"),
 ]
 
 # Name of the figure, text, limit, unit.
@@ -158,6 +165,9 @@ COLUMNS = [
     ("open loop p50, us", "open", "latency_us.p50", 0),
     ("p99", "open", "latency_us.p99", 0),
     ("300 KB: req/s", "body", "rate", 0),
+    ("converted: req/s", "cross", "rate", 0),
+    ("CPU/req, us", "cross", "cpu_us", 1),
+    ("converted SSE: events/s", "crosssse", "event_rate", 0),
 ]
 MEMORY = [("idle, MB", "idle", 1 / 1024, 1), ("per slow stream, KB", "stream", 1, 0), ("peak per 300 KB request, KB", "body_peak", 1, 0), ("ready, ms", "ready", 1, 0)]
 TARGETS = ["direct", "forwarder", "forwarder2", "nginx", "gateway"]

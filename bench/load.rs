@@ -71,6 +71,9 @@ struct Options {
     /// Content events of each answer: makes it a stream.
     #[arg(long)]
     events: Option<u64>,
+    /// The stream begins with an event without content, as one does that was another dialect's.
+    #[arg(long)]
+    opening: bool,
     /// Ask for the usage at the end of a stream.
     #[arg(long)]
     ask_usage: bool,
@@ -87,8 +90,9 @@ struct Options {
 
 impl Options {
     fn order(&self) -> Order {
-        // What the client sees besides the content: the reason, the usage where asked for, and [DONE].
-        let expect = self.events.map_or(Expect::Json, |events| Expect::Events(events + 2 + u64::from(self.ask_usage)));
+        // What the client sees besides the content: an opening of its own where there is one, the reason, the usage where asked for, and [DONE].
+        let expect =
+            self.events.map_or(Expect::Json, |events| Expect::Events(events + 2 + u64::from(self.opening) + u64::from(self.ask_usage)));
         Order {
             target: self.target,
             request: self.request(),

@@ -1,13 +1,14 @@
 //! A provider that answers faster than anything in front of it can ask, and counts what it gave.
 //!
-//! `OpenAI` chat completions on any path; the model's name chooses the
-//! [`Behaviour`]. `GET /__stats` shows the counts, `POST /__reset` zeroes them,
+//! Anthropic messages on `/v1/messages`, `OpenAI` chat
+//! completions on any other; the model's name chooses the [`Behaviour`]. `GET /__stats` shows the counts, `POST /__reset` zeroes them,
 //! `POST /__release` lets the streams of `bench-slow` end.
 
 #![expect(clippy::disallowed_methods, reason = "a bench tool stands outside the runtime room")]
 
 mod answers;
 mod clock;
+mod messages;
 mod wire;
 
 use std::{
@@ -30,7 +31,7 @@ use tokio::{
 };
 
 use crate::{
-    answers::{Ask, Behaviour, Template, Tokens},
+    answers::{Ask, Behaviour, Shape, Template, Tokens},
     wire::Body,
 };
 
@@ -103,7 +104,7 @@ counts! {
 struct Desk {
     counts: Counts,
     serial: AtomicU64,
-    templates: Mutex<HashMap<(u32, bool), Arc<Template>>>,
+    templates: Mutex<HashMap<(u32, bool, Shape), Arc<Template>>>,
     release: watch::Sender<u64>,
 }
 
@@ -116,7 +117,7 @@ impl Default for Desk {
 impl Desk {
     fn template(&self, events: u32, ask: Ask) -> Arc<Template> {
         let mut templates = self.templates.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(templates.entry((events, ask.usage)).or_insert_with(|| Arc::new(Template::new(events, ask))))
+        Arc::clone(templates.entry((events, ask.usage, ask.shape)).or_insert_with(|| Arc::new(Template::new(events, ask))))
     }
 
     fn answered(&self, tokens: Tokens, events: u32) {
@@ -136,7 +137,7 @@ enum Call {
     Stats,
     Reset,
     Release,
-    Chat(Option<Ask>),
+    Ask(Shape, Option<Ask>),
 }
 
 /// One connection.
@@ -180,7 +181,8 @@ impl<'a> Visit<'a> {
                     line if line.starts_with(b"GET /__stats ") => Call::Stats,
                     line if line.starts_with(b"POST /__reset ") => Call::Reset,
                     line if line.starts_with(b"POST /__release ") => Call::Release,
-                    _ => Call::Chat(None),
+                    line if line.starts_with(b"POST /v1/messages ") => Call::Ask(Shape::Messages, None),
+                    _ => Call::Ask(Shape::Chat, None),
                 };
                 let (framing, length) = (head.body, head.len);
                 self.consume(length);
@@ -191,9 +193,9 @@ impl<'a> Visit<'a> {
             }
         };
         self.read_body(&mut framing).await?;
-        if let Call::Chat(ask) = &mut call {
+        if let Call::Ask(shape, ask) = &mut call {
             self.desk.counts.requests.fetch_add(1, Relaxed);
-            *ask = Ask::read(&self.body);
+            *ask = Ask::read(*shape, &self.body);
         }
         Ok(Some(call))
     }
@@ -238,18 +240,18 @@ impl<'a> Visit<'a> {
                 self.desk.release.send_modify(|round| *round += 1);
                 return self.tell("{}").await;
             }
-            Call::Chat(None) => {
+            Call::Ask(_, None) => {
                 self.desk.counts.unknown.fetch_add(1, Relaxed);
                 answers::whole(&mut self.out, "404 Not Found", br#"{"error":{"message":"no such model","type":"invalid_request_error"}}"#);
                 return self.stream.write_all(&self.out).await;
             }
-            Call::Chat(Some(ask)) => ask,
+            Call::Ask(_, Some(ask)) => ask,
         };
         let n = self.desk.serial.fetch_add(1, Relaxed);
         let tokens = Tokens::of(n);
         let events = match ask.behaviour {
             Behaviour::Plain => {
-                answers::plain(&mut self.out, n, tokens);
+                answers::plain(&mut self.out, n, (ask.shape, tokens));
                 self.stream.write_all(&self.out).await?;
                 0
             }

@@ -13,6 +13,8 @@ STREAM_EVENTS = 100
 PACED_RATE = 200
 PACED_EVENTS = 5
 PACED_EVERY_MS = 50
+# The provider that speaks Anthropic's dialect, to a client that speaks OpenAI's.
+CROSSED = ("--path", "/messages/v1/chat/completions")
 
 
 @dataclass
@@ -51,6 +53,15 @@ SCENES = [
         seconds=3.0,
         stream=True,
         latency=True,
+    ),
+    # An OpenAI client and an Anthropic provider: both ways are converted. Nobody else here can do that.
+    Scene("cross", "converted plain, 64 connections", ("gateway",), [*CROSSED, "--connections", 64]),
+    Scene(
+        "crosssse",
+        f"converted SSE flat out, 32 connections, {STREAM_EVENTS} events",
+        ("gateway",),
+        [*CROSSED, "--connections", 32, "--model", f"bench-sse-{STREAM_EVENTS}", "--events", STREAM_EVENTS, "--opening"],
+        stream=True,
     ),
     # The rate is put in once the first run has shown what saturation is.
     Scene("open", "open loop at a tenth of saturation", ("direct", *ALL), ["--connections", 64], latency=True),

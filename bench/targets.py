@@ -125,6 +125,20 @@ base_url = "http://127.0.0.1:{mock}"
 [[channels.credentials]]
 label = "bench"
 secret = "{upstream_key}"
+
+# The same provider in another dialect: what an OpenAI client asks of it is converted, there and back.
+[[channels]]
+id = "messages"
+channel = "custom"
+enabled = true
+
+[channels.settings]
+base_url = "http://127.0.0.1:{mock}"
+dialects = ["claude"]
+
+[[channels.credentials]]
+label = "bench"
+secret = "{upstream_key}"
 """
 
 

@@ -1,6 +1,6 @@
 //! Why a call got no answer. No status codes here: `http/reply.rs` chooses them.
 
-use std::{borrow::Cow, time::Duration};
+use std::time::Duration;
 
 use crate::{
     access::{Forbidden, Unauthenticated},
@@ -19,7 +19,7 @@ pub struct GatewayError {
     /// For the caller: what it was, what was expected. Never an upstream's body, key or host.
     pub public: String,
     /// The request's field at fault.
-    pub field: Option<Cow<'static, str>>,
+    pub field: Option<Box<str>>,
     /// When to come back.
     pub retry_after: Option<Duration>,
     /// The methods that the path takes.
@@ -39,7 +39,7 @@ impl GatewayError {
 
     /// Names the field at fault.
     #[must_use]
-    pub fn at(mut self, field: impl Into<Cow<'static, str>>) -> Self {
+    pub fn at(mut self, field: impl Into<Box<str>>) -> Self {
         self.field = Some(field.into());
         self
     }
@@ -103,9 +103,7 @@ impl From<BodyFault> for GatewayError {
 impl From<PrepareFault> for GatewayError {
     fn from(fault: PrepareFault) -> Self {
         match fault {
-            PrepareFault::Request { field, message } => {
-                Self { field: field.map(Cow::Borrowed), ..Self::new(FaultKind::BadRequest, message) }
-            }
+            PrepareFault::Request { field, message } => Self { field: field.map(Into::into), ..Self::new(FaultKind::BadRequest, message) },
             PrepareFault::NoCredential => Self::new(FaultKind::Overloaded, fault.to_string()),
             PrepareFault::Address(_) => Self::new(FaultKind::Internal, "the provider is not configured well").because(fault),
         }

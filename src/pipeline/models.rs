@@ -7,21 +7,22 @@ use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
-use serde_json::{Map, Value, json};
 
 use super::{
     Outbound,
     attempt::Attempted,
     authenticate::Authenticated,
     engine::{Engine, Place},
+    local,
     trail::{Fact, Trail},
 };
 use crate::{
     access::{self, Caller},
     channel::{Dispatch, Draft, Order, Payload, Via},
-    protocol::{Family, Operation, OperationKey, OperationKind},
+    protocol::{Family, Operation, OperationKey, dispatch::shape_of, json::Node},
     runtime::{Body, Reply},
     snapshot::{Provider, Snapshot},
+    transform::models::{List, Model, Page},
 };
 
 /// The largest list that one provider may send, in bytes.
@@ -40,13 +41,17 @@ pub(super) async fn list(engine: &Engine, call: Authenticated, mut trail: Box<Tr
     let snapshot = engine.snapshot.load();
     let family = call.call.row.key(false).kind().family();
     let lists = join_all(snapshot.providers().iter().map(|provider| of_provider(engine, provider, &call.caller, family))).await;
-    let models: Vec<Value> = lists.into_iter().flatten().collect();
+    // OpenAI's own list has no pages.
+    let page = match family {
+        Family::OpenAi => Page::default(),
+        Family::Claude | Family::Gemini => Page::read(family, call.call.query.as_deref().unwrap_or_default()),
+    };
+    let body = page.cut(lists.into_iter().flatten().collect()).written(family);
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     trail.note(Fact::Head(StatusCode::OK.as_u16(), &headers));
     trail.close(None, None);
-    let body = Body::from(written(family, models).to_string());
-    Outbound::Answer(Reply { status: StatusCode::OK, headers, body })
+    Outbound::Answer(Reply { status: StatusCode::OK, headers, body: Body::from(bytes::Bytes::from(body)) })
 }
 
 /// One model's description under the id that it has in the list.
@@ -56,60 +61,41 @@ pub(super) async fn prefixed(mut attempted: Attempted, provider: &str) -> Attemp
     }
     let family = attempted.key.kind().family();
     let body = std::mem::take(&mut attempted.reply.body).collect(LIMIT).await.unwrap_or_default();
-    let named = serde_json::from_slice::<Value>(&body).ok().and_then(|mut model| {
-        let id = id_of(family, &model)?;
-        set_id(family, &mut model, &format!("{provider}/{id}"));
-        Some(model.to_string())
+    let named = Node::parse(&body).and_then(|node| Model::read(family, node)).ok().map(|model| {
+        let id = format!("{provider}/{}", model.id);
+        Model { id, ..model }.written(family)
     });
     attempted.reply.headers.remove(CONTENT_LENGTH);
-    attempted.reply.body = named.map_or_else(|| Body::from(body), Body::from);
+    attempted.reply.body = named.map_or_else(|| Body::from(body), |named| Body::from(bytes::Bytes::from(named)));
     attempted
 }
 
-async fn of_provider(engine: &Engine, provider: &Arc<Provider>, caller: &Caller, family: Family) -> Vec<Value> {
-    let mut found: Vec<Value> = Vec::new();
-    if provider.models.is_empty() {
-        found = fetched(engine, provider, caller, family).await.unwrap_or_default();
+async fn of_provider(engine: &Engine, provider: &Arc<Provider>, caller: &Caller, family: Family) -> Vec<Model> {
+    let list = if provider.models.is_empty() {
+        fetched(engine, provider, caller, family).await.unwrap_or_default()
     } else {
-        found.extend(provider.models.iter().map(|model| entry(family, &model.id, model.display_name.as_deref())));
-    }
-    found
-        .into_iter()
-        .filter_map(|mut model| {
-            let id = id_of(family, &model)?;
-            access::may_see(caller, &provider.name, &id).then(|| {
-                set_id(family, &mut model, &format!("{}/{id}", provider.name));
-                model
-            })
-        })
-        .collect()
+        local::listed(provider)
+    };
+    let seen = list.models.into_iter().filter(|model| access::may_see(caller, &provider.name, &model.id));
+    seen.map(|model| Model { id: format!("{}/{}", provider.name, model.id), ..model }).collect()
 }
 
 /// Asks a provider for its list, in the asker's own family where the provider has it, else in one that it has.
-async fn fetched(engine: &Engine, provider: &Provider, caller: &Caller, family: Family) -> Option<Vec<Value>> {
-    let native = |kind: OperationKind| {
-        let key = OperationKey::new(Operation::ListModels, kind)?;
+async fn fetched(engine: &Engine, provider: &Provider, caller: &Caller, family: Family) -> Option<List> {
+    let native = |family: Family| {
+        let key = OperationKey::new(Operation::ListModels, shape_of(family))?;
         provider.channel.serves(key).then_some(key)
     };
-    let own = match family {
-        Family::OpenAi => OperationKind::OpenAi,
-        Family::Claude => OperationKind::Claude,
-        Family::Gemini => OperationKind::Gemini,
-    };
-    let key = [own, OperationKind::OpenAi, OperationKind::Claude, OperationKind::Gemini].into_iter().find_map(native)?;
+    let key = [family, Family::OpenAi, Family::Claude, Family::Gemini].into_iter().find_map(native)?;
     let permit = access::admit(caller, key, &provider.name, None).ok()?;
     let asked = key.kind().family();
     let path = if asked == Family::Gemini { "/v1beta/models" } else { "/v1/models" };
-    let query = match asked {
-        Family::OpenAi => None,
-        Family::Claude => Some("limit=1000".to_owned()),
-        Family::Gemini => Some("pageSize=1000".to_owned()),
-    };
+    let whole = Page { limit: (asked != Family::OpenAi).then_some(1000), ..Page::default() };
     let draft = Draft {
         key,
         method: Method::GET,
         path: path.to_owned(),
-        query,
+        query: whole.written(asked),
         headers: HeaderMap::new(),
         payload: Payload::Empty,
         model: "".into(),
@@ -125,61 +111,5 @@ async fn fetched(engine: &Engine, provider: &Provider, caller: &Caller, family: 
         return None;
     }
     let body = reply.body.collect(LIMIT).await.ok()?;
-    let mut list: Map<String, Value> = serde_json::from_slice(&body).ok()?;
-    let models = list.remove(if asked == Family::Gemini { "models" } else { "data" })?;
-    let Value::Array(models) = models else { return None };
-    if asked == family {
-        return Some(models);
-    }
-    Some(models.iter().filter_map(|model| Some(entry(family, &id_of(asked, model)?, name_of(asked, model)))).collect())
-}
-
-fn id_of(family: Family, model: &Value) -> Option<String> {
-    match family {
-        // Google writes `models/{id}` in its own list, and in the one that it shows in OpenAI's shape.
-        Family::OpenAi => model["id"].as_str().map(bare),
-        Family::Claude => model["id"].as_str().map(str::to_owned),
-        Family::Gemini => model["name"].as_str().map(bare),
-    }
-}
-
-fn bare(id: &str) -> String {
-    id.strip_prefix("models/").unwrap_or(id).to_owned()
-}
-
-fn name_of(family: Family, model: &Value) -> Option<&str> {
-    match family {
-        Family::OpenAi => None,
-        Family::Claude => model["display_name"].as_str(),
-        Family::Gemini => model["displayName"].as_str(),
-    }
-}
-
-fn set_id(family: Family, model: &mut Value, id: &str) {
-    match family {
-        Family::OpenAi | Family::Claude => model["id"] = id.into(),
-        Family::Gemini => model["name"] = format!("models/{id}").into(),
-    }
-}
-
-/// A model of which no more is known than its id.
-fn entry(family: Family, id: &str, name: Option<&str>) -> Value {
-    match family {
-        Family::OpenAi => json!({"id": id, "object": "model", "created": 0, "owned_by": "gproxy"}),
-        Family::Claude => json!({"type": "model", "id": id, "display_name": name.unwrap_or(id), "created_at": "1970-01-01T00:00:00Z"}),
-        Family::Gemini => {
-            json!({"name": id, "displayName": name.unwrap_or(id), "supportedGenerationMethods": ["generateContent", "countTokens"]})
-        }
-    }
-}
-
-fn written(family: Family, models: Vec<Value>) -> Value {
-    match family {
-        Family::OpenAi => json!({"object": "list", "data": models}),
-        Family::Claude => {
-            let (first, last) = (models.first().map(|model| model["id"].clone()), models.last().map(|model| model["id"].clone()));
-            json!({"first_id": first, "last_id": last, "has_more": false, "data": models})
-        }
-        Family::Gemini => json!({"models": models}),
-    }
+    List::read(asked, Node::parse(&body).ok()?).ok()
 }

@@ -65,7 +65,7 @@ async fn turn(engine: &Engine, attempted: Attempted, translation: Box<Translatio
                 open.note_head(reply.status.as_u16(), &headers);
             }
             let shaping = match shape {
-                Shape::Whole => Shaping::Gather(Gather::new(translation, engine)),
+                Shape::Whole => Shaping::Gather(Box::new(Gather::new(translation, engine))),
                 Shape::Sse | Shape::Ndjson | Shape::JsonArray => Shaping::Convert(translation.converter(shape)),
             };
             return Outbound::Answer(Reply {

@@ -52,9 +52,9 @@ impl std::fmt::Debug for Gather {
 }
 
 impl Gather {
-    pub(super) fn new(translation: Box<Translation>, engine: &Engine) -> Box<Self> {
+    pub(super) fn new(translation: Box<Translation>, engine: &Engine) -> Self {
         let silence = engine.platform.clock.sleep(SILENCE);
-        Box::new(Self { kept: Vec::new(), translation, engine: engine.clone(), silence })
+        Self { kept: Vec::new(), translation, engine: engine.clone(), silence }
     }
 
     /// The client's stream.

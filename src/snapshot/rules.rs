@@ -8,10 +8,6 @@ use crate::{
     protocol::{cache_mark::CacheMark, rule::Rule},
 };
 
-/// The members of a provider's settings that make its rules.
-pub const MEMBERS: [&str; 5] =
-    ["rules", "cache_breakpoints", "enable_magic_cache", "enable_claude_magic_cache", "enable_openai_magic_cache"];
-
 /// Makes the rules of one provider ready. What is wrong is skipped and told.
 pub(super) fn compile(name: &str, settings: &Map<String, Value>, faults: &mut Vec<Fault>) -> RuleBook {
     let mut fault = |path: String, message: String| faults.push(Fault::new("provider", name, format!("settings.{path}"), message));

@@ -7,7 +7,7 @@ use super::{
     compact::{self, Compacting},
     completion::{self, Prompted, Told},
     count::Counting,
-    generate::{Asked, Dialect, Target, Telling},
+    generate::{self, Asked, Dialect, Target, Telling},
 };
 use crate::protocol::{Family, json::Node};
 
@@ -84,6 +84,15 @@ fn a_counts_fault_is_named_by_its_place() {
     assert!(fault.path().starts_with("generateContentRequest.contents"), "{fault}");
     let fault = recount(&json!({"messages": 5}), Family::Claude, Family::Gemini).unwrap_err();
     assert_eq!(fault.path(), "messages");
+}
+
+#[test]
+fn a_message_says_how_long_its_answer_may_be() {
+    let body = br#"{"model": "x", "messages": [{"role": "user", "content": "Hi."}]}"#;
+    for to in Dialect::ALL {
+        let refused = generate::request(Dialect::Claude, to, body, ASKED, Target::default()).unwrap_err();
+        assert_eq!((refused.path(), &*refused.to_string()), ("max_tokens", "\"max_tokens\" is missing; expected a whole number"));
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub mod images;
 mod loss;
 pub mod models;
 mod seal;
+mod time;
 
 #[cfg(test)]
 mod across;

@@ -50,6 +50,13 @@ impl<'a> Seal<'a> {
         }
     }
 
+    /// Whether a body may hold a tagged text, by the look of its bytes.
+    #[must_use]
+    pub fn is_in(body: &[u8]) -> bool {
+        // The second is the first in base64, as far as that is certain.
+        [MARK.as_bytes(), b"Z3Byb3h5MS"].iter().any(|mark| memchr::memmem::find(body, mark).is_some())
+    }
+
     /// The text, where `reader` is the one who can read it.
     #[must_use]
     pub fn opened_by(&self, reader: Dialect) -> Option<&str> {
@@ -98,6 +105,18 @@ mod tests {
         let seal = Seal { owner: Dialect::Claude, data: "??>>~~".into() };
         let written = seal.write(Dialect::Gemini).replace('+', "-").replace('/', "_").replace('=', "");
         assert_eq!(Seal::read(Dialect::Gemini, written.into()), seal);
+    }
+
+    #[test]
+    fn a_tag_is_found_in_the_body_that_holds_it() {
+        for owner in Dialect::ALL {
+            let seal = Seal { owner, data: "EqQB".into() };
+            for slot in Dialect::ALL.into_iter().filter(|slot| *slot != owner) {
+                let body = format!(r#"{{"signature":"{}"}}"#, seal.write(slot));
+                assert!(Seal::is_in(body.as_bytes()), "{owner:?} in {slot:?}");
+            }
+            assert!(!Seal::is_in(seal.write(owner).as_bytes()));
+        }
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! Evidence: the meter against recorded answers of the real providers, bucket by bucket, with the figures of an
-//! independent script (`scripts/evidence_usage.py`).
+//! independent script (`scripts/evidence_usage.py`); and every recorded exchange through the matrix of dialects (`matrix`).
 //!
 //! The recordings are not part of the project. Without them a plain test run says that it skipped; with
 //! `GPROXY_EVIDENCE` set (`make evidence`) a skip is a failure.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where something is not as it must be")]
+
+mod matrix;
+#[path = "../transform/said.rs"]
+mod said;
 
 use std::{
     collections::BTreeMap,

@@ -24,13 +24,27 @@ def binary() -> Path:
     return Path(os.environ.get("CARGO_TARGET_DIR", root / "target")) / "debug" / "gproxy"
 
 
+def turned(protocol: str) -> str:
+    """The rules that turn Chat Completions into another dialect."""
+    rules = ", ".join(
+        f'{{ route = {{ operation = "{operation}", protocol = "OpenAiChatCompletion" }}, '
+        f'implementation = {{ TransformTo = {{ destination = {{ operation = "{operation}", protocol = "{protocol}" }} }} }} }}'
+        for operation in ("GenerateContent", "StreamGenerateContent")
+    )
+    return f"[channels.dispatch]\nrules = [{rules}]\n"
+
+
 def configuration(port: int, data: Path, mocks: mock.Mocks) -> str:
-    """A gproxy.toml with the demo channel and the three mocks."""
-    upstreams = [("openai", mocks.openai), ("anthropic", mocks.anthropic), ("aistudio", mocks.gemini)]
+    """A gproxy.toml with the demo channel and the three mocks, each by every road that `targets` names."""
+    upstreams = [
+        *(("openai", "openai", mocks.openai, "", ""), ("anthropic", "anthropic", mocks.anthropic, "", ""), ("aistudio", "aistudio", mocks.gemini, "", "")),
+        *(("vendor", "custom", mocks.openai, 'dialects = ["chat"]\n', ""), ("items", "openai", mocks.openai, "", turned("OpenAi"))),
+        *(("messages", "anthropic", mocks.anthropic, "", turned("Claude")), ("contents", "aistudio", mocks.gemini, "", turned("Gemini"))),
+    ]
     channels = "".join(
-        f'\n[[channels]]\nid = "{name}"\nenabled = true\n[channels.settings]\nbase_url = "{running.url}"\n'
+        f'\n[[channels]]\nid = "{name}"\nchannel = "{channel}"\nenabled = true\n[channels.settings]\nbase_url = "{running.url}"\n{settings}{rules}'
         f'[[channels.credentials]]\nid = "1"\nlabel = "mock"\nsecret = "{mock.KEYS[running.provider.name]}"\n'
-        for name, running in upstreams
+        for name, channel, running, settings, rules in upstreams
     )
     return (
         f'[global]\nhost = "127.0.0.1"\nport = {port}\nadmin_key = "{CLIENT_KEY}"\ndata_dir = "{data}"\n'

@@ -1,7 +1,9 @@
 """What the SDK tests are run against: where it listens, with which key, and how its models are called.
 
-Four targets stand behind the gateway: its offline `demo` channel and the strict mock of each provider. With `--direct` the mocks
-themselves are the targets, each for its own SDK, which proves the mocks and the tests before the gateway is asked.
+Behind the gateway stand its offline `demo` channel and the strict mock of each provider. Three more targets are the same mocks by other
+roads: `vendor` speaks Chat Completions alone, as most of the world does; `items`, `messages` and `contents` have Chat turned into their own
+dialect, where `openai`, `anthropic` and `gemini` take it as it is. With `--direct` the mocks themselves are the targets,
+each for its own SDK, which proves the mocks and the tests before the gateway is asked.
 """
 
 from __future__ import annotations
@@ -18,24 +20,35 @@ from google.genai import types as gtypes
 CLIENT_KEY = "sk-gproxy-client-canary-7a41e0"
 """The client's key for the gateway. It must never reach a provider."""
 
-NATIVE = {"openai": "openai", "anthropic": "anthropic", "gemini": "gemini"}
+NATIVE = {"chat": "openai", "openai": "openai", "anthropic": "anthropic", "gemini": "gemini"}
 """Which target speaks the dialect of which SDK."""
 
-CHANNELS = {"demo": "demo", "openai": "openai", "anthropic": "anthropic", "gemini": "aistudio"}
-"""The gateway's channel of each target."""
+CHANNELS = {
+    **{"demo": "demo", "openai": "openai", "anthropic": "anthropic", "gemini": "aistudio"},
+    **{"vendor": "vendor", "items": "items", "messages": "messages", "contents": "contents"},
+}
+"""The gateway's provider of each target."""
+
+MOCKS = {"vendor": "openai", "items": "openai", "messages": "anthropic", "contents": "gemini"}
+"""Whose mock stands behind a target that is not called as its mock."""
+
+CHAT_ONLY = frozenset({"items", "messages", "contents"})
+"""Targets that differ from others for Chat alone."""
 
 _MODELS: dict[str, dict[str, str]] = {
     "demo": {"chat": "echo", "long": "lorem", "tools": "tools", "embed": "embed"},
     "openai": {"chat": "gpt-5.5", "long": "gpt-4o", "tools": "gpt-5.5", "embed": "text-embedding-3-small"},
     "anthropic": {"chat": "claude-opus-5", "long": "claude-haiku-4-5", "tools": "claude-opus-5"},
     "gemini": {"chat": "gemini-3-pro", "long": "gemini-2.5-flash", "tools": "gemini-3-pro", "embed": "gemini-embedding-001"},
+    "vendor": {"chat": "gpt-5.5", "long": "gpt-4o", "tools": "gpt-oss-120b"},
 }
+_MODELS |= {"items": {role: model for role, model in _MODELS["openai"].items() if role != "embed"}}
+_MODELS |= {"messages": _MODELS["anthropic"], "contents": {role: model for role, model in _MODELS["gemini"].items() if role != "embed"}}
 # What a target does not promise: the demo channel echoes, it does not think, look or fill schemas; some routes are OpenAI's alone.
 _OPENAI_ONLY = frozenset({"state", "media"})
 _LACKS = {
     "demo": frozenset({"parallel", "schema", "images", "system", "thinks", "stops", "faults", "strict"}) | _OPENAI_ONLY,
-    "anthropic": _OPENAI_ONLY,
-    "gemini": _OPENAI_ONLY,
+    **{name: _OPENAI_ONLY for name in ("anthropic", "gemini", "vendor", "items", "messages", "contents")},
 }
 
 
@@ -52,6 +65,11 @@ class Target:
     def model(self, role: str = "chat") -> str:
         """The id of a model by its role: chat, long, tools, embed."""
         return self.prefix + self.models[role]
+
+    @property
+    def mock(self) -> str:
+        """Whose mock stands behind it."""
+        return MOCKS.get(self.name, self.name)
 
     def can(self, what: str) -> bool:
         """Whether the model behind is worth asking for it."""

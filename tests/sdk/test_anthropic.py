@@ -167,7 +167,7 @@ def test_json_schema(target: Target) -> None:
 @pytest.mark.needs("stops")
 def test_stop_sequence(target: Target) -> None:
     body: dict[str, Any] = {"model": target.model(), "max_tokens": 1024, "messages": asked("alpha beta gamma")}
-    if target.name == "openai":
+    if target.mock == "openai":
         body["model"] = target.model("long")
     message = target.anthropic().messages.create(stop_sequences=["gamma"], **body)
     assert "alpha beta" in text_of(message)

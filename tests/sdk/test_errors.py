@@ -53,13 +53,13 @@ def test_openai_wrong_model_of_a_known_channel(target: Target) -> None:
     assert "no-such-model-9" in caught.value.message
 
 
-@pytest.mark.sdk("openai")
+@pytest.mark.sdk("chat")
 @pytest.mark.parametrize("stream", [False, True])
 def test_openai_chat_bad_messages(target: Target, stream: bool) -> None:
     openai_chat_refused(target, "messages", stream)
 
 
-@pytest.mark.sdk("openai")
+@pytest.mark.sdk("chat")
 @pytest.mark.needs("strict")
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("field", ["temperature", "tools"])
@@ -94,7 +94,7 @@ def openai_responses_refused(target: Target, field: str) -> None:
     assert field in caught.value.message + str(caught.value.param)
 
 
-@pytest.mark.sdk("openai")
+@pytest.mark.sdk("chat")
 @pytest.mark.needs("strict")
 def test_openai_unpaired_call(target: Target) -> None:
     call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}

@@ -51,7 +51,7 @@ def told(call: Callable[[Target, str, bool], Any], kind: Any, target: Target, st
 KINDS = {429: openai.RateLimitError, 500: openai.InternalServerError, 503: openai.InternalServerError, 529: openai.InternalServerError}
 
 
-@pytest.mark.sdk("openai")
+@pytest.mark.sdk("chat")
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("status", TOLD)
 def test_chat_is_told(target: Target, status: int, stream: bool) -> None:
@@ -92,7 +92,7 @@ def test_genai_is_told(target: Target, status: int, stream: bool) -> None:
 class TestBroken:
     """A stream without its terminal event ends with the dialect's own error, not as if it were whole."""
 
-    @pytest.mark.sdk("openai")
+    @pytest.mark.sdk("chat")
     def test_chat(self, target: Target, what: str) -> None:
         body = {"model": faulty(target, what), "messages": USER, "stream": True}
         answer = wire.send("POST", f"{target.base}/v1/chat/completions", body, {"authorization": f"Bearer {target.key}"})

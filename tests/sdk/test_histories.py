@@ -23,7 +23,7 @@ USE = "Use the tool get_weather for Paris"
 
 def bodies(upstreams: mock.Mocks, target: Target) -> list[Json]:
     """What reached the provider since the ledger was last cleared."""
-    return [json.loads(entry["body"]) for entry in getattr(upstreams, target.name).ledger.report()["entries"] if entry["method"] == "POST"]
+    return [json.loads(entry["body"]) for entry in getattr(upstreams, target.mock).ledger.report()["entries"] if entry["method"] == "POST"]
 
 
 def turns(body: Json) -> list[str]:
@@ -94,7 +94,7 @@ def at(gateway: Any, name: str) -> Target:
 @pytest.mark.parametrize("there", UPSTREAMS)
 @pytest.mark.parametrize("here", UPSTREAMS)
 def test_a_claude_history_moves(gateway: Any, here: str, there: str) -> None:
-    body: Any = {"max_tokens": 8000, "tools": [_tool()], "thinking": {"type": "adaptive"}}
+    body: Any = {"max_tokens": 8000, "tools": [_tool()], "thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}
     messages: list[Any] = [{"role": "user", "content": USE}]
     first = at(gateway, here).anthropic().messages.create(model=at(gateway, here).model("tools"), messages=messages, **body)
     messages += [{"role": "assistant", "content": first.content}, _result(first)]

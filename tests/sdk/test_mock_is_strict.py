@@ -249,6 +249,9 @@ def image(url: str) -> Json:
     return {"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}
 
 
+SO: Json = {"role": "assistant", "content": "so"}
+HELD: Json = {"type": "reasoning.text", "text": "Hm.", "signature": brain.sign("vendor", "Hm."), "format": "unknown", "index": 0}
+
 CHAT_BAD: dict[str, tuple[Json, str]] = {
     "no messages": (chat(), "empty array"),
     "messages missing": ({"model": "gpt-4o"}, "'messages'"),
@@ -257,6 +260,8 @@ CHAT_BAD: dict[str, tuple[Json, str]] = {
     "answer without a call": (chat(USER, GOT), "must be a response to a preceeding message"),
     "answer of a wrong id": (chat(USER, MADE, {**GOT, "tool_call_id": "c9"}), "must be a response"),
     "answer too late": (chat(USER, MADE, GOT, {"role": "assistant", "content": "so"}, GOT), "must be a response"),
+    "altered reasoning": (chat(USER, {**SO, "reasoning_details": [{**HELD, "text": "Hm!"}]}, USER), "could not be verified"),
+    "foreign reasoning": (chat(USER, {**SO, "reasoning_details": [{**HELD, "signature": "gAAAA"}]}, USER), "could not be verified"),
     "bad base64": (chat(image("data:image/png;base64,!!!")), "base64"),
     "bad url": (chat(image("ftp:x")), "image_url"),
     "max_tokens of a reasoner": ({**chat(USER), "model": "gpt-5.5", "max_tokens": 5}, "max_completion_tokens"),
@@ -310,7 +315,7 @@ def responses(*items: Json, **more: Any) -> Json:
 
 SENT: Json = {"type": "function_call", "call_id": "c1", "name": "look", "arguments": "{}"}
 CAME: Json = {"type": "function_call_output", "call_id": "c1", "output": "found"}
-SEALED: Json = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": brain.sign("openai", "rs_1")}
+SEALED: Json = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": openai_rules.seal("rs_1")}
 
 RESPONSES_BAD: dict[str, tuple[Json, str]] = {
     "call unanswered": (responses(USER, SENT, USER), "No tool output found for function call c1"),
@@ -321,6 +326,7 @@ RESPONSES_BAD: dict[str, tuple[Json, str]] = {
     "one call twice": (responses(USER, SENT, SENT, CAME), "Duplicate call_id"),
     "item id of a foreign form": (responses(USER, {**SENT, "id": "toolu_1"}, CAME), "begins with 'fc'"),
     "foreign encrypted content": (responses(USER, {**SEALED, "encrypted_content": "gAAAA"}, SENT, CAME), "could not be verified"),
+    "words in a reasoning item": (responses(USER, {**SEALED, "content": [{"type": "reasoning_text", "text": "hm"}]}, SENT, CAME), "array too long"),
     "encrypted content of another item": (responses(USER, {**SEALED, "id": "rs_2"}, SENT, CAME), "could not be verified"),
     "reasoning that led to nothing": (responses(USER, SEALED), "without its required following item"),
     "unknown previous response": (responses(USER, previous_response_id="resp_x"), "not found"),
@@ -328,6 +334,14 @@ RESPONSES_BAD: dict[str, tuple[Json, str]] = {
     "tool name of a foreign form": (responses(USER, tools=[{"type": "function", "name": "a b", "parameters": {"type": "object"}}]), "name"),
     "max_output_tokens of nothing": (responses(USER, max_output_tokens=0), "max_output_tokens"),
 }
+
+
+def test_own_thinking_is_taken_again(mocks: mock.Mocks) -> None:
+    kept = chat(USER, {**SO, "reasoning_details": [HELD]}, USER)
+    assert wire.send("POST", mocks.openai.url + "/v1/chat/completions", kept, OPENAI_HEAD).status == 200
+    nameless = {name: part for name, part in SEALED.items() if name != "id"}
+    for item in (SEALED, nameless):
+        assert wire.send("POST", mocks.openai.url + "/v1/responses", responses(USER, item, SENT, CAME), OPENAI_HEAD).status == 200
 
 
 @pytest.mark.parametrize("name", RESPONSES_BAD)

@@ -9,7 +9,7 @@ import pytest
 from mock.openai_more import PIXEL
 from targets import CITY, PERSON, Target, is_person
 
-pytestmark = pytest.mark.sdk("openai")
+pytestmark = pytest.mark.sdk("chat")
 
 TOOL: Any = {"type": "function", "function": {"name": "get_weather", "description": "The weather", "parameters": CITY}}
 CLOCK: Any = {"type": "function", "function": {"name": "get_time", "description": "The time", "parameters": CITY}}

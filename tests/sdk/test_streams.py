@@ -27,7 +27,7 @@ def cut(request: pytest.FixtureRequest, upstreams: mock.Mocks) -> Iterator[int]:
 USER: Any = [{"role": "user", "content": "Grüße 🌍, use both tools"}]
 
 
-@pytest.mark.sdk("openai")
+@pytest.mark.sdk("chat")
 def test_chat_survives_any_cut(target: Target, cut: int) -> None:
     client = target.openai()
     tools: Any = [{"type": "function", "function": {"name": "look", "parameters": CITY}}]
@@ -84,7 +84,7 @@ def said(chunks: list[Json]) -> tuple[str, list[Any]]:
     return "".join(part.get("text", "") for part in parts), calls
 
 
-@pytest.mark.sdk("openai")
+@pytest.mark.sdk("chat")
 def test_a_client_that_leaves_does_not_hurt_the_next(target: Target) -> None:
     client = target.openai()
     for _ in range(3):

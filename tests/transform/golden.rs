@@ -132,8 +132,11 @@ fn anywhere(path: &str) -> String {
     out
 }
 
+/// What a pair's requests and answers lost: paths, and what became of them.
+type Lost = BTreeMap<(Dialect, Dialect), [BTreeSet<(String, String)>; 2]>;
+
 /// The page of losses: for each pair of dialects what its request and its answer lost in any scenario.
-fn page(lost: &BTreeMap<(Dialect, Dialect), [BTreeSet<(String, String)>; 2]>) -> String {
+fn page(lost: &Lost) -> String {
     let mut page = String::from(
         "# What conversions lose\n\nMade by `make golden` from the scenarios of `tests/fixtures/generate`; do not edit. Paths are in the words of the \
          sender: of the client for requests, of the provider for answers. See [conversion.md](conversion.md).\n",
@@ -227,14 +230,14 @@ impl Judge<'_> {
 #[test]
 fn every_cell_is_as_its_golden_says() {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
-    let (mut cases, mut stale, mut wrong, mut lost) = (0, Vec::new(), Vec::new(), BTreeMap::new());
+    let (mut cases, mut stale, mut wrong, mut lost) = (0, Vec::new(), Vec::new(), Lost::new());
     for client in Dialect::ALL {
         for upstream in Dialect::ALL.into_iter().filter(|upstream| *upstream != client) {
             let folder = root().join("golden").join(format!("{}-on-{}", client.id(), upstream.id()));
             for scenario in scenarios() {
                 let Some(Cell { text, losses, faults }) = cell(client, upstream, &scenario) else { continue };
                 wrong.extend(faults);
-                let ways: &mut [BTreeSet<_>; 2] = lost.entry((client, upstream)).or_default();
+                let ways = lost.entry((client, upstream)).or_default();
                 for (way, losses) in ways.iter_mut().zip(losses) {
                     way.extend(losses.iter().map(|loss| (anywhere(&loss.path), format!("{}: {}", loss.kind.id(), loss.note))));
                 }

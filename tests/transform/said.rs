@@ -59,12 +59,14 @@ pub(crate) fn request(dialect: Dialect, body: &Value) -> Said {
                 .collect();
         }
         Dialect::Gemini => {
-            gemini_parts(&body["systemInstruction"]["parts"], &mut said);
+            gemini_parts(&member(body, "systemInstruction", "system_instruction")["parts"], &mut said);
             for content in list(&body["contents"]) {
                 gemini_parts(&content["parts"], &mut said);
             }
-            for tool in list(&body["tools"]) {
-                said.tools.extend(list(&tool["functionDeclarations"]).iter().filter_map(|declared| word(&declared["name"])));
+            let tools = &body["tools"];
+            for tool in if tools.is_object() { std::slice::from_ref(tools) } else { list(tools) } {
+                let declared = list(member(tool, "functionDeclarations", "function_declarations"));
+                said.tools.extend(declared.iter().filter_map(|declared| word(&declared["name"])));
             }
         }
     }
@@ -91,11 +93,14 @@ pub(crate) fn answer(dialect: Dialect, body: &Value) -> Said {
             );
         }
         Dialect::Responses => {
-            list(&body["output"]).iter().for_each(|item| responses_item(item, &mut said));
+            for item in list(&body["output"]) {
+                responses_item(item, &mut said);
+            }
             said.stop = match (body["status"].as_str(), body["incomplete_details"]["reason"].as_str()) {
                 (Some("incomplete"), reason) => stop(reason),
-                (Some("completed"), _) if !said.calls.is_empty() => "calls".into(),
-                (Some("completed"), _) => "end".into(),
+                (Some("completed" | "complete"), _) if !said.calls.is_empty() => "calls".into(),
+                // Recordings written by hand say it shorter.
+                (Some("completed" | "complete"), _) => "end".into(),
                 (other, _) => format!("{other:?}"),
             };
             let usage = &body["usage"];
@@ -209,10 +214,14 @@ fn chat_message(message: &Value, said: &mut Said) {
         }
     }
     words(&message["refusal"], &mut here);
+    // Words that are spoken.
+    if here.is_empty() {
+        words(&message["audio"]["transcript"], &mut here);
+    }
     if message["role"] == "tool" {
-        said.results.push(here)
+        said.results.push(here);
     } else {
-        said.text.push_str(&here)
+        said.text.push_str(&here);
     }
     for call in list(&message["tool_calls"]) {
         let (function, custom) = (&call["function"], &call["custom"]);
@@ -285,17 +294,28 @@ fn gemini_parts(parts: &Value, said: &mut Said) {
             continue;
         }
         words(&part["text"], &mut said.text);
-        said.media += usize::from(part["inlineData"].is_object() || part["fileData"].is_object());
-        if let Some(name) = word(&part["functionCall"]["name"]) {
-            said.calls.push((name, input(&part["functionCall"]["args"])));
+        said.media += usize::from(is_medium(part));
+        let call = member(part, "functionCall", "function_call");
+        if let Some(name) = word(&call["name"]) {
+            said.calls.push((name, input(&call["args"])));
         }
-        if part["functionResponse"].is_object() {
-            let response = &part["functionResponse"]["response"];
+        let result = member(part, "functionResponse", "function_response");
+        if result.is_object() {
+            let response = &result["response"];
             let words = ["output", "result", "error", "content"].iter().find_map(|member| word(&response[*member]));
             said.results.push(words.unwrap_or_else(|| response.to_string()));
-            said.media += list(&part["functionResponse"]["parts"]).iter().filter(|part| part["inlineData"].is_object()).count();
+            said.media += list(&result["parts"]).iter().filter(|part| is_medium(part)).count();
         }
     }
+}
+
+fn is_medium(part: &Value) -> bool {
+    member(part, "inlineData", "inline_data").is_object() || member(part, "fileData", "file_data").is_object()
+}
+
+/// Google takes its members in either spelling.
+fn member<'a>(of: &'a Value, camel: &str, snake: &str) -> &'a Value {
+    if of[camel].is_null() { &of[snake] } else { &of[camel] }
 }
 
 /// The whole answer that a stream makes, put together from its pieces. `None` where it ends with an error.
@@ -379,7 +399,8 @@ fn chat_whole(events: &[Value]) -> Option<Value> {
 }
 
 fn responses_whole(events: &[Value]) -> Option<Value> {
-    for (at, event) in events.iter().enumerate() {
+    // The provider's own earlier streams count nothing.
+    for (at, event) in events.iter().enumerate().filter(|_| events[0]["sequence_number"].is_number()) {
         assert_eq!(event["sequence_number"], at, "{event}");
     }
     let last = events.last()?;

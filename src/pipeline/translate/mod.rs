@@ -20,8 +20,8 @@ use crate::{
         splice::Document,
     },
     transform::{
-        Loss, Refused,
-        generate::{Telling, Wire},
+        Loss, Refused, Seal,
+        generate::{Dialect, Telling, Wire},
     },
 };
 pub(super) use told::{Converter, Told};
@@ -52,13 +52,14 @@ impl Translation {
     }
 }
 
-/// Turns a resolved call into what its provider takes. `None` where the client's own bytes go out.
+/// Turns a resolved call into what its provider takes. `None` where the client's own bytes go out: the shapes are the same, and
+/// the body holds nothing that another provider sealed.
 ///
 /// # Errors
 /// The body is not what its dialect says; something has no form at the provider; in strict mode, any loss.
 pub(super) fn translate(call: &mut Resolved) -> Result<Option<Box<Translation>>, GatewayError> {
     let (client, provider) = (call.key, call.target);
-    if client == provider {
+    if client == provider && !holds_foreign_seals(call) {
         return Ok(None);
     }
     let inbound = &call.call.call.inbound;
@@ -73,13 +74,26 @@ pub(super) fn translate(call: &mut Resolved) -> Result<Option<Box<Translation>>,
     let body = call.payload.json();
     let made = way::make((client, provider), &body, telling, query)?;
     refuse_losses(&inbound.headers, &made.losses)?;
+    let provider = made.target;
+    if provider != call.target && !call.provider.channel.serves(provider) {
+        return Err(unsupported(client, provider));
+    }
+    call.target = provider;
     let client_streams = call.streams;
-    redirect(call, made.body, made.query)?;
+    if client != provider {
+        redirect(call, made.query)?;
+    }
+    put(call, made.body)?;
     Ok(Some(Box::new(Translation { way: made.way, client, client_streams, provider, telling: made.telling, losses: made.losses })))
 }
 
-/// Puts the provider's path, headers and body in the place of the client's.
-fn redirect(call: &mut Resolved, body: Vec<u8>, query: Option<String>) -> Result<(), GatewayError> {
+/// What another provider sealed went out in the client's own slot. This one would refuse it, and the call with it.
+fn holds_foreign_seals(call: &Resolved) -> bool {
+    Dialect::of(call.key.kind()).is_some() && matches!(&call.payload, Payload::Json(document) if Seal::is_in(document.body()))
+}
+
+/// Puts the provider's path and headers in the place of the client's.
+fn redirect(call: &mut Resolved, query: Option<String>) -> Result<(), GatewayError> {
     let target = call.target;
     let row = catalog::of(target).ok_or_else(|| unsupported(call.key, target))?;
     let classified = &mut call.call.call;
@@ -92,11 +106,17 @@ fn redirect(call: &mut Resolved, body: Vec<u8>, query: Option<String>) -> Result
     classified.inbound.method = row.method.clone();
     // The client's headers speak its own dialect: none of them means anything to this provider.
     classified.inbound.headers = HeaderMap::new();
+    Ok(())
+}
+
+/// Puts a body in the place of the client's.
+fn put(call: &mut Resolved, body: Vec<u8>) -> Result<(), GatewayError> {
     if body.is_empty() {
         call.payload = Payload::Empty;
         return Ok(());
     }
-    classified.inbound.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let target = call.target;
+    call.call.call.inbound.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let body = bytes::Bytes::from(body);
     let peek = Peek::scan(&body)?;
     let mut document = Document::new(body, peek);

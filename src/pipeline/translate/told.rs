@@ -141,7 +141,9 @@ impl Translation {
             Way::Models { client, provider, one: true } => models::model(body, *provider, *client, &mut losses).map_err(nonsense)?,
             Way::Models { client, provider, one: false } => models::list(body, *provider, *client, &mut losses).map_err(nonsense)?,
             Way::Embed { client, provider, encoding } => {
-                let told = embeddings::Told { model: &self.telling.model, encoding: *encoding, prompt_estimate: None };
+                // OpenAI's clients count on a usage; Google's know of none.
+                let prompt_estimate = (*client == embeddings::Shape::OpenAi).then_some(self.telling.prompt_estimate);
+                let told = embeddings::Told { model: &self.telling.model, encoding: *encoding, prompt_estimate };
                 embeddings::answer(body, *provider, *client, &told).map_err(nonsense)?
             }
             Way::Images(told) if self.client_streams => images::Stream::whole(body, self.maker(), told.clone()),

@@ -42,6 +42,8 @@ pub(super) enum Way {
 #[derive(Debug)]
 pub(super) struct Made {
     pub(super) way: Way,
+    /// What the provider is asked; for several vectors it is another call of its own.
+    pub(super) target: OperationKey,
     /// Empty for calls without one.
     pub(super) body: Vec<u8>,
     pub(super) query: Option<String>,
@@ -67,12 +69,12 @@ pub(super) fn make(
         (operation @ (Operation::ListModels | Operation::GetModel), None, None) => {
             let query = query.and_then(|query| models::query(query, families.0, families.1, &mut journey.losses));
             let way = Way::Models { client: families.0, provider: families.1, one: operation == Operation::GetModel };
-            return Ok(Made { way, body: Vec::new(), query, telling: journey.telling, losses: journey.losses });
+            return Ok(Made { way, target: provider, body: Vec::new(), query, telling: journey.telling, losses: journey.losses });
         }
         (Operation::CreateEmbedding | Operation::BatchCreateEmbedding, None, None) => journey.embed()?,
         _ => return Err(unsupported(client, provider)),
     };
-    Ok(Made { way, body, query: None, telling: journey.telling, losses: journey.losses })
+    Ok(Made { way, target: journey.provider, body, query: None, telling: journey.telling, losses: journey.losses })
 }
 
 /// A request under way.
@@ -135,6 +137,7 @@ impl Journey<'_> {
         let provider = if self.provider.kind().family() == Family::Gemini { request.gemini_shape() } else { Shape::OpenAi };
         let body = request.written(provider, &self.telling.model, &mut losses)?;
         let encoding = request.encoding();
+        self.provider = OperationKey::new(embedding(provider), self.provider.kind()).unwrap_or(self.provider);
         self.losses = losses;
         Ok((Way::Embed { client, provider, encoding }, body))
     }
@@ -149,11 +152,36 @@ impl Journey<'_> {
     }
 }
 
+/// The operation that a shape of calls for vectors belongs to.
+const fn embedding(shape: Shape) -> Operation {
+    match shape {
+        Shape::GeminiBatch => Operation::BatchCreateEmbedding,
+        Shape::OpenAi | Shape::Gemini | Shape::Vertex => Operation::CreateEmbedding,
+    }
+}
+
 /// The shape of a call for vectors.
 fn shape(key: OperationKey) -> Shape {
     match (key.kind().family(), key.operation()) {
         (Family::Gemini, Operation::BatchCreateEmbedding) => Shape::GeminiBatch,
         (Family::Gemini, _) => Shape::Gemini,
         (Family::OpenAi | Family::Claude, _) => Shape::OpenAi,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Operation, OperationKey, Telling, make};
+    use crate::protocol::OperationKind;
+
+    #[test]
+    fn several_vectors_are_asked_of_google_by_the_batch() {
+        let key = |kind| OperationKey::new(Operation::CreateEmbedding, kind).unwrap();
+        let keys = (key(OperationKind::OpenAi), key(OperationKind::Gemini));
+        for (input, operation) in [(r#""sea""#, Operation::CreateEmbedding), (r#"["sea","sky"]"#, Operation::BatchCreateEmbedding)] {
+            let body = format!(r#"{{"model":"m","input":{input}}}"#);
+            let made = make(keys, body.as_bytes(), Telling::default(), None).unwrap();
+            assert_eq!((made.target.operation(), made.target.kind()), (operation, OperationKind::Gemini));
+        }
     }
 }

@@ -83,6 +83,12 @@ impl WrongShape {
 pub struct Node<'a>(&'a RawValue);
 
 impl<'a> Node<'a> {
+    /// A value whose syntax has been checked.
+    #[must_use]
+    pub fn of(raw: &'a RawValue) -> Self {
+        Self(raw)
+    }
+
     /// Takes a whole text as one value. Checks the syntax of all of it.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Reading names what is wrong and keeps the rest; writing gives back what was read.
 
-use super::{Fields, Node, Shape, object};
+use super::{Fields, Node, Shape, object, text};
 
 fn fields(json: &str) -> Fields<'_> {
     Node::parse(json.as_bytes()).unwrap().object().unwrap()
@@ -50,6 +50,22 @@ fn numbers_are_read_as_they_are_meant() {
     assert_eq!(read("-3").signed(), Some(-3));
     assert_eq!(read("1e400").number(), Some(f64::INFINITY));
     assert_eq!(read("\"3\"").number(), None);
+}
+
+#[test]
+fn whole_numbers_and_texts_are_written_as_serde_writes_them() {
+    for number in [0, 7, 10, 99, 1_000_000, u64::MAX] {
+        let mut out = Vec::new();
+        object(&mut out, |o| {
+            o.unsigned("n", number);
+        });
+        assert_eq!(String::from_utf8(out).unwrap(), format!(r#"{{"n":{number}}}"#));
+    }
+    for words in ["", "plain", "a\"b", "a\\b", "\u{1f}", "\u{7f}é\u{2028}", "a\nb"] {
+        let mut out = Vec::new();
+        text(&mut out, words);
+        assert_eq!(String::from_utf8(out).unwrap(), serde_json::to_string(words).unwrap());
+    }
 }
 
 #[test]

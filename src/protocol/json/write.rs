@@ -18,8 +18,32 @@ pub fn array(out: &mut Vec<u8>, fill: impl FnOnce(&mut ArrayWriter<'_>)) {
 
 /// Writes a string.
 pub fn text(out: &mut Vec<u8>, text: &str) {
+    // Most have nothing to escape, which is seen without a branch for each byte.
+    #[expect(clippy::needless_bitwise_bool, reason = "without branches the compiler looks at many bytes at once")]
+    let has_escapes = text.bytes().fold(false, |found, byte| found | (byte < b' ') | (byte == b'"') | (byte == b'\\'));
+    if !has_escapes {
+        out.reserve(text.len() + 2);
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     #[expect(clippy::expect_used, reason = "a string into memory cannot fail")]
     serde_json::to_writer(out, text).expect("a string is written");
+}
+
+fn unsigned(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [b'0'; 20];
+    let mut begin = digits.len();
+    for digit in digits.iter_mut().rev() {
+        *digit += u8::try_from(number % 10).unwrap_or_default();
+        number /= 10;
+        begin -= 1;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[begin..]);
 }
 
 fn number(out: &mut Vec<u8>, number: f64) {
@@ -85,7 +109,7 @@ impl ObjectWriter<'_> {
 
     /// A whole number.
     pub fn unsigned(&mut self, name: &str, value: u64) -> &mut Self {
-        self.key(name).extend_from_slice(value.to_string().as_bytes());
+        unsigned(self.key(name), value);
         self
     }
 

@@ -15,10 +15,10 @@ use super::{
 use crate::{
     protocol::json::Node,
     transform::generate::{
-        Dialect, Telling,
+        Asked, Dialect, Telling,
         canon::{
-            Answer, Block, CacheWish, Call, CallResult, Choice, Input, Media, MediaKind, Part, Reasoning, Request, Rest, Role, Sampling,
-            Source, State, Stop, Thinking, Tokens, Turn,
+            Answer, Block, Call, CallResult, Choice, Input, Media, MediaKind, Part, Reasoning, Request, Rest, Role, Source, Stop, Tokens,
+            Turn,
         },
     },
 };
@@ -54,27 +54,10 @@ fn sample(text: &'static str, stop: Stop<'static>) -> Answer<'static> {
 
 fn request(turns: Vec<Turn<'static>>) -> Request<'static> {
     Request {
-        from: Dialect::Responses,
-        model: "m".into(),
-        streams: false,
         instructions: vec![words("You are terse.")],
         turns,
-        tools: Vec::new(),
-        tool_choice: None,
         parallel_calls: Some(true),
-        format: None,
-        thinking: Thinking::default(),
-        sampling: Sampling::default(),
-        max_tokens: None,
-        cache: CacheWish::default(),
-        state: State::default(),
-        user: None,
-        metadata: None,
-        service_tier: None,
-        verbosity: None,
-        modalities: Vec::new(),
-        include_usage: None,
-        rest: Rest::default(),
+        ..Request::new(Dialect::Responses, Asked { model: "m", streams: false })
     }
 }
 

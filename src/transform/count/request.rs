@@ -10,6 +10,7 @@ use crate::{
         generate::{
             Asked, Dialect, Target,
             canon::{Request, Sampling, Thinking},
+            disguise,
             spoke::spoke,
         },
     },
@@ -43,8 +44,9 @@ impl<'a> Counting<'a> {
     ///
     /// # Errors
     /// The family has no form for it.
-    pub fn written(&self, to: Family, losses: &mut Vec<Loss>) -> Result<Vec<u8>, Refused> {
+    pub fn written(mut self, to: Family, losses: &mut Vec<Loss>) -> Result<Vec<u8>, Refused> {
         let before = losses.len();
+        disguise::put_on(&mut self.request, dialect(to), losses);
         let lowered = spoke(dialect(to)).lower_request(&self.request, Target::default(), losses);
         if !self.within.is_empty() {
             for loss in &mut losses[before..] {

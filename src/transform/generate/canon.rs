@@ -8,7 +8,8 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::Dialect;
+pub(in crate::transform) use super::effort::Effort;
+use super::{Asked, Dialect};
 use crate::transform::Seal;
 
 /// Text out of a body.
@@ -73,6 +74,35 @@ pub(in crate::transform) struct Request<'a> {
     pub(in crate::transform) include_usage: Option<bool>,
     /// What the canonical form has no word for.
     pub(in crate::transform) rest: Rest<'a>,
+}
+
+impl<'a> Request<'a> {
+    /// One that says nothing yet.
+    pub(in crate::transform) fn new(from: Dialect, asked: Asked<'a>) -> Self {
+        Self {
+            from,
+            model: Cow::Borrowed(asked.model),
+            streams: asked.streams,
+            instructions: Vec::new(),
+            turns: Vec::new(),
+            tools: Vec::new(),
+            tool_choice: None,
+            parallel_calls: None,
+            format: None,
+            thinking: Thinking::default(),
+            sampling: Sampling::default(),
+            max_tokens: None,
+            cache: CacheWish::default(),
+            state: State::default(),
+            user: None,
+            metadata: None,
+            service_tier: None,
+            verbosity: None,
+            modalities: Vec::new(),
+            include_usage: None,
+            rest: Rest::default(),
+        }
+    }
 }
 
 /// Who speaks.
@@ -362,18 +392,6 @@ pub(in crate::transform) enum Format<'a> {
     Schema { name: Option<Text<'a>>, description: Option<Text<'a>>, schema: Schema<'a>, strict: Option<bool> },
 }
 
-/// How much to think.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::transform) enum Effort {
-    None,
-    Minimal,
-    Low,
-    Medium,
-    High,
-    XHigh,
-    Max,
-}
-
 /// How long and how openly to think.
 #[derive(Clone, Debug, Default)]
 pub(in crate::transform) struct Thinking<'a> {
@@ -418,7 +436,6 @@ pub(in crate::transform) enum CacheLife {
     Minutes5,
     Minutes30,
     Hour,
-    Day,
 }
 
 /// A point up to which the prompt shall be cached.
@@ -444,6 +461,8 @@ pub(in crate::transform) struct State<'a> {
     pub(in crate::transform) previous: Option<Text<'a>>,
     /// `conversation`, as it stands.
     pub(in crate::transform) conversation: Option<Raw<'a>>,
+    /// Where the first item stands that is only named, and kept by who made it (Responses `item_reference`).
+    pub(in crate::transform) named: Option<usize>,
     pub(in crate::transform) store: Option<bool>,
     pub(in crate::transform) background: Option<bool>,
 }
@@ -532,13 +551,18 @@ pub(in crate::transform) struct Tokens {
 }
 
 impl Tokens {
-    /// All tokens of the prompt.
+    /// All tokens of the prompt. Figures are the provider's: nonsense must not overflow.
     pub(in crate::transform) fn prompt(&self) -> u64 {
-        self.input + self.cache_read + self.cache_write
+        self.input.saturating_add(self.cache_read).saturating_add(self.cache_write)
     }
 
     /// All tokens of the answer.
     pub(in crate::transform) fn completion(&self) -> u64 {
-        self.output + self.reasoning
+        self.output.saturating_add(self.reasoning)
+    }
+
+    /// All tokens.
+    pub(in crate::transform) fn total(&self) -> u64 {
+        self.prompt().saturating_add(self.completion())
     }
 }

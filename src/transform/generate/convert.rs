@@ -56,6 +56,14 @@ impl Memory {
 pub fn request(from: Dialect, to: Dialect, body: &[u8], asked: Asked<'_>, target: Target) -> Result<Converted, Refused> {
     let mut losses = Vec::new();
     let mut request = spoke(from).lift_request(Node::parse(body)?, asked)?;
+    // Counts of tokens are lifted by the same reader, and need none.
+    if from == Dialect::Claude && request.max_tokens.is_none() {
+        return Err(WrongShape::missing("max_tokens", "a whole number").into());
+    }
+    if let Some(at) = request.state.named.filter(|_| from != to) {
+        let why = "an item_reference names what this target does not keep; send the items themselves, as clients do with `store: false`";
+        return Err(Refused::impossible(format!("{}[{at}]", from.lists().0), why));
+    }
     let include_usage = request.include_usage.take().unwrap_or(false);
     let tools = disguise::put_on(&mut request, to, &mut losses);
     let body = spoke(to).lower_request(&request, target, &mut losses)?;
@@ -81,7 +89,7 @@ pub fn stream_of_answer(from: Dialect, to: Dialect, body: &[u8], telling: &Telli
         disguise::take_off(&mut choice.blocks, &telling.tools);
     }
     let (mut frames, mut losses) = (Frames::new(telling.wire), Vec::new());
-    let mut lower = spoke(to).lowerer(telling);
+    let mut lower = lowerer(from, to, telling);
     unfold(&answer, &mut |event| lower.push(&event, &mut frames, &mut losses));
     frames.end();
     Ok((frames.take(), losses))
@@ -104,6 +112,10 @@ fn told(to: Dialect, mut answer: Answer<'_>, telling: &Telling) -> (Vec<u8>, Vec
     }
     let body = spoke(to).lower_answer(&answer, telling, &mut losses);
     (body, losses)
+}
+
+fn lowerer(from: Dialect, to: Dialect, telling: &Telling) -> Box<dyn Lower> {
+    spoke(to).lowerer(&Telling { from: Some(from), ..telling.clone() })
 }
 
 /// Turns a stream of one dialect into a stream of another, as it comes.
@@ -151,7 +163,7 @@ impl StreamConverter {
     pub fn new(from: Dialect, framing: Framing, to: Dialect, telling: &Telling) -> Self {
         let out = Out {
             undressing: Undressing::new(telling.tools.clone()),
-            lower: spoke(to).lowerer(telling),
+            lower: lowerer(from, to, telling),
             frames: Frames::new(telling.wire),
             losses: Vec::new(),
             grammar: Grammar::default(),

@@ -1,5 +1,5 @@
 //! Tools that the target has no form for, in a form that it has: free-text tools as functions of one text, namespaces as
-//! a part of the name. What the model then calls is turned back before the client sees it.
+//! a part of the name, names in the letters that it takes. What the model then calls is turned back before the client sees it.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 
 use super::{
     Dialect,
-    canon::{Block, Call, Input, Part, Raw, Request, Schema, Text, Tool, ToolChoice, ToolKind},
+    alphabet::fitted,
+    canon::{Block, Call, CallResult, Input, Part, Raw, Request, Schema, Text, Tool, ToolChoice, ToolKind},
     event::{Delta, Event},
     spoke::Disguise,
 };
@@ -38,20 +39,18 @@ const fn has(dialect: Dialect) -> Has {
 }
 
 /// Puts every tool, call and result of a request into a form that `to` has. Gives what the client calls those that changed.
-pub(super) fn put_on(request: &mut Request<'_>, to: Dialect, losses: &mut Vec<Loss>) -> BTreeMap<String, Disguise> {
-    let has = has(to);
-    let mut worn = BTreeMap::new();
+pub(in crate::transform) fn put_on(request: &mut Request<'_>, to: Dialect, losses: &mut Vec<Loss>) -> BTreeMap<String, Disguise> {
+    let mut dressing = Dressing { to, has: has(to), worn: BTreeMap::new(), called: BTreeMap::new() };
     for tool in &mut request.tools {
-        tool_put_on(tool, has, &mut worn, losses);
+        dressing.tool(tool, losses);
     }
     for block in request.turns.iter_mut().flat_map(|turn| &mut turn.blocks) {
         match &mut block.part {
-            Part::Call(call) => call_put_on(call, has),
-            Part::Result(result) if !has.free => result.free = false,
+            Part::Call(call) => dressing.call(call),
+            Part::Result(result) => dressing.result(result),
             Part::Text { .. }
             | Part::Refusal(_)
             | Part::Reasoning(_)
-            | Part::Result(_)
             | Part::Media(_)
             | Part::ServerCall(_)
             | Part::ServerResult(_)
@@ -59,59 +58,95 @@ pub(super) fn put_on(request: &mut Request<'_>, to: Dialect, losses: &mut Vec<Lo
         }
     }
     if let Some(choice) = &mut request.tool_choice {
-        choice_put_on(choice, &worn);
+        dressing.choice(choice);
     }
-    worn
+    dressing.worn
 }
 
-fn tool_put_on(tool: &mut Tool<'_>, has: Has, worn: &mut BTreeMap<String, Disguise>, losses: &mut Vec<Loss>) {
-    match &mut tool.kind {
-        ToolKind::Function { name, namespace: space @ Some(_), .. } if !has.namespaces => {
-            let namespace = space.take().unwrap_or_default().into_owned();
-            let flat = flat(&namespace, name);
-            worn.insert(flat.clone(), Disguise { name: name.clone().into_owned(), namespace: Some(namespace), free: false });
-            *name = Cow::Owned(flat);
-        }
-        ToolKind::Custom { name, description, format } if !has.free => {
-            worn.insert(name.clone().into_owned(), Disguise { name: name.clone().into_owned(), namespace: None, free: true });
-            let described = described(description.as_deref(), format.as_deref());
-            if format.is_some() {
-                losses.push(Loss::changed(format!("tools[{}].format", tool.at), "the grammar is told in the tool's description"));
+struct Dressing {
+    to: Dialect,
+    has: Has,
+    worn: BTreeMap<String, Disguise>,
+    /// Names that calls went out under, by the calls' ids, where they are not the client's own.
+    called: BTreeMap<String, String>,
+}
+
+impl Dressing {
+    /// The name that a tool goes out under, where it is another one.
+    fn sent(&self, name: &str, namespace: Option<&str>) -> Option<String> {
+        let joined = namespace.filter(|_| !self.has.namespaces).map(|namespace| flat(namespace, name));
+        fitted(joined.as_deref().unwrap_or(name), self.to).or(joined)
+    }
+
+    fn tool(&mut self, tool: &mut Tool<'_>, losses: &mut Vec<Loss>) {
+        match &mut tool.kind {
+            ToolKind::Function { name, namespace, .. } => {
+                let Some(sent) = self.sent(name, namespace.as_deref()) else { return };
+                let known = Disguise { name: name.clone().into_owned(), namespace: namespace.clone().map(Cow::into_owned), free: false };
+                self.worn.insert(sent.clone(), known);
+                *name = Cow::Owned(sent);
+                namespace.take_if(|_| !self.has.namespaces);
             }
-            tool.kind = ToolKind::Function {
-                name: std::mem::take(name),
-                namespace: None,
-                description: described.map(Cow::Owned),
-                schema: Some(Schema::Json(constant(SCHEMA))),
-                strict: None,
-            };
+            ToolKind::Custom { name, description, format } => {
+                let sent = self.sent(name, None);
+                let free = !self.has.free;
+                if !free && sent.is_none() {
+                    return;
+                }
+                let known = Disguise { name: name.clone().into_owned(), namespace: None, free };
+                let sent = sent.map_or_else(|| std::mem::take(name), Cow::Owned);
+                self.worn.insert(sent.clone().into_owned(), known);
+                if !free {
+                    *name = sent;
+                    return;
+                }
+                if format.is_some() {
+                    losses.push(Loss::changed(format!("tools[{}].format", tool.at), "the grammar is told in the tool's description"));
+                }
+                let described = described(description.as_deref(), format.as_deref());
+                tool.kind = ToolKind::Function {
+                    name: sent,
+                    namespace: None,
+                    description: described.map(Cow::Owned),
+                    schema: Some(Schema::Json(constant(SCHEMA))),
+                    strict: None,
+                };
+            }
+            ToolKind::Server { .. } => {}
         }
-        ToolKind::Function { .. } | ToolKind::Custom { .. } | ToolKind::Server { .. } => {}
     }
-}
 
-fn call_put_on(call: &mut Call<'_>, has: Has) {
-    if !has.namespaces
-        && let Some(namespace) = call.namespace.take()
-    {
-        call.name = Cow::Owned(flat(&namespace, &call.name));
+    fn call(&mut self, call: &mut Call<'_>) {
+        if let Some(sent) = self.sent(&call.name, call.namespace.as_deref()) {
+            self.called.insert(call.id.clone().into_owned(), sent.clone());
+            call.name = Cow::Owned(sent);
+            call.namespace.take_if(|_| !self.has.namespaces);
+        }
+        if let (false, Input::Free(words)) = (self.has.free, &call.input) {
+            call.input = Input::Json(Cow::Owned(wrapped(words)));
+        }
     }
-    if let (false, Input::Free(words)) = (has.free, &call.input) {
-        call.input = Input::Json(Cow::Owned(wrapped(words)));
-    }
-}
 
-fn choice_put_on(choice: &mut ToolChoice<'_>, worn: &BTreeMap<String, Disguise>) {
-    let flat = |name: &mut Text<'_>| {
-        let sent = worn.iter().find(|(_, known)| known.name == **name).map(|(sent, _)| sent.clone());
+    fn result(&self, result: &mut CallResult<'_>) {
+        let sent = self.called.get(&*result.id).cloned().or_else(|| fitted(result.name.as_deref()?, self.to));
         if let Some(sent) = sent {
-            *name = Cow::Owned(sent);
+            result.name = Some(Cow::Owned(sent));
         }
-    };
-    match choice {
-        ToolChoice::Named(name) => flat(name),
-        ToolChoice::Among { names, .. } => names.iter_mut().for_each(flat),
-        ToolChoice::Auto | ToolChoice::None | ToolChoice::Required | ToolChoice::Opaque { .. } => {}
+        result.free &= self.has.free;
+    }
+
+    fn choice(&self, choice: &mut ToolChoice<'_>) {
+        let dress = |name: &mut Text<'_>| {
+            let sent = self.worn.iter().find(|(_, known)| known.name == **name).map(|(sent, _)| sent.clone());
+            if let Some(sent) = sent.or_else(|| fitted(name, self.to)) {
+                *name = Cow::Owned(sent);
+            }
+        };
+        match choice {
+            ToolChoice::Named(name) => dress(name),
+            ToolChoice::Among { names, .. } => names.iter_mut().for_each(dress),
+            ToolChoice::Auto | ToolChoice::None | ToolChoice::Required | ToolChoice::Opaque { .. } => {}
+        }
     }
 }
 
@@ -223,7 +258,64 @@ impl Undressing {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::{flat, unwrapped, wrapped};
+    use crate::{
+        protocol::frame::{Framing, sse::Splitter},
+        transform::generate::{self, Asked, Dialect, StreamConverter, Target, Telling, Wire},
+    };
+
+    /// A name that no other dialect takes as it is.
+    const ODD: &str = "files/read me";
+
+    /// A request with an odd name everywhere a name may stand, and an upstream's answer that calls what went out.
+    fn there(to: Dialect) -> (String, generate::Memory, Value) {
+        let request = json!({"messages": [
+            {"role": "user", "content": "Read."},
+            {"role": "assistant", "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": ODD, "arguments": "{}"}}]},
+            {"role": "tool", "tool_call_id": "call_1", "content": "Hello."}],
+            "tools": [{"type": "function", "function": {"name": ODD, "parameters": {"type": "object"}}}],
+            "tool_choice": {"type": "function", "function": {"name": ODD}}});
+        let asked = Asked { model: "m-1", streams: false };
+        let converted = generate::request(Dialect::Chat, to, request.to_string().as_bytes(), asked, Target::default()).unwrap();
+        let body: Value = serde_json::from_slice(&converted.body).unwrap();
+        let name = match to {
+            Dialect::Chat | Dialect::Responses | Dialect::Claude => &body["tools"][0]["name"],
+            Dialect::Gemini => &body["tools"][0]["functionDeclarations"][0]["name"],
+        };
+        (name.as_str().unwrap().to_owned(), converted.memory, body)
+    }
+
+    #[test]
+    fn an_odd_name_goes_out_in_the_targets_letters_wherever_it_stands() {
+        for to in [Dialect::Responses, Dialect::Claude, Dialect::Gemini] {
+            let (name, _, body) = there(to);
+            assert!(name.starts_with("files_read_me_"), "{name}");
+            let text = body.to_string();
+            assert!(!text.contains(ODD), "{text}");
+            // The definition, the call and the choice; Google's result too.
+            let times = if to == Dialect::Gemini { 4 } else { 3 };
+            assert_eq!(text.matches(&name).count(), times, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_client_hears_its_own_name_whole_and_streamed() {
+        let (name, memory, _) = there(Dialect::Claude);
+        let telling = memory.telling(Telling::new("r".into(), 0, "m-1".into(), 0, Wire::Sse));
+        let call = json!({"type": "tool_use", "id": "toolu_1", "name": name, "input": {}});
+        let answer =
+            json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m-1", "content": [call], "stop_reason": "tool_use"});
+        let (told, losses) = generate::answer(Dialect::Claude, Dialect::Chat, answer.to_string().as_bytes(), &telling).unwrap();
+        let told: Value = serde_json::from_slice(&told).unwrap();
+        assert_eq!((told["choices"][0]["message"]["tool_calls"][0]["function"]["name"].as_str(), losses.len()), (Some(ODD), 0));
+        let begin = json!({"type": "message_start", "message": {"id": "msg_1", "role": "assistant", "model": "m-1", "content": []}});
+        let start = json!({"type": "content_block_start", "index": 0, "content_block": call});
+        let mut converter = StreamConverter::new(Dialect::Claude, Framing::Sse(Splitter::default()), Dialect::Chat, &telling);
+        let stream = converter.push(format!("data: {begin}\n\ndata: {start}\n\n").as_bytes()).unwrap();
+        assert!(String::from_utf8(stream).unwrap().contains(ODD));
+    }
 
     #[test]
     fn free_text_comes_back_as_it_was() {

@@ -20,6 +20,8 @@ pub(in crate::transform) struct Frames {
     out: Vec<u8>,
     wire: Wire,
     begun: bool,
+    /// How much was taken last: about as much will come next.
+    last: usize,
 }
 
 impl Frames {
@@ -29,6 +31,9 @@ impl Frames {
 
     /// One event. `name` is written in server-sent events only; an empty one is left out.
     pub(in crate::transform) fn event(&mut self, name: &str, fill: impl FnOnce(&mut ObjectWriter<'_>)) {
+        if self.out.capacity() == 0 {
+            self.out.reserve(self.last + 256);
+        }
         match self.wire {
             Wire::Sse => {
                 if !name.is_empty() {
@@ -89,6 +94,7 @@ impl Frames {
 
     /// Takes what waits.
     pub(in crate::transform) fn take(&mut self) -> Vec<u8> {
+        self.last = self.out.len();
         std::mem::take(&mut self.out)
     }
 }

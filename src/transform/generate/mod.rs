@@ -3,12 +3,14 @@
 //! Each dialect is a [`Spoke`] in a folder of its own: it lifts its wire shape into the canonical form (`canon`, `event`)
 //! and lowers the canonical form into it. Nothing knows two dialects.
 
+mod alphabet;
 pub(in crate::transform) mod canon;
 mod chat;
 mod claude;
 mod convert;
 mod dialect;
-mod disguise;
+pub(in crate::transform) mod disguise;
+mod effort;
 pub(in crate::transform) mod event;
 pub(in crate::transform) mod fold;
 pub(in crate::transform) mod frames;
@@ -18,6 +20,7 @@ pub(in crate::transform) mod names;
 mod owned;
 mod responses;
 mod rest;
+mod schema;
 pub(in crate::transform) mod spoke;
 
 #[cfg(test)]

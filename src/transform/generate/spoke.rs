@@ -44,6 +44,8 @@ pub struct Telling {
     pub prompt_estimate: u64,
     /// How the client's stream is framed.
     pub wire: Wire,
+    /// The dialect of the provider that answers; its own conversions say it.
+    pub(in crate::transform) from: Option<Dialect>,
     /// Tools that went out under another name or in another form, by the name that went out.
     pub(in crate::transform) tools: BTreeMap<String, Disguise>,
 }

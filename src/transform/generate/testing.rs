@@ -32,6 +32,7 @@ pub(super) struct Recorded {
 }
 
 /// Every recorded exchange of a dialect; none where the folder is absent (`GPROXY_RECORDED`, default `../shared/recorded`).
+#[expect(clippy::disallowed_methods, reason = "the folder is named by whoever runs the tests")]
 pub(super) fn recorded(dialect: Dialect) -> Vec<Recorded> {
     let root = std::env::var_os("GPROXY_RECORDED").map_or_else(|| PathBuf::from("../shared/recorded"), PathBuf::from);
     let folder = if dialect == Dialect::Claude { "anthropic" } else { dialect.id() };
@@ -78,7 +79,7 @@ pub(super) fn fold_stream(dialect: Dialect, text: &[u8]) -> Result<Answer<'stati
 
 /// An answer written as a stream of a dialect.
 pub(super) fn lower_stream(dialect: Dialect, answer: &Answer<'_>, telling: &Telling) -> (String, Vec<Loss>) {
-    let mut lower = spoke(dialect).lowerer(telling);
+    let mut lower = spoke(dialect).lowerer(&Telling { from: Some(answer.from), ..telling.clone() });
     let mut frames = Frames::new(telling.wire);
     let mut losses = Vec::new();
     unfold(answer, &mut |event| lower.push(&event, &mut frames, &mut losses));

@@ -1,9 +1,12 @@
 //! Models out of each family's shape. Lenient: the many that follow OpenAI say limits under names of their own.
 
-use super::{List, Model, time};
-use crate::protocol::{
-    Family,
-    json::{Fields, Node, WrongShape},
+use super::{List, Model};
+use crate::{
+    protocol::{
+        Family,
+        json::{Fields, Node, WrongShape},
+    },
+    transform::time,
 };
 
 /// Other names of the prompt's limit, in the words of those that follow OpenAI.

@@ -1,9 +1,12 @@
 //! Models in each family's shape, as strict as the families' own clients read them.
 
-use super::{List, Model, time};
-use crate::protocol::{
-    Family,
-    json::{ObjectWriter, object},
+use super::{List, Model};
+use crate::{
+    protocol::{
+        Family,
+        json::{ObjectWriter, object},
+    },
+    transform::time,
 };
 
 /// One model.

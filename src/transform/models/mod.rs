@@ -5,7 +5,6 @@
 mod lift;
 mod lower;
 mod page;
-mod time;
 
 #[cfg(test)]
 mod tests;

@@ -225,6 +225,8 @@ def _messages(body: Json, trust: Trust) -> None:
         for index, block in enumerate(content):
             if block["type"] == "thinking" and not trust(block["thinking"], block["signature"]):
                 raise invalid(f"messages.{number}.content.{index}: Invalid `signature` in `thinking` block")
+            if block["type"] == "redacted_thinking" and not trust("", block["data"]):
+                raise invalid(f"messages.{number}.content.{index}: Invalid `data` in `redacted_thinking` block")
     _final(messages[-1])
     if (body.get("thinking") or {}).get("type") == "enabled":
         _thought_first(messages)

@@ -3,7 +3,8 @@
 The rules, so that a test can steer the answer:
 - a schema asked for: JSON that satisfies it;
 - tool results at the end: a text that names them;
-- a tool forced, or a user text with the word "tool" while tools are offered: a call of it, two calls with the word "both";
+- a tool forced, or a user text with the word "tool" while tools are offered: a call of it, two calls with the word "both"; with "9 times"
+  in it, a call after each result too, until there were nine rounds; with the word "aloud", a text beside the call;
 - else: an echo of the last user text, with a note of the system text and of images seen.
 """
 
@@ -13,6 +14,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,8 +84,11 @@ class Answer:
 def answer(ask: Ask) -> Answer:
     """The model's answer."""
     thought = f"They wrote {len(ask.last)} characters; a short answer will do." if ask.thinks else ""
+    if thought and ask.results:
+        thought += f" I have {len(ask.results)} result(s)."
     calls = _calls(ask)
-    text, stop, sequence = ("", "tool", None) if calls else _cut(ask, _text(ask))
+    beside = f"Now step {len(ask.results) + 1}." if "aloud" in ask.last.lower() else ""
+    text, stop, sequence = (beside, "tool", None) if calls else _cut(ask, _text(ask))
     thinking = count(thought) if thought else 0
     output = thinking + sum(count(call.name + call.text) for call in calls) + (count(text) if text else 0)
     asked = count(ask.prompt) + 85 * ask.images
@@ -169,11 +174,13 @@ def _calls(ask: Ask) -> tuple[Call, ...]:
         return ()
     named = [tool for tool in ask.tools if tool.name == ask.choice]
     wanted = ask.choice == "any" or named or "tool" in ask.last.lower()
-    if not wanted or ask.results:
+    amount = 2 if "both" in ask.last.lower() and ask.parallel else 1
+    times = re.search(r"(\d+) times", ask.last)
+    done = len(ask.results)
+    if not wanted or done >= amount * (int(times[1]) if times else 1 / amount):
         return ()
     pool = named or list(ask.tools)
-    amount = 2 if "both" in ask.last.lower() and ask.parallel else 1
     return tuple(
-        Call(name_of(ask.prompt, number), pool[(number - 1) % len(pool)].name, sample(pool[(number - 1) % len(pool)].schema, number=number))
+        Call(name_of(ask.prompt, number), pool[(number - 1) % len(pool)].name, sample(pool[(number - 1) % len(pool)].schema, number=done + number))
         for number in range(1, amount + 1)
     )

@@ -241,7 +241,8 @@ def _parts(answer: brain.Answer, model: str, shown: bool) -> Iterator[Json]:
         yield {"text": answer.thought, "thought": True}
     if answer.text:
         part: Json = {"text": answer.text}
-        if answer.thought and "gemini-3" in model:
+        # Beside calls it is the first call that is signed.
+        if answer.thought and "gemini-3" in model and not answer.calls:
             part["thoughtSignature"] = sign(part)
         yield part
     for index, call in enumerate(answer.calls):

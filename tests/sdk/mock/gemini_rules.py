@@ -35,6 +35,7 @@ _NEWER = {
     "ThinkingConfig.thinkingLevel",
     "FunctionCallingConfig.streamFunctionCallArguments",
     "EmbedContentRequest.embedContentConfig",
+    "UsageMetadata.serviceTier",
 }
 _UNKNOWN = re.compile(r'Message type "(?:[\w.]+\.)?(\w+)" has no field named "([^"]+)" at "\w+\.?([^"]*)"')
 _SKIPS = ("skip_thought_signature_validator", "context_engineering_is_the_way_to_go")

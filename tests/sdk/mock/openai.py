@@ -13,7 +13,7 @@ from .server import Refusal, Reply, Request
 Json = dict[str, Any]
 
 MODELS = (
-    *("gpt-5.5", "gpt-5.5-mini", "gpt-4o", "gpt-4o-mini", "gpt-3.5-turbo-instruct", "text-embedding-3-small", "gpt-image-1"),
+    *("gpt-5.5", "gpt-5.5-mini", "gpt-oss-120b", "gpt-4o", "gpt-4o-mini", "gpt-3.5-turbo-instruct", "text-embedding-3-small", "gpt-image-1"),
     *("whisper-1", "gpt-4o-transcribe", "tts-1", "omni-moderation-latest", "rerank-1"),
 )
 

@@ -12,6 +12,9 @@ from .server import Reply, sse
 
 Json = dict[str, Any]
 
+THINKER = "gpt-oss-120b"
+"""A model that thinks as OpenRouter and other vendors of Chat write it: in `reasoning`, and in `reasoning_details` to be sent back."""
+
 _REASONS = {"end": "stop", "sequence": "stop", "length": "length", "tool": "tool_calls"}
 
 
@@ -25,7 +28,9 @@ def serve(body: Json) -> Reply:
     if body.get("stream"):
         frames = _frames(head, answer, body)
         return Reply(200, frames=frames, content_type="text/event-stream; charset=utf-8", usage=usage, model=ask.model)
-    message: Json = {"role": "assistant", "content": None if answer.calls else answer.text, "refusal": None, "annotations": []}
+    message: Json = {"role": "assistant", "content": answer.text if answer.text or not answer.calls else None, "refusal": None, "annotations": []}
+    if answer.thought:
+        message |= {"reasoning": answer.thought, "reasoning_details": [_detail(text=answer.thought, signature=brain.sign("vendor", answer.thought))]}
     if answer.calls:
         message["tool_calls"] = [_call(call) for call in answer.calls]
     count = body.get("n") or 1
@@ -53,6 +58,7 @@ def question(body: Json) -> brain.Ask:
         choice=_choice(body.get("tool_choice")),
         parallel=body.get("parallel_tool_calls") is not False,
         results=results,
+        thinks=body["model"] == THINKER and body.get("reasoning_effort") not in (None, "none"),
         schema=schema,
         limit=body.get("max_completion_tokens") or body.get("max_tokens"),
         stops=(stops,) if isinstance(stops, str) else tuple(stops),
@@ -95,11 +101,13 @@ def _chunks(head: Json, answer: brain.Answer, body: Json) -> Iterator[Json]:
 
 
 def _deltas(answer: brain.Answer) -> Iterator[Json]:
+    yield {"role": "assistant", "content": None if answer.calls else "", "refusal": None}
+    if answer.thought:
+        yield from ({"reasoning": piece, "reasoning_details": [_detail(text=piece)]} for piece in brain.pieces(answer.thought))
+        yield {"reasoning_details": [_detail(signature=brain.sign("vendor", answer.thought))]}
+    yield from ({"content": piece} for piece in brain.pieces(answer.text))
     if not answer.calls:
-        yield {"role": "assistant", "content": "", "refusal": None}
-        yield from ({"content": piece} for piece in brain.pieces(answer.text))
         return
-    yield {"role": "assistant", "content": None, "refusal": None}
     for index, call in enumerate(answer.calls):
         yield {"tool_calls": [{"index": index, "id": "call_" + call.id, "type": "function", "function": {"name": call.name, "arguments": ""}}]}
     # Parallel calls come interleaved: only the index tells them apart.
@@ -108,6 +116,10 @@ def _deltas(answer: brain.Answer) -> Iterator[Json]:
         for index, stream in enumerate(streams):
             if step < len(stream):
                 yield {"tool_calls": [{"index": index, "function": {"arguments": stream[step]}}]}
+
+
+def _detail(**more: str) -> Json:
+    return {"type": "reasoning.text", **more, "format": "unknown", "index": 0}
 
 
 def _call(call: brain.Call) -> Json:

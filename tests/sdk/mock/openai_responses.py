@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import brain
-from .openai_rules import invalid, judge_responses, refusal
+from .openai_rules import invalid, judge_responses, refusal, seal
 from .server import Reply, sse
 
 Json = dict[str, Any]
@@ -18,6 +18,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[list[Json], Json]] = {}
+        self._items: dict[str, Json] = {}
 
     def items(self, number: str | None) -> list[Json]:
         """All items up to and with a kept response."""
@@ -42,11 +43,25 @@ class Shelf:
     def keep(self, items: list[Json], response: Json) -> None:
         """Keeps one."""
         self._kept[response["id"]] = (items, response)
+        self._items |= {item["id"]: item for item in response["output"]}
+
+    def whole(self, body: Json) -> Json:
+        """The body with kept items in the place of those that are only named."""
+        if not isinstance(body.get("input"), list):
+            return body
+        return {**body, "input": [self._named(item) for item in body["input"]]}
+
+    def _named(self, item: Any) -> Any:
+        if not isinstance(item, dict) or item.get("type") != "item_reference":
+            return item
+        if item.get("id") not in self._items:
+            raise refusal(404, f"Item with id '{item.get('id')}' not found. Items are not persisted when `store` is set to false.", param="input")
+        return self._items[item["id"]]
 
 
 def serve(body: Json, shelf: Shelf) -> Reply:
     """Answers a body that already passed the door, or refuses it."""
-    known = shelf.items(body.get("previous_response_id"))
+    known, body = shelf.items(body.get("previous_response_id")), shelf.whole(body)
     judge_responses(body, known)
     items = [*known, *given(body)]
     ask = question(body, items)
@@ -154,7 +169,7 @@ def _output(body: Json, answer: brain.Answer, number: str) -> Iterator[Json]:
         if (body["reasoning"] or {}).get("summary"):
             item["summary"] = [{"type": "summary_text", "text": answer.thought}]
         if "reasoning.encrypted_content" in (body.get("include") or []):
-            item["encrypted_content"] = brain.sign("openai", item["id"])
+            item["encrypted_content"] = seal(item["id"])
         yield item
     if answer.text or not answer.calls:
         part = {"type": "output_text", "annotations": [], "logprobs": [], "text": answer.text}

@@ -47,9 +47,19 @@ def invalid(message: str, param: str | None, code: str | None = None) -> Refusal
     return refusal(400, message, param=param, code=code)
 
 
+def seal(number: str) -> str:
+    """The encrypted content of a reasoning item: it knows whose it is."""
+    return base64.b64encode(f"{number} {brain.sign('openai', number)}".encode()).decode()
+
+
 def own(item: Json) -> bool:
-    """Whether a reasoning item's encrypted content is the mock's own, for this item."""
-    return brain.signed("openai", item.get("id") or "", item["encrypted_content"])
+    """Whether a reasoning item's encrypted content is the mock's own, for this item. An item without an id is taken, as Codex sends it."""
+    number = item.get("id")
+    try:
+        meant, proof = base64.b64decode(item["encrypted_content"], validate=True).decode().split(" ")
+    except ValueError:
+        return False
+    return brain.signed("openai", meant, proof) and number in (None, meant)
 
 
 def shape(schema: str, body: Json, required: dict[str, type | tuple[type, ...]]) -> None:
@@ -102,6 +112,8 @@ def judge_chat(body: Json) -> None:
     for index, message in enumerate(body["messages"]):
         for number, part in enumerate(message["content"] if isinstance(message.get("content"), list) else []):
             _media(part, f"messages[{index}].content[{number}]")
+        for number, detail in enumerate(message.get("reasoning_details") or []):
+            _detail(detail, f"messages[{index}].reasoning_details[{number}]")
     _chat_pairs(body["messages"])
 
 
@@ -231,6 +243,12 @@ def _decode(data: str, path: str) -> None:
         raise invalid(f"Invalid '{path}'. Expected a base64-encoded value, but got a value with an invalid format.", path, "invalid_base64") from None
 
 
+def _detail(detail: Json, path: str) -> None:
+    """Thinking that comes back is the mock's own, unaltered."""
+    if not brain.signed("vendor", detail.get("text") or "", detail.get("signature") or ""):
+        raise invalid(f"Invalid '{path}.signature': the reasoning could not be verified.", f"{path}.signature", "invalid_reasoning")
+
+
 def _chat_pairs(messages: list[Json]) -> None:
     waiting: list[str] = []
     for index, message in enumerate(messages):
@@ -270,6 +288,9 @@ def _item(item: Json, path: str, trust: Trust) -> None:
         for index, part in enumerate(item[field] if isinstance(item.get(field), list) else []):
             if isinstance(part, dict):
                 _media(part, f"{path}.{field}[{index}]")
+    if kind == "reasoning" and item.get("content"):
+        message = f"array too long. Expected an array with maximum length 0, but got an array with length {len(item['content'])} instead."
+        raise invalid(f"Invalid '{path}.content': {message}", f"{path}.content", "array_above_max_length")
     if kind == "reasoning" and item.get("encrypted_content") and not trust(item):
         raise invalid(
             f"The encrypted content for item {number} could not be verified. Reason: Encrypted content could not be decrypted or parsed.",

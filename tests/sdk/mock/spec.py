@@ -28,7 +28,8 @@ _NOT_REQUIRED: dict[str, frozenset[str]] = {
     "InputImageContent": frozenset({"detail"}),
     "InputImageContentParamAutoParam": frozenset({"detail"}),
     "OutputTextContent": frozenset({"annotations", "logprobs"}),
-    "OutputMessage": frozenset({"id", "status"}),
+    "ReasoningItem": frozenset({"id"}),
+    "OutputMessage": frozenset({"id", "status", "type"}),
 }
 
 

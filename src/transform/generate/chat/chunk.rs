@@ -80,7 +80,7 @@ pub(super) struct Function<'a> {
 
 /// The value as a node.
 pub(super) fn node(raw: Raw<'_>) -> Option<Node<'_>> {
-    Node::parse(raw?.get().as_bytes()).ok().filter(|node| !node.is_null())
+    Some(Node::of(raw?)).filter(|node| !node.is_null())
 }
 
 /// A string that is not empty.

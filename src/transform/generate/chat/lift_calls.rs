@@ -122,7 +122,10 @@ impl Calls {
             if !self.slots[at].ends_before(piece) {
                 return at;
             }
-            self.close(at, out);
+            // Without an index its id may come again.
+            if piece.index.is_some() {
+                self.close(at, out);
+            }
         }
         self.slots.push(Slot::default());
         let at = self.slots.len() - 1;

@@ -5,12 +5,11 @@ use std::borrow::Cow;
 use super::{
     super::{
         Dialect,
-        canon::{CacheWish, Format, Request, Rest, Sampling, Schema, State, Text, Thinking},
+        canon::{CacheWish, Effort, Format, Request, Rest, Sampling, Schema, State, Text, Thinking},
         spoke::Asked,
     },
     leftovers::{keep, put_back},
     lift_messages, lift_tools,
-    profile::{effort, effort_of},
 };
 use crate::{
     protocol::json::{Fields, Node, Shape, WrongShape},
@@ -95,14 +94,14 @@ fn schema<'a>(outer: &mut Fields<'a>, rest: &mut Rest<'a>) -> Result<Format<'a>,
 fn thinking<'a>(fields: &mut Fields<'a>, rest: &mut Rest<'a>) -> Result<Thinking<'a>, WrongShape> {
     let mut thinking = Thinking::default();
     if let Some(node) = fields.some("reasoning_effort") {
-        thinking.effort = node.text().and_then(|word| effort(&word));
+        thinking.effort = node.text().and_then(|word| Effort::parse(&word));
         if thinking.effort.is_none() {
             put_back(rest, "reasoning_effort", node);
         }
     }
     if let Some(mut reasoning) = fields.object("reasoning")? {
         let word = reasoning.text("effort").map_err(|fault| fault.under("reasoning"))?;
-        thinking.effort = thinking.effort.or(word.and_then(|word| effort(&word)));
+        thinking.effort = thinking.effort.or(word.and_then(|word| Effort::parse(&word)));
         thinking.budget = reasoning.unsigned("max_tokens").map_err(|fault| fault.under("reasoning"))?;
         thinking.on = reasoning.bool("enabled").map_err(|fault| fault.under("reasoning"))?;
         thinking.shown = reasoning.bool("exclude").map_err(|fault| fault.under("reasoning"))?.map(|exclude| !exclude);
@@ -117,10 +116,10 @@ fn thinking<'a>(fields: &mut Fields<'a>, rest: &mut Rest<'a>) -> Result<Thinking
     }
     thinking.on = fields.bool("enable_thinking")?.or(thinking.on);
     thinking.budget = fields.unsigned("thinking_budget")?.or(thinking.budget);
-    if thinking.effort.is_none() && thinking.budget.is_some_and(|budget| effort_of(budget) == super::super::canon::Effort::None) {
+    if thinking.effort.is_none() && thinking.budget == Some(0) {
         thinking.on = Some(false);
     }
-    if thinking.effort == Some(super::super::canon::Effort::None) {
+    if thinking.effort == Some(Effort::None) {
         thinking.on = Some(false);
     }
     Ok(thinking)

@@ -9,7 +9,6 @@ use super::{
     leftovers::write_outer,
     lower_answer::write_image,
     lower_messages::Writer,
-    lower_tools::fit_name,
     media,
     reasoning::{self, Sealing},
 };
@@ -150,11 +149,8 @@ impl<'r> Writer<'r, '_> {
                 let Part::Call(call) = &block.part else { continue };
                 let seal = self.google_seal(turn, block);
                 let mut call = call.clone();
-                let (id, name) = (call.id.clone(), call.name.clone());
+                let id = call.id.clone();
                 call.id = self.call_id(&id);
-                if !self.task.own {
-                    call.name = fit_name(&name);
-                }
                 let empty = if self.task.own { "" } else { "{}" };
                 list.object(|object| calls::write(&call, &block.rest, seal, empty, object));
                 if !self.task.own {

@@ -233,7 +233,7 @@ impl<'r> Writer<'r, '_> {
             part.object("cache_control", |control| {
                 control.text("type", "ephemeral");
                 match life {
-                    CacheLife::Hour | CacheLife::Day => control.text("ttl", "1h"),
+                    CacheLife::Hour => control.text("ttl", "1h"),
                     CacheLife::Minutes5 => control.text("ttl", "5m"),
                     CacheLife::Default | CacheLife::Minutes30 => control,
                 };

@@ -2,13 +2,15 @@
 
 use super::{
     super::{
+        alphabet::fitted,
         canon::{Effort, Format, Text},
         names::Field,
+        schema,
     },
     leftovers::{has, has_inner, write_inner},
     lower_request::Task,
-    profile::{Knob, Tuning, budget_of, effort_of, effort_word},
-    schema,
+    profile::{Knob, Tuning},
+    strict,
 };
 use crate::{
     protocol::json::ObjectWriter,
@@ -58,7 +60,7 @@ fn thinking(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>
     let effort = match (thinking.on, thinking.effort, thinking.budget) {
         (Some(false), ..) => Some(Effort::None),
         (_, Some(effort), _) => Some(effort),
-        (_, None, budget) => budget.map(effort_of),
+        (_, None, budget) => budget.map(Effort::of_budget),
     };
     let thinks = effort.map_or(thinking.on == Some(true) || thinking.adaptive, |effort| effort != Effort::None);
     match task.profile.knob {
@@ -78,13 +80,13 @@ fn thinking(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>
             if asked {
                 body.bool("enable_thinking", thinks);
             }
-            if let Some(budget) = thinking.budget.or(effort.map(budget_of)).filter(|_| thinks) {
+            if let Some(budget) = thinking.budget.or(effort.map(Effort::budget)).filter(|_| thinks) {
                 body.unsigned("thinking_budget", budget);
             }
         }
         Knob::Absent => match thinking.effort {
             Some(effort) if task.own => {
-                body.text("reasoning_effort", effort_word(effort));
+                body.text("reasoning_effort", effort.word());
             }
             _ if thinks => task.drop(Field::Thinking, losses),
             _ => {}
@@ -109,7 +111,7 @@ fn write_effort(
     } else if thinking.effort.is_none() && thinking.budget.is_some() {
         losses.push(Loss::changed(task.path(Field::Thinking), "a budget of tokens goes as an effort"));
     }
-    body.text("reasoning_effort", effort_word(taken));
+    body.text("reasoning_effort", taken.word());
 }
 
 /// How openly to think: Chat has no word for it.
@@ -226,9 +228,9 @@ fn format(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) 
             Format::Json => outer.text("type", "json_object"),
             Format::Schema { name, description, schema, strict } => outer.text("type", "json_schema").object("json_schema", |inner| {
                 let schema = schema::json(schema);
-                let strict = strict.or_else(|| (!task.own && schema::is_strict(schema.get())).then_some(true));
+                let strict = strict.or_else(|| (!task.own && strict::holds(&schema)).then_some(true));
                 inner.text("name", &schema_name(task, name.as_ref(), losses)).some_text("description", description.as_deref());
-                inner.raw("schema", &schema);
+                inner.json("schema", &schema);
                 if let Some(strict) = strict {
                     inner.bool("strict", strict);
                 }
@@ -242,11 +244,9 @@ fn format(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) 
 /// The schema's name, in letters that OpenAI takes.
 fn schema_name(task: &Task<'_>, name: Option<&Text<'_>>, losses: &mut Vec<Loss>) -> String {
     let Some(name) = name else { return "response".to_owned() };
-    let fit = super::lower_tools::fit_name(name);
-    if fit != **name {
-        losses.push(Loss::changed(format!("{}.name", task.path(Field::Format)), "in letters that OpenAI takes"));
-    }
-    fit.into_owned()
+    let Some(fit) = fitted(name, Dialect::Chat) else { return name.clone().into_owned() };
+    losses.push(Loss::changed(format!("{}.name", task.path(Field::Format)), "in letters that OpenAI takes"));
+    fit
 }
 
 fn modalities(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) {

@@ -1,16 +1,14 @@
 //! What the model may call, and which of it.
 
-use std::borrow::Cow;
-
 use super::{
     super::{
         Dialect,
         canon::{Raw, ServerTool, Text, Tool, ToolChoice, ToolKind},
         names::Field,
+        schema,
     },
     leftovers::{write_inner, write_outer},
     lower_request::Task,
-    schema,
 };
 use crate::{
     protocol::json::{ArrayWriter, Node, ObjectWriter},
@@ -77,10 +75,10 @@ fn write_tool(task: &Task<'_>, tool: &Tool<'_>, list: &mut ArrayWriter<'_>, loss
     list.object(|outer| {
         match &tool.kind {
             ToolKind::Function { name, description, schema, strict, .. } => outer.text("type", "function").object("function", |inner| {
-                inner.text("name", &told_name(task, name, tool.at, losses)).some_text("description", description.as_deref());
+                inner.text("name", name).some_text("description", description.as_deref());
                 match schema {
                     Some(schema) => {
-                        inner.raw("parameters", &schema::json(schema));
+                        inner.json("parameters", &schema::json(schema));
                     }
                     None if task.own => {}
                     None => {
@@ -93,7 +91,7 @@ fn write_tool(task: &Task<'_>, tool: &Tool<'_>, list: &mut ArrayWriter<'_>, loss
                 write_inner(&tool.rest, "function", &[], inner);
             }),
             ToolKind::Custom { name, description, format } => outer.text("type", "custom").object("custom", |inner| {
-                inner.text("name", &told_name(task, name, tool.at, losses)).some_text("description", description.as_deref());
+                inner.text("name", name).some_text("description", description.as_deref());
                 if let Some(format) = format {
                     write_format(format, inner);
                 }
@@ -129,25 +127,6 @@ fn write_format(format: &Raw<'_>, custom: &mut ObjectWriter<'_>) {
             write(out);
         }
     });
-}
-
-fn told_name<'n>(task: &Task<'_>, name: &'n str, at: usize, losses: &mut Vec<Loss>) -> Cow<'n, str> {
-    let fit = if task.own { Cow::Borrowed(name) } else { fit_name(name) };
-    if fit != name {
-        losses.push(Loss::changed(format!("{}.name", tool_path(at)), "in letters that OpenAI takes"));
-    }
-    fit
-}
-
-/// A name in the letters, and of the length, that OpenAI takes.
-pub(super) fn fit_name(name: &str) -> Cow<'_, str> {
-    const MOST: usize = 64;
-    let fits = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
-    if !name.is_empty() && name.len() <= MOST && name.chars().all(fits) {
-        return Cow::Borrowed(name);
-    }
-    let fit: String = name.chars().map(|letter| if fits(letter) { letter } else { '_' }).take(MOST).collect();
-    Cow::Owned(if fit.is_empty() { "_".to_owned() } else { fit })
 }
 
 /// A search of the web: our own options as they stand, another's as far as there is a word.
@@ -209,8 +188,7 @@ fn write_choice(task: &Task<'_>, choice: &ToolChoice<'_>, body: &mut ObjectWrite
 fn write_named(task: &Task<'_>, name: &Text<'_>, object: &mut ObjectWriter<'_>) {
     let custom = task.request.tools.iter().any(|tool| matches!(&tool.kind, ToolKind::Custom { name: known, .. } if known == name));
     let kind = if custom { "custom" } else { "function" };
-    let name = if task.own { Cow::Borrowed(&**name) } else { fit_name(name) };
     object.text("type", kind).object(kind, |inner| {
-        inner.text("name", &name);
+        inner.text("name", name);
     });
 }

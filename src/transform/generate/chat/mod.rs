@@ -23,8 +23,8 @@ mod lower_tools;
 mod media;
 mod profile;
 mod reasoning;
-mod schema;
 mod stop;
+mod strict;
 mod usage;
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ use crate::{
     transform::Seal,
 };
 
+const INDEX: &str = "index";
+
 /// What an entry of `reasoning_details` holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -47,8 +49,13 @@ pub(super) fn detail(node: Node<'_>) -> Option<Detail<'_>> {
     let text = fields.text(text).ok().flatten().unwrap_or_default();
     let seal = fields.text(seal).ok().flatten().filter(|seal| !seal.is_empty()).map(|seal| Seal::read(Dialect::Chat, seal));
     let id = fields.text("id").ok().flatten();
-    let index = fields.peek("index").and_then(Node::unsigned);
-    Some(Detail { kind, text, seal, id, index, rest: Rest::of(Dialect::Chat, fields) })
+    let place = fields.take(INDEX);
+    let mut rest = Rest::of(Dialect::Chat, fields);
+    if let Some(place) = place {
+        // Only Chat counts its entries: elsewhere their order says as much.
+        rest.hint(Dialect::Chat, INDEX, Cow::Borrowed(place.raw()));
+    }
+    Some(Detail { kind, text, seal, id, index: place.and_then(Node::unsigned), rest })
 }
 
 impl<'a> Detail<'a> {
@@ -175,8 +182,9 @@ pub(super) fn write_entries(reasoning: &Reasoning<'_>, rest: &Rest<'_>, number: 
         list.object(|entry| {
             entry.text("type", kind).text(member, text).some_text("signature", signature).some_text("id", reasoning.id.as_deref());
             let own = rest.of == Some(Dialect::Chat);
-            if !own || rest.members.iter().all(|(name, _)| name != "index") {
-                entry.unsigned("index", number as u64);
+            match rest.hinted(INDEX).filter(|_| own) {
+                Some(place) => _ = entry.raw(INDEX, place),
+                None => _ = entry.unsigned(INDEX, number as u64),
             }
             if own {
                 rest.members.iter().for_each(|(name, json)| {

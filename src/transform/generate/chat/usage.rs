@@ -20,7 +20,7 @@ pub(super) fn lift(node: Node<'_>) -> Option<Tokens> {
     let cache_write = count(&mut before, "cache_write_tokens").unwrap_or(0).min(prompt - cache_read);
     let reasoning = count(&mut after, "reasoning_tokens").unwrap_or(0);
     // Some vendors count reasoning beside the completion, not within it: their total tells.
-    let beside = reasoning > 0 && total == Some(prompt + completion + reasoning);
+    let beside = reasoning > 0 && total == Some(prompt.saturating_add(completion).saturating_add(reasoning));
     let reasoning = if beside { reasoning } else { reasoning.min(completion) };
     let searches = part(&mut usage, "server_tool_use").unsigned("web_search_requests").ok().flatten();
     Some(Tokens {
@@ -49,7 +49,7 @@ fn part<'a>(fields: &mut Fields<'a>, name: &str) -> Fields<'a> {
 /// Writes the members of `usage`.
 pub(super) fn write(tokens: &Tokens, usage: &mut ObjectWriter<'_>) {
     usage.unsigned("prompt_tokens", tokens.prompt()).unsigned("completion_tokens", tokens.completion());
-    usage.unsigned("total_tokens", tokens.prompt() + tokens.completion());
+    usage.unsigned("total_tokens", tokens.total());
     usage.object("prompt_tokens_details", |details| {
         details.unsigned("cached_tokens", tokens.cache_read).unsigned("audio_tokens", tokens.input_audio);
         write_some("cache_write_tokens", tokens.cache_write, details);

@@ -85,10 +85,6 @@ impl Marks {
                 losses.push(Loss::changed(at(), "the target's prompt cache lives 5 minutes or an hour; it is 5 minutes"));
                 None
             }
-            CacheLife::Day => {
-                losses.push(Loss::changed(at(), "the target's prompt cache lives 5 minutes or an hour; it is an hour"));
-                Some("1h")
-            }
         };
         object.object(MEMBER, |mark| {
             mark.text("type", "ephemeral").some_text("ttl", ttl);

@@ -9,7 +9,7 @@ use crate::{
         Seal,
         generate::{
             Dialect,
-            canon::{Block, CacheWish, Part, Reasoning, Request, Rest, Role, Sampling, State, Text, Thinking, Turn},
+            canon::{Block, Part, Reasoning, Request, Rest, Role, Text, Turn},
             spoke::Asked,
         },
     },
@@ -20,7 +20,7 @@ pub(super) fn lift<'a>(body: Node<'a>, asked: Asked<'a>) -> Result<Request<'a>, 
     let mut fields = body.members()?;
     fields.take("model");
     fields.take("stream");
-    let mut request = empty(asked);
+    let mut request = Request::new(OWN, asked);
     if let Some(system) = fields.some("system") {
         request.instructions = lift_block::content(system).map_err(|fault| fault.under("system"))?;
     }
@@ -34,32 +34,6 @@ pub(super) fn lift<'a>(body: Node<'a>, asked: Asked<'a>) -> Result<Request<'a>, 
     request.rest.of = request.rest.of.or(rest.of);
     request.rest.members.extend(rest.members);
     Ok(request)
-}
-
-fn empty(asked: Asked<'_>) -> Request<'_> {
-    Request {
-        from: OWN,
-        model: Cow::Borrowed(asked.model),
-        streams: asked.streams,
-        instructions: Vec::new(),
-        turns: Vec::new(),
-        tools: Vec::new(),
-        tool_choice: None,
-        parallel_calls: None,
-        format: None,
-        thinking: Thinking::default(),
-        sampling: Sampling::default(),
-        max_tokens: None,
-        cache: CacheWish::default(),
-        state: State::default(),
-        user: None,
-        metadata: None,
-        service_tier: None,
-        verbosity: None,
-        modalities: Vec::new(),
-        include_usage: None,
-        rest: Rest::default(),
-    }
 }
 
 fn turn(node: Node<'_>, at: usize) -> Result<Turn<'_>, WrongShape> {

@@ -104,7 +104,13 @@ impl Pen<'_> {
     fn reasoning(&mut self, reasoning: &Reasoning<'_>, says: Says, (block, place): (&Block<'_>, Place), out: &mut Vec<u8>) -> bool {
         let seal = reasoning.seal.as_ref().and_then(|seal| seal.opened_by(OWN));
         let Some(seal) = seal.filter(|_| says == Says::Assistant) else {
-            self.losses.push(Loss::dropped_because(place.path(), "the target takes back only thinking that it signed itself"));
+            // Thoughts that were shown and that nobody signed mean nothing to any provider.
+            match &reasoning.seal {
+                Some(_) => {
+                    self.losses.push(Loss::dropped_because(place.path(), "the target takes back only thinking that it signed itself"));
+                }
+                None => block.rest.lose(|| place.path(), self.losses),
+            }
             return false;
         };
         object(out, |o| {
@@ -120,7 +126,7 @@ impl Pen<'_> {
 
     fn call(&mut self, call: &Call<'_>, (block, place): (&Block<'_>, Place), object: &mut ObjectWriter<'_>) {
         object.text("type", "tool_use").text("id", &ids::call(&call.id));
-        object.text("name", ids::tool_name(&call.name).as_deref().unwrap_or(&call.name));
+        object.text("name", &call.name);
         let (input, mended) = input(&call.input);
         if mended {
             self.losses.push(Loss::changed(place.member("arguments"), "no JSON object; carried as the text of one"));

@@ -119,6 +119,9 @@ fn sampling(request: &Request<'_>, model: &Model, plan: &Plan, object: &mut Obje
         if temperature > 1.0 {
             losses.push(Loss::changed(path(request.from, Field::Temperature), "the target takes 1 at most"));
         }
+        if temperature < 0.0 {
+            losses.push(Loss::changed(path(request.from, Field::Temperature), "the target takes 0 at least"));
+        }
         object.number("temperature", temperature.clamp(0.0, 1.0));
     }
     for (name, value) in [("top_p", top_p), ("top_k", top_k)] {
@@ -196,7 +199,7 @@ fn output(request: &Request<'_>, model: &Model, plan: &Plan, object: &mut Object
     });
 }
 
-fn schema(request: &Request<'_>, schema: &Schema<'_>, losses: &mut Vec<Loss>) -> String {
+fn schema<'s>(request: &Request<'_>, schema: &'s Schema<'_>, losses: &mut Vec<Loss>) -> Cow<'s, str> {
     let rigor = if request.from == OWN { Rigor::Open } else { Rigor::Closed };
     let (text, changed) = schema::write(schema, rigor);
     if changed {

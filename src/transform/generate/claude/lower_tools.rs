@@ -1,9 +1,10 @@
 //! Tools and the choice among them, on their way out.
 
+use std::borrow::Cow;
+
 use super::{
     OWN,
     cache::Marks,
-    ids,
     models::Model,
     schema::{self, Rigor},
 };
@@ -55,7 +56,7 @@ impl Pen<'_> {
                 return true;
             }
             ToolKind::Server { tool: ServerTool::WebSearch, json, .. } => {
-                self.served("web_search_20250305", "web_search", (json, at()), out)
+                self.served("web_search_20250305", "web_search", (json, at()), out);
             }
             ToolKind::Server { tool: ServerTool::WebFetch, json, .. } => self.served("web_fetch_20250910", "web_fetch", (json, at()), out),
             ToolKind::Server { tool: ServerTool::CodeExecution, json, .. } => {
@@ -93,11 +94,7 @@ impl Pen<'_> {
         if namespace.is_some() {
             self.losses.push(Loss::changed(format!("{}.namespace", at()), "the target has one space of names"));
         }
-        let renamed = ids::tool_name(name);
-        if renamed.is_some() {
-            self.losses.push(Loss::changed(format!("{}.name", at()), "put into the alphabet that the target takes"));
-        }
-        object.text("name", renamed.as_deref().unwrap_or(name));
+        object.text("name", name);
         if let Some(description) = description.as_deref().filter(|text| from == OWN || !text.is_empty()) {
             object.text("description", description);
         }
@@ -111,9 +108,9 @@ impl Pen<'_> {
         tool.rest.write(OWN, object, at, self.losses);
     }
 
-    fn schema(&mut self, schema: Option<&Schema<'_>>, rigor: Rigor, at: &dyn Fn() -> String) -> String {
+    fn schema<'s>(&mut self, schema: Option<&'s Schema<'_>>, rigor: Rigor, at: &dyn Fn() -> String) -> Cow<'s, str> {
         if let (true, Some(Schema::Json(json))) = (self.request.from == OWN, schema) {
-            return json.get().to_owned();
+            return Cow::Borrowed(json.get());
         }
         let (text, changed) = schema::input(schema, rigor);
         if changed {
@@ -160,7 +157,7 @@ pub(super) fn write_choice(request: &Request<'_>, object: &mut ObjectWriter<'_>,
     object.object("tool_choice", |choice| {
         choice.text("type", kind);
         if let Some(name) = name {
-            choice.text("name", ids::tool_name(name).as_deref().unwrap_or(name));
+            choice.text("name", name);
         }
         if let Some(single) = single.filter(|_| kind != "none") {
             choice.bool("disable_parallel_tool_use", single);

@@ -1,8 +1,10 @@
-//! JSON schemas as Anthropic takes them: Google's language put into JSON Schema, and strict schemas closed.
+//! JSON schemas as Anthropic takes them: a tool's is an object, and strict ones are closed.
+
+use std::borrow::Cow;
 
 use crate::{
     protocol::json::{Fields, Node, ObjectWriter, object},
-    transform::generate::canon::Schema,
+    transform::generate::{canon::Schema, schema},
 };
 
 /// Combinations that Anthropic refuses at the top of a tool's schema.
@@ -21,8 +23,8 @@ const BOUNDS: &[&str] = &[
     "minProperties",
     "maxProperties",
 ];
-/// Members of Google's that JSON Schema does not have.
-const GOOGLES: &[&str] = &["nullable", "propertyOrdering", "example"];
+/// The schema of a tool that takes nothing.
+const EMPTY: &str = r#"{"type":"object","properties":{}}"#;
 
 /// How a schema is rewritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,35 +35,24 @@ pub(super) enum Rigor {
     Closed,
 }
 
-struct Rewrite {
-    google: bool,
-    closed: bool,
-    changed: bool,
-}
-
 /// Writes a schema; the second value says whether something was left out or added.
-pub(super) fn write(schema: &Schema<'_>, rigor: Rigor) -> (String, bool) {
-    let (json, google) = match schema {
-        Schema::Json(json) => (json, false),
-        Schema::Google(json) => (json, true),
-    };
-    if rigor == Rigor::Open && !google {
-        return (json.get().to_owned(), false);
+pub(super) fn write<'s>(schema: &'s Schema<'_>, rigor: Rigor) -> (Cow<'s, str>, bool) {
+    let text = schema::json(schema);
+    if rigor == Rigor::Closed
+        && let Ok(node) = Node::parse(text.as_bytes())
+    {
+        let mut closing = Closing { changed: false };
+        return (Cow::Owned(closing.schema(node)), closing.changed);
     }
-    let mut rewrite = Rewrite { google, closed: rigor == Rigor::Closed, changed: false };
-    let text = match Node::parse(json.get().as_bytes()) {
-        Ok(node) => rewrite.schema(node),
-        Err(_) => json.get().to_owned(),
-    };
-    (text, rewrite.changed)
+    (text, false)
 }
 
 /// The schema of a tool's input: an object, whatever the sender left out.
-pub(super) fn input(schema: Option<&Schema<'_>>, rigor: Rigor) -> (String, bool) {
-    let Some(schema) = schema else { return (r#"{"type":"object","properties":{}}"#.to_owned(), false) };
+pub(super) fn input<'s>(schema: Option<&'s Schema<'_>>, rigor: Rigor) -> (Cow<'s, str>, bool) {
+    let Some(schema) = schema else { return (Cow::Borrowed(EMPTY), false) };
     let (text, changed) = write(schema, rigor);
     let Some(fields) = serde_json::from_str::<Fields<'_>>(&text).ok() else {
-        return (r#"{"type":"object","properties":{}}"#.to_owned(), true);
+        return (Cow::Borrowed(EMPTY), true);
     };
     let combined = COMBINED.iter().any(|name| fields.peek(name).is_some());
     if fields.peek_text("type").as_deref() == Some("object") && !combined {
@@ -76,23 +67,33 @@ pub(super) fn input(schema: Option<&Schema<'_>>, rigor: Rigor) -> (String, bool)
             }
         }
     });
-    (String::from_utf8(out).unwrap_or_default(), changed || combined)
+    (Cow::Owned(String::from_utf8(out).unwrap_or_default()), changed || combined)
 }
 
-impl Rewrite {
+/// Whether a schema's `type` is an object's, alone or among others (`["object", "null"]`).
+fn says_object(kind: Node<'_>) -> bool {
+    let is_it = |kind: Node<'_>| kind.text().as_deref() == Some("object");
+    is_it(kind) || kind.array().is_some_and(|kinds| kinds.into_iter().any(is_it))
+}
+
+/// Closes every object of a schema and leaves bounds out.
+struct Closing {
+    changed: bool,
+}
+
+impl Closing {
     fn schema(&mut self, node: Node<'_>) -> String {
         let Some(mut fields) = node.object() else { return node.json().to_owned() };
-        let nullable = self.google && fields.peek("nullable").and_then(Node::bool) == Some(true);
-        let is_object = fields.peek_text("type").is_some_and(|kind| kind.eq_ignore_ascii_case("object"));
-        if self.closed && is_object && fields.peek("additionalProperties").and_then(Node::bool) != Some(false) {
+        let is_object = fields.peek("type").is_some_and(says_object);
+        if is_object && fields.peek("additionalProperties").and_then(Node::bool) != Some(false) {
             self.changed = true;
             fields.take("additionalProperties");
         }
-        let closing = self.closed && is_object && fields.peek("additionalProperties").is_none();
+        let closing = is_object && fields.peek("additionalProperties").is_none();
         let mut out = Vec::with_capacity(node.json().len() + 32);
         object(&mut out, |o| {
             for (name, value) in fields.rest() {
-                self.member(&name, value, nullable, o);
+                self.member(&name, value, o);
             }
             if closing {
                 o.bool("additionalProperties", false);
@@ -101,14 +102,9 @@ impl Rewrite {
         String::from_utf8(out).unwrap_or_default()
     }
 
-    fn member(&mut self, name: &str, value: Node<'_>, nullable: bool, object: &mut ObjectWriter<'_>) {
-        let left_out = (self.google && GOOGLES.contains(&name)) || (self.closed && BOUNDS.contains(&name));
-        if left_out {
-            self.changed |= self.closed && BOUNDS.contains(&name);
-            return;
-        }
+    fn member(&mut self, name: &str, value: Node<'_>, object: &mut ObjectWriter<'_>) {
         match name {
-            "type" if self.google => kind(value, nullable, object),
+            _ if BOUNDS.contains(&name) => self.changed = true,
             "properties" | "$defs" | "definitions" | "patternProperties" => {
                 let members = value.object().map(Fields::rest).unwrap_or_default();
                 object.object(name, |inner| {
@@ -121,37 +117,15 @@ impl Rewrite {
                 object.json(name, &self.schema(value));
             }
             "anyOf" | "allOf" | "oneOf" | "prefixItems" => {
-                let name = if self.closed && name == "oneOf" { "anyOf" } else { name };
-                object.array(name, |array| {
+                object.array(if name == "oneOf" { "anyOf" } else { name }, |array| {
                     for schema in value.array().unwrap_or_default() {
                         array.json(&self.schema(schema));
                     }
                 });
             }
-            // Google writes 64-bit numbers as strings.
-            _ if self.google && name.starts_with('m') => {
-                let number = value.text().filter(|text| text.parse::<u64>().is_ok());
-                object.json(name, number.as_deref().unwrap_or(value.json()));
-            }
             _ => {
                 object.raw(name, value.raw());
             }
-        }
-    }
-}
-
-/// A type in Google's capitals, and whether it may be null.
-fn kind(value: Node<'_>, nullable: bool, object: &mut ObjectWriter<'_>) {
-    let word = value.text().unwrap_or_default().to_ascii_lowercase();
-    match (word.as_str(), nullable) {
-        ("" | "type_unspecified", _) => {}
-        (word, false) => {
-            object.text("type", word);
-        }
-        (word, true) => {
-            object.array("type", |array| {
-                array.text(word).text("null");
-            });
         }
     }
 }

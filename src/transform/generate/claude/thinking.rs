@@ -103,7 +103,7 @@ fn wish(request: &Request<'_>, model: &Model, losses: &mut Vec<Loss>) -> (Mode, 
             let measured = effort.or_else(|| {
                 let budget = thinking.budget?;
                 losses.push(Loss::changed(path(request.from, Field::Thinking), "a budget of tokens became an effort"));
-                Some(effort_for(budget))
+                Some(Effort::of_budget(budget).max(Effort::Minimal))
             });
             (Mode::Adaptive, told(request, model, measured, losses))
         }
@@ -115,7 +115,7 @@ fn budgeted(request: &Request<'_>, model: &Model, effort: Option<Effort>, losses
     if thinking.adaptive && thinking.budget.is_none() {
         losses.push(Loss::changed(path(request.from, Field::Thinking), "the model does not choose how much to think; it has a budget"));
     }
-    let budget = thinking.budget.or_else(|| effort.map(budget_for)).unwrap_or(USUAL);
+    let budget = thinking.budget.or_else(|| effort.map(|effort| effort.budget().max(LEAST))).unwrap_or(USUAL);
     // A client of Claude's own means its effort beside the budget, not by it.
     let effort = if request.from == OWN { told(request, model, effort, losses) } else { None };
     (Mode::Budget(budget), effort)
@@ -154,27 +154,6 @@ fn forces(request: &Request<'_>) -> bool {
     match &request.tool_choice {
         Some(ToolChoice::Required | ToolChoice::Named(_) | ToolChoice::Among { required: true, .. }) => !request.tools.is_empty(),
         Some(ToolChoice::Auto | ToolChoice::None | ToolChoice::Among { .. } | ToolChoice::Opaque { .. }) | None => false,
-    }
-}
-
-const fn budget_for(effort: Effort) -> u64 {
-    match effort {
-        Effort::None | Effort::Minimal => LEAST,
-        Effort::Low => 2048,
-        Effort::Medium => 8192,
-        Effort::High => 16_384,
-        Effort::XHigh => 24_576,
-        Effort::Max => 32_768,
-    }
-}
-
-const fn effort_for(budget: u64) -> Effort {
-    match budget {
-        0..=1024 => Effort::Minimal,
-        1025..=4096 => Effort::Low,
-        4097..=12_288 => Effort::Medium,
-        12_289..=20_480 => Effort::High,
-        _ => Effort::XHigh,
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     },
     args::{self, Args},
     ground_writer::Gathered,
-    lift_part,
+    lift_part, lost,
     media::{self, Written},
     nested,
 };
@@ -35,6 +35,21 @@ pub(super) fn signature(seal: Option<&Seal<'_>>, out: &mut ObjectWriter<'_>) {
     if let Some(seal) = seal {
         out.text("thoughtSignature", &seal.write(Dialect::Gemini));
     }
+}
+
+/// The signature of a call. Google wants one back on a turn's first call, and an answer of another provider has none.
+pub(super) fn call_signature(seal: Option<&Seal<'_>>, opens: Opens, out: &mut ObjectWriter<'_>) {
+    match (seal, opens) {
+        (None, Opens::Foreign) => _ = out.text("thoughtSignature", lost::BYTES),
+        (seal, Opens::Foreign | Opens::No) => signature(seal, out),
+    }
+}
+
+/// Whether a call is the first of an answer that another provider made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opens {
+    Foreign,
+    No,
 }
 
 /// `functionCall`. `id`: unless Google gave none.

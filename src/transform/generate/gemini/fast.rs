@@ -82,7 +82,7 @@ pub(super) struct Piece<'a> {
 
 /// Reads a frame that is one of these.
 pub(super) fn read(data: &[u8]) -> Option<Piece<'_>> {
-    let frame: Frame<'_> = serde_json::from_slice(data).ok()?;
+    let frame: Frame<'_> = serde_json::from_str(std::str::from_utf8(data).ok()?).ok()?;
     let (candidate,) = frame.candidates;
     let (part,) = candidate.content.parts;
     Some(Piece { choice: candidate.index, text: part.text, thought: part.thought, usage: frame.usage_metadata.and_then(tokens) })
@@ -91,7 +91,7 @@ pub(super) fn read(data: &[u8]) -> Option<Piece<'_>> {
 fn tokens(usage: Usage<'_>) -> Option<Tokens> {
     let count =
         |details: &[Detail<'_>], modality: &str| details.iter().filter(|one| one.modality == modality).map(|one| one.token_count).sum();
-    (usage.prompt_token_count + usage.candidates_token_count > 0).then(|| Tokens {
+    (usage.prompt_token_count > 0 || usage.candidates_token_count > 0).then(|| Tokens {
         input: usage.prompt_token_count.saturating_sub(usage.cached_content_token_count).saturating_add(usage.tool_use_prompt_token_count),
         cache_read: usage.cached_content_token_count,
         output: usage.candidates_token_count,

@@ -53,7 +53,7 @@ pub(super) fn whole(fields: &mut Fields<'_>, name: &str) -> Result<Option<i64>, 
 
 /// Takes a whole number that is not negative.
 pub(super) fn count(fields: &mut Fields<'_>, name: &str) -> Result<Option<u64>, WrongShape> {
-    read(fields, name, "a whole number, not negative", |node| u64::try_from(whole_of(node)?).ok())
+    read(fields, name, "a whole number, not negative", |node| node.unsigned().or_else(|| node.text()?.parse().ok()))
 }
 
 /// Takes a number.

@@ -11,16 +11,19 @@ use super::{
     grounds::{Cited, Grounds},
     ids,
     lift_part::{self, add, leftover},
-    logprobs, stop, time, usage,
+    logprobs, stop, usage,
 };
-use crate::protocol::json::{Fields, Node, WrongShape};
+use crate::{
+    protocol::json::{Fields, Node, WrongShape},
+    transform::time,
+};
 
 /// Reads the whole body.
 pub(super) fn lift(body: Node<'_>) -> Result<Answer<'_>, WrongShape> {
     let mut fields = body.members()?;
     let id = fields::text(&mut fields, "responseId")?.unwrap_or_default();
     let model = fields::text(&mut fields, "modelVersion")?.unwrap_or_default();
-    let created = fields::text(&mut fields, "createTime")?.and_then(|text| time::seconds(&text));
+    let created = fields::text(&mut fields, "createTime")?.and_then(|text| time::read(&text));
     let (mut tokens, tier) = fields::take(&mut fields, "usageMetadata").and_then(usage::lift).unzip();
     let mut numbers = Numbers { answer: &id, calls: 0, servers: 0 };
     let mut choices = Vec::new();

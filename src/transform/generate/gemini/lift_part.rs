@@ -9,7 +9,7 @@ use super::{
         Dialect,
         canon::{Block, Call, CallResult, Input, Media, Part, Raw, Reasoning, Rest, ServerCall, ServerResult, ServerTool, Text},
     },
-    fields, media,
+    fields, lost, media,
 };
 use crate::{
     protocol::json::{Fields, Node, Shape, WrongShape},
@@ -27,6 +27,7 @@ pub(super) fn lift(node: Node<'_>, at: usize) -> Result<Block<'_>, WrongShape> {
     if !speaks && let Some(part) = server(node, &mut fields)? {
         return Ok(block(part, at));
     }
+    let lost = fields::peek(&fields, "thoughtSignature").filter(|node| node.text().is_some_and(|text| lost::is(&text)));
     let seal = seal(&mut fields)?;
     let mut inner = Vec::new();
     let content = if speaks { None } else { content(&mut fields, &mut inner)? };
@@ -40,6 +41,9 @@ pub(super) fn lift(node: Node<'_>, at: usize) -> Result<Block<'_>, WrongShape> {
     }
     let mut rest = Rest::of(Dialect::Gemini, fields);
     add(&mut rest, inner);
+    if let Some(word) = lost {
+        rest.hint(Dialect::Gemini, lost::HINT, Cow::Borrowed(word.raw()));
+    }
     Ok(Block { part, cache: None, seal, at, rest })
 }
 
@@ -64,9 +68,9 @@ pub(super) fn leftover<'a>(name: &str, fields: Fields<'a>, into: &mut Vec<(Text<
     into.extend(fields.rest().into_iter().map(|(member, value)| (Cow::Owned(format!("{name}.{member}")), Cow::Borrowed(value.raw()))));
 }
 
-/// The signature of a part; an empty one is none.
+/// The signature of a part; an empty one is none, nor is the word for a lost one.
 pub(super) fn seal<'a>(fields: &mut Fields<'a>) -> Result<Option<Seal<'a>>, WrongShape> {
-    let text = fields::text(fields, "thoughtSignature")?.filter(|text| !text.is_empty());
+    let text = fields::text(fields, "thoughtSignature")?.filter(|text| !text.is_empty() && !lost::is(text));
     Ok(text.map(|text| Seal::read(Dialect::Gemini, text)))
 }
 

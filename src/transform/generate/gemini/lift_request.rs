@@ -5,7 +5,7 @@ use std::{borrow::Cow, mem};
 use super::{
     super::{
         Dialect,
-        canon::{Block, CacheWish, Part, Reasoning, Request, Rest, Role, Sampling, State, Thinking, Turn},
+        canon::{Block, Part, Reasoning, Request, Rest, Role, Turn},
         spoke::Asked,
     },
     fields, ids, lift_config,
@@ -20,7 +20,7 @@ use crate::{
 /// Reads the whole body.
 pub(super) fn lift<'a>(body: Node<'a>, asked: Asked<'a>) -> Result<Request<'a>, Refused> {
     let mut fields = body.members()?;
-    let mut request = empty(asked);
+    let mut request = Request::new(Dialect::Gemini, asked);
     let mut left = Vec::new();
     if let Some(node) = fields::take(&mut fields, "systemInstruction") {
         request.instructions = instructions(node, &mut left).map_err(|fault| fault.under("systemInstruction"))?;
@@ -41,32 +41,6 @@ pub(super) fn lift<'a>(body: Node<'a>, asked: Asked<'a>) -> Result<Request<'a>, 
     request.rest = Rest::of(Dialect::Gemini, fields);
     add(&mut request.rest, left);
     Ok(request)
-}
-
-fn empty(asked: Asked<'_>) -> Request<'_> {
-    Request {
-        from: Dialect::Gemini,
-        model: Cow::Borrowed(asked.model),
-        streams: asked.streams,
-        instructions: Vec::new(),
-        turns: Vec::new(),
-        tools: Vec::new(),
-        tool_choice: None,
-        parallel_calls: None,
-        format: None,
-        thinking: Thinking::default(),
-        sampling: Sampling::default(),
-        max_tokens: None,
-        cache: CacheWish::default(),
-        state: State::default(),
-        user: None,
-        metadata: None,
-        service_tier: None,
-        verbosity: None,
-        modalities: Vec::new(),
-        include_usage: None,
-        rest: Rest::default(),
-    }
 }
 
 /// `systemInstruction`: a content, its parts alone, or a string. Its role means nothing.

@@ -10,9 +10,12 @@ use super::{
     },
     fast, fields, lift_answer,
     speaking::{Numbers, Speaking},
-    time, usage,
+    usage,
 };
-use crate::protocol::json::{Fields, Node, Shape};
+use crate::{
+    protocol::json::{Fields, Node, Shape},
+    transform::time,
+};
 
 /// Where events go.
 pub(super) type Sink<'s> = dyn FnMut(Event<'_>) + 's;
@@ -121,7 +124,7 @@ impl Lifter {
         let word = |frame: &mut Fields<'_>, name: &str| fields::take(frame, name).and_then(Node::text).map(Cow::into_owned);
         let id = word(frame, "responseId").unwrap_or_default();
         let model = word(frame, "modelVersion").unwrap_or_default();
-        let created = word(frame, "createTime").and_then(|text| time::seconds(&text));
+        let created = word(frame, "createTime").and_then(|text| time::read(&text));
         self.opened = true;
         self.numbers.answer.clone_from(&id);
         sink(Event::Open(Opening {

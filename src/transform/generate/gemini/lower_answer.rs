@@ -6,13 +6,13 @@ use super::{
         canon::{Answer, Block, Choice, Part, Stop},
         spoke::Telling,
     },
-    answer_parts::{self, signature},
+    answer_parts::{self, Opens, signature},
     ground_writer::Gathered,
-    ids, logprobs, nested, stop, time, usage,
+    ids, logprobs, nested, stop, usage,
 };
 use crate::{
     protocol::json::{ArrayWriter, ObjectWriter, array, object},
-    transform::Loss,
+    transform::{Loss, time},
 };
 
 /// Writes the whole body.
@@ -31,8 +31,9 @@ pub(super) fn lower(answer: &Answer<'_>, telling: &Telling, losses: &mut Vec<Los
             usage::lower(tokens, tier(answer.service_tier.as_deref()), o);
         }
         o.text("modelVersion", or(&answer.model, &telling.model));
-        if let Some(created) = answer.created {
-            o.text("createTime", &time::words(created));
+        // Vertex tells it; AI Studio's clients need not know the member.
+        if let Some(created) = answer.created.filter(|_| answer.from == Dialect::Gemini) {
+            o.text("createTime", &time::written(created));
         }
         o.text("responseId", or(&answer.id, &telling.request_id));
         nested::outer(&answer.rest, o, String::new, losses);
@@ -60,10 +61,13 @@ fn candidate(answer: &Answer<'_>, choice: &Choice<'_>, calls: &mut usize, out: &
     let mut gathered = Gathered::default();
     let mut parts = Vec::new();
     array(&mut parts, |a| {
-        let mut number = 0;
+        let (mut number, mut opens) = (0, if answer.from == Dialect::Gemini { Opens::No } else { Opens::Foreign });
         for block in &choice.blocks {
             let before = a.is_empty();
-            part(Told { answer, choice, number }, block, (calls, &mut gathered), a, losses);
+            part(Told { answer, choice, number, opens }, block, (calls, &mut gathered), a, losses);
+            if matches!(block.part, Part::Call(_)) {
+                opens = Opens::No;
+            }
             number += usize::from(!before || !a.is_empty());
         }
     });
@@ -90,6 +94,8 @@ struct Told<'t> {
     choice: &'t Choice<'t>,
     /// The number of its part.
     number: usize,
+    /// Whether a call here would be the first.
+    opens: Opens,
 }
 
 /// How the sender calls the place of a choice.
@@ -137,7 +143,8 @@ fn part(
             *calls += 1;
             out.object(|o| {
                 answer_parts::call(call, id, &block.rest, o, losses);
-                around(block, path, o, losses);
+                answer_parts::call_signature(block.seal.as_ref(), told.opens, o);
+                nested::outer(&block.rest, o, path, losses);
             });
         }
         Part::Media(media) => {

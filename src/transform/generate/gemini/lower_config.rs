@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        Dialect,
         canon::{Effort, Format, Schema, Thinking, ToolKind},
         names::Field,
     },
@@ -153,7 +154,9 @@ fn thinking(scene: Scene<'_>, out: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>
         Thinks::Budget { min, max } => budget(scene, (min, max), out, losses),
         Thinks::Level { lowest, medium } => level(scene, (lowest, medium), out, losses),
     }
-    if let Some(shown) = thinking.shown {
+    // Claude shows what it thinks unless it is told not to; Google hides it.
+    let usual = (scene.request.from == Dialect::Claude && thinking.on == Some(true)).then_some(true);
+    if let Some(shown) = thinking.shown.or(usual) {
         out.bool("includeThoughts", shown);
     }
 }
@@ -189,7 +192,7 @@ fn budget(scene: Scene<'_>, (min, max): (u64, u64), out: &mut ObjectWriter<'_>, 
         out.unsigned("thinkingBudget", if scene.family.off { 0 } else { min });
         return;
     }
-    let Some(wanted) = thinking.budget.or_else(|| thinking.effort.map(models::budget)) else {
+    let Some(wanted) = thinking.budget.or_else(|| thinking.effort.map(Effort::budget)) else {
         if thinking.adaptive {
             out.signed("thinkingBudget", -1);
         }
@@ -207,7 +210,7 @@ fn budget(scene: Scene<'_>, (min, max): (u64, u64), out: &mut ObjectWriter<'_>, 
 fn level(scene: Scene<'_>, (lowest, medium): (&'static str, bool), out: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) {
     let thinking = &scene.request.thinking;
     let told = if thinking.on == Some(false) { Some(Effort::None) } else { thinking.effort };
-    let Some(effort) = told.or_else(|| thinking.budget.map(models::effort_of)) else { return };
+    let Some(effort) = told.or_else(|| thinking.budget.map(Effort::of_budget)) else { return };
     let (word, same) = models::level(effort, lowest, medium);
     if told.is_none() {
         losses.push(Loss::changed(scene.path(Field::Thinking), "the model takes a level of thinking in place of a budget"));

@@ -3,21 +3,19 @@
 use super::{
     super::{
         Dialect,
+        alphabet::fitted,
         canon::{Block, Call, CallResult, Input, Media, Part, Reasoning, Rest, ServerResult},
     },
     args::{self, Args},
-    ids, lift_part,
+    ids, lift_part, lost,
     lower_turns::Speech,
     media::{self, Written},
-    names, nested,
+    nested,
 };
 use crate::{
     protocol::json::{ArrayWriter, ObjectWriter},
     transform::{Loss, Seal},
 };
-
-/// Google's own word for a signature that was lost: documented, and taken in the place of one.
-const LOST: &str = "skip_thought_signature_validator";
 
 impl<'r> Speech<'r, '_> {
     /// Writes a block; some become several parts, some none.
@@ -73,16 +71,19 @@ impl<'r> Speech<'r, '_> {
             return;
         }
         out.object(|o| {
-            o.text("text", text).some_text("thoughtSignature", seal);
+            signature(seal, &block.rest, o.text("text", text));
             nested::outer(&block.rest, o, || path.to_owned(), self.losses);
         });
     }
 
     fn reasoning(&mut self, reasoning: &'r Reasoning<'r>, block: &Block<'_>, path: &str, out: &mut ArrayWriter<'_>) {
         let opened = reasoning.seal.as_ref().and_then(|seal| seal.opened_by(Dialect::Gemini));
-        let unsealed = self.scene.own && reasoning.seal.is_none();
-        if opened.is_none() && !unsealed {
-            self.losses.push(Loss::dropped_because(path, "thinking that is not this provider's own"));
+        if opened.is_none() && (!self.scene.own || reasoning.seal.is_some()) {
+            // Thoughts that were shown and that nobody signed mean nothing to any provider.
+            match &reasoning.seal {
+                Some(_) => self.losses.push(Loss::dropped_because(path, "thinking that is not this provider's own")),
+                None => block.rest.lose(|| path.to_owned(), self.losses),
+            }
             return;
         }
         let text = args::thinking(reasoning);
@@ -96,16 +97,17 @@ impl<'r> Speech<'r, '_> {
             return;
         }
         out.object(|o| {
-            o.text("text", &text).bool("thought", true).some_text("thoughtSignature", here);
+            signature(here, &block.rest, o.text("text", &text).bool("thought", true));
             nested::outer(&block.rest, o, || path.to_owned(), self.losses);
         });
     }
 
     fn call(&mut self, call: &'r Call<'r>, block: &'r Block<'r>, path: &str, out: &mut ArrayWriter<'_>) {
         let mut seal = self.seal(block.seal.as_ref(), path);
-        if seal.is_none() && !self.stepped && self.scene.family.third {
+        let said = self.scene.own && block.rest.hinted(lost::HINT).is_some();
+        if seal.is_none() && !said && !self.stepped && self.scene.family.third {
             self.losses.push(Loss::changed(path, "no thought signature that this model can read; Google's word for a lost one stands in"));
-            seal = Some(LOST);
+            seal = Some(lost::WORD);
         }
         self.stepped = true;
         if call.namespace.is_some() {
@@ -118,13 +120,12 @@ impl<'r> Speech<'r, '_> {
         if free || matches!(args, Args::Wrapped(_)) {
             self.losses.push(Loss::changed(path, "what the call is given is no JSON object, and wrapped into one"));
         }
-        let name = names::fit(&call.name, || format!("{path}.name"), self.losses);
         out.object(|o| {
             o.object("functionCall", |o| {
-                o.some_text("id", self.id(&call.id)).text("name", &name).json("args", args.json());
+                o.some_text("id", self.id(&call.id)).text("name", &call.name).json("args", args.json());
                 nested::within(&block.rest, "functionCall", o);
             });
-            o.some_text("thoughtSignature", seal);
+            signature(seal, &block.rest, o);
             nested::outer(&block.rest, o, || path.to_owned(), self.losses);
         });
     }
@@ -139,13 +140,14 @@ impl<'r> Speech<'r, '_> {
         if name.is_none() {
             self.losses.push(Loss::changed(path, "the result of a call that was never made is named after its id"));
         }
-        let name = names::fit(name.unwrap_or(&result.id), || format!("{path}.name"), self.losses);
+        let named = name.is_none().then(|| fitted(&result.id, Dialect::Gemini)).flatten();
+        let name = named.as_deref().or(name).unwrap_or(&result.id);
         let media = |block: &&'r Block<'r>| !matches!(block.part, Part::Text { .. } | Part::Refusal(_));
         let (inner, beside) = (self.scene.family.third || self.scene.own, result.content.iter().filter(media));
         let beside: Vec<_> = beside.collect();
         out.object(|o| {
             o.object("functionResponse", |o| {
-                o.some_text("id", self.id(&result.id)).text("name", &name);
+                o.some_text("id", self.id(&result.id)).text("name", name);
                 match &result.object {
                     Some(object) => _ = o.raw("response", object),
                     None => _ = o.object("response", |o| args::outcome(result, o)),
@@ -213,5 +215,13 @@ impl<'r> Speech<'r, '_> {
             }
             None => self.losses.push(Loss::dropped_because(path, "the result of another provider's own tool")),
         }
+    }
+}
+
+/// The signature of a part; none also where Google's own client says in Google's word that it was lost.
+fn signature(seal: Option<&str>, rest: &Rest<'_>, out: &mut ObjectWriter<'_>) {
+    match (seal, rest.hinted(lost::HINT)) {
+        (None, Some(word)) => _ = out.raw("thoughtSignature", word),
+        (seal, _) => _ = out.some_text("thoughtSignature", seal),
     }
 }

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use super::{
     super::{
+        Dialect,
         canon::{Block, Input, Part, Tokens},
         event::{Delta, Event, Opening, StreamFault},
         frames::Frames,
         spoke::{Lower, Telling},
     },
-    answer_parts::{self, signature},
+    answer_parts::{self, Opens, signature},
     ids,
     lower_answer::{or, tier},
     telling::{Ending, Head},
@@ -26,6 +27,8 @@ pub(super) struct Lowerer {
     head: Head,
     /// Id and model for an upstream that tells none.
     made: (String, String),
+    /// Whether another provider answers.
+    foreign: bool,
     /// The answer's id as the upstream said it: ids of calls may be made of it.
     answer: String,
     blocks: Vec<Writing>,
@@ -52,7 +55,8 @@ impl Lowerer {
     pub(super) fn new(telling: &Telling) -> Self {
         let head = Head::new(&telling.request_id, &telling.model, None);
         let made = (telling.request_id.clone(), telling.model.clone());
-        Self { head, made, answer: String::new(), blocks: Vec::new(), choices: Vec::new(), usage: None, tier: None, calls: 0 }
+        let foreign = telling.from.is_some_and(|from| from != Dialect::Gemini);
+        Self { head, made, foreign, answer: String::new(), blocks: Vec::new(), choices: Vec::new(), usage: None, tier: None, calls: 0 }
     }
 }
 
@@ -81,7 +85,8 @@ impl Lower for Lowerer {
 impl Lowerer {
     fn open(&mut self, opening: &Opening<'_>) {
         self.answer = opening.id.clone().into_owned();
-        self.head = Head::new(or(&opening.id, &self.made.0), or(&opening.model, &self.made.1), opening.created);
+        let created = opening.created.filter(|_| !self.foreign);
+        self.head = Head::new(or(&opening.id, &self.made.0), or(&opening.model, &self.made.1), created);
         self.tier = tier(opening.service_tier.as_deref()).map(str::to_owned);
         self.usage = opening.usage;
     }
@@ -276,10 +281,12 @@ impl Lowerer {
             Input::Free(_) => Input::Free(Cow::Owned(input)),
         };
         let id = (call.id != made).then(|| call.id.clone());
+        let said = std::mem::replace(&mut self.choice(choice).called, true);
+        let opens = if self.foreign && !said { Opens::Foreign } else { Opens::No };
         self.emit(choice, frames, |a| {
             a.object(|o| {
                 answer_parts::call(&call, id.as_deref(), &head.rest, o, losses);
-                signature(head.seal.as_ref(), o);
+                answer_parts::call_signature(head.seal.as_ref(), opens, o);
             });
         });
     }

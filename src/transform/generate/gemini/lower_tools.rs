@@ -7,7 +7,7 @@ use super::{
         names::Field,
     },
     lower_request::Scene,
-    names, nested, schema,
+    nested, schema,
 };
 use crate::{
     protocol::json::{Node, ObjectWriter},
@@ -143,7 +143,7 @@ fn function(scene: Scene<'_>, (tool, path): (&Tool<'_>, String), out: &mut Objec
     if *strict == Some(true) {
         losses.push(Loss::dropped(format!("{path}.strict")));
     }
-    out.text("name", &names::fit(name, || format!("{path}.name"), losses));
+    out.text("name", name);
     out.some_text("description", description.as_deref());
     match schema {
         Some(Schema::Json(json)) if scene.family.json_schema || scene.own => {
@@ -166,7 +166,7 @@ fn choice(scene: Scene<'_>, out: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) 
         if !names.is_empty() {
             out.array("allowedFunctionNames", |a| {
                 for name in names {
-                    a.text(&names::fit(name, || scene.path(Field::ToolChoice).to_owned(), losses));
+                    a.text(name);
                 }
             });
         }

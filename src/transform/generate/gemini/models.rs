@@ -70,28 +70,3 @@ pub(super) fn effort(level: &str) -> Option<Effort> {
         .find(|(word, _)| word.eq_ignore_ascii_case(level))
         .map(|(_, effort)| effort)
 }
-
-/// The tokens of thinking that an effort means.
-pub(super) const fn budget(effort: Effort) -> u64 {
-    match effort {
-        Effort::None => 0,
-        Effort::Minimal => 1024,
-        Effort::Low => 2048,
-        Effort::Medium => 8192,
-        Effort::High => 16_384,
-        Effort::XHigh => 24_576,
-        Effort::Max => 32_768,
-    }
-}
-
-/// The effort that a budget means.
-pub(super) const fn effort_of(budget: u64) -> Effort {
-    match budget {
-        0 => Effort::None,
-        1..=1024 => Effort::Minimal,
-        1025..=4096 => Effort::Low,
-        4097..=12_288 => Effort::Medium,
-        12_289..=20_480 => Effort::High,
-        _ => Effort::XHigh,
-    }
-}

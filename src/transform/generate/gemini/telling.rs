@@ -3,9 +3,12 @@
 use super::{
     super::canon::{Logprob, Stop},
     ground_writer::Gathered,
-    logprobs, stop, time,
+    logprobs, stop,
 };
-use crate::{protocol::json::ObjectWriter, transform::Loss};
+use crate::{
+    protocol::json::ObjectWriter,
+    transform::{Loss, time},
+};
 
 /// What stands on every frame, ready to be written.
 #[derive(Debug)]
@@ -17,7 +20,7 @@ pub(super) struct Head {
 
 impl Head {
     pub(super) fn new(id: &str, model: &str, created: Option<u64>) -> Self {
-        Self { id: quoted(id), model: quoted(model), created: created.map(|created| quoted(&time::words(created))) }
+        Self { id: quoted(id), model: quoted(model), created: created.map(|created| quoted(&time::written(created))) }
     }
 
     pub(super) fn write(&self, out: &mut ObjectWriter<'_>) {
@@ -44,12 +47,14 @@ pub(super) struct Ending {
     pub(super) gathered: Gathered,
     pub(super) logprobs: Vec<Logprob<'static>>,
     pub(super) stop: Option<Stop<'static>>,
+    /// Whether it had a call.
+    pub(super) called: bool,
     parts: usize,
 }
 
 impl Ending {
     pub(super) fn new(index: usize) -> Self {
-        Self { index, waiting: Vec::new(), gathered: Gathered::default(), logprobs: Vec::new(), stop: None, parts: 0 }
+        Self { index, waiting: Vec::new(), gathered: Gathered::default(), logprobs: Vec::new(), stop: None, called: false, parts: 0 }
     }
 
     /// The number of the next part.

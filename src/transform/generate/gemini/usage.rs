@@ -33,12 +33,12 @@ pub(super) fn lift(node: Node<'_>) -> Option<(Tokens, Option<String>)> {
 
 /// Tokens of sound and of pictures among the details.
 fn details(usage: &mut Fields<'_>, name: &str) -> (u64, u64) {
-    let (mut audio, mut image) = (0, 0);
+    let (mut audio, mut image) = (0_u64, 0_u64);
     for mut part in fields::list(usage, name).into_iter().filter_map(Node::object) {
         let count = fields::count(&mut part, "tokenCount").ok().flatten().unwrap_or(0);
         match part.peek_text("modality").as_deref() {
-            Some("AUDIO") => audio += count,
-            Some("IMAGE") => image += count,
+            Some("AUDIO") => audio = audio.saturating_add(count),
+            Some("IMAGE") => image = image.saturating_add(count),
             Some(_) | None => {}
         }
     }
@@ -52,14 +52,14 @@ pub(super) fn lower(tokens: &Tokens, tier: Option<&str>, out: &mut ObjectWriter<
         if tokens.output > 0 {
             o.unsigned("candidatesTokenCount", tokens.output);
         }
-        o.unsigned("totalTokenCount", tokens.prompt() + tokens.completion());
+        o.unsigned("totalTokenCount", tokens.total());
         if tokens.cache_read > 0 {
             o.unsigned("cachedContentTokenCount", tokens.cache_read);
         }
         if tokens.prompt() > 0 {
             modalities(o, "promptTokensDetails", tokens.prompt(), (tokens.input_audio, tokens.input_image));
         }
-        if tokens.output_audio + tokens.output_image > 0 {
+        if tokens.output_audio > 0 || tokens.output_image > 0 {
             modalities(o, "candidatesTokensDetails", tokens.output, (tokens.output_audio, tokens.output_image));
         }
         if tokens.reasoning > 0 {

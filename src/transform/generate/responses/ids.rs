@@ -1,4 +1,4 @@
-//! Ids and names in the form that this dialect takes: known prefixes, at most 64 characters.
+//! Ids in the form that this dialect takes: known prefixes, at most 64 characters.
 
 use std::borrow::Cow;
 
@@ -42,16 +42,6 @@ pub(super) fn shortened(text: &str, longest: usize) -> Cow<'_, str> {
     let mut short: String = text.chars().take(longest - digest.len()).collect();
     short.push_str(&digest);
     Cow::Owned(short)
-}
-
-/// A name of letters, digits, `_` and `-`; what is none becomes `_`.
-pub(super) fn name(name: &str) -> Cow<'_, str> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if name.chars().all(fits) {
-        return shortened(name, LONGEST);
-    }
-    let changed: String = name.chars().map(|c| if fits(c) { c } else { '_' }).collect();
-    Cow::Owned(shortened(&changed, LONGEST).into_owned())
 }
 
 fn fnv(bytes: &[u8]) -> u64 {

@@ -30,6 +30,8 @@ pub(super) struct Turns<'a> {
     results: bool,
     /// A seal that belongs to the model's next block.
     loose: Option<Seal<'a>>,
+    /// The first item that is only named.
+    pub(super) named: Option<usize>,
 }
 
 impl<'a> Turns<'a> {
@@ -54,6 +56,9 @@ impl<'a> Turns<'a> {
         }
         let fields = node.members()?;
         let kind = kind_of(&fields);
+        if kind == "item_reference" {
+            self.named.get_or_insert(at);
+        }
         match &*kind {
             "message" => self.message(fields, at),
             "function_call_output" | "custom_tool_call_output" => {

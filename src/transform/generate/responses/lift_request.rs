@@ -1,9 +1,7 @@
 //! A request out of its body.
 
-use std::borrow::Cow;
-
 use super::super::{
-    canon::{Block, CacheWish, Part, Request, Rest, Sampling, State, Text, Thinking},
+    canon::{Block, Part, Request, Rest, Text},
     spoke::Asked,
 };
 use super::{
@@ -16,12 +14,13 @@ use crate::protocol::json::{Fields, Node, WrongShape};
 /// Lifts a request.
 pub(super) fn lift<'a>(body: Node<'a>, asked: Asked<'a>) -> Result<Request<'a>, WrongShape> {
     let mut fields = body.members()?;
-    let mut request = empty(asked);
+    let mut request = Request::new(OWN, asked);
     fields.take("model");
     fields.take("stream");
     request.instructions = instructions(&mut fields)?;
     let mut turns = Turns::default();
     input(&mut fields, &mut turns)?;
+    request.state.named = turns.named;
     request.turns = turns.finish();
     for (at, node) in fields.array("tools")?.unwrap_or_default().into_iter().enumerate() {
         tools::lift(node, at, &mut request.tools).map_err(|fault| fault.at(at).under("tools"))?;
@@ -34,32 +33,6 @@ pub(super) fn lift<'a>(body: Node<'a>, asked: Asked<'a>) -> Result<Request<'a>, 
     rest.of = (!rest.members.is_empty() || !rest.hints.is_empty()).then_some(OWN);
     request.rest = rest;
     Ok(request)
-}
-
-fn empty(asked: Asked<'_>) -> Request<'_> {
-    Request {
-        from: OWN,
-        model: Cow::Borrowed(asked.model),
-        streams: asked.streams,
-        instructions: Vec::new(),
-        turns: Vec::new(),
-        tools: Vec::new(),
-        tool_choice: None,
-        parallel_calls: None,
-        format: None,
-        thinking: Thinking::default(),
-        sampling: Sampling::default(),
-        max_tokens: None,
-        cache: CacheWish::default(),
-        state: State::default(),
-        user: None,
-        metadata: None,
-        service_tier: None,
-        verbosity: None,
-        modalities: Vec::new(),
-        include_usage: None,
-        rest: Rest::default(),
-    }
 }
 
 fn input<'a>(fields: &mut Fields<'a>, turns: &mut Turns<'a>) -> Result<(), WrongShape> {

@@ -13,6 +13,7 @@ use super::super::{
 use super::{
     lift_answer::{self, Head},
     lift_items, lift_parts,
+    piece::{self, Piece},
     reading::{Item, Kind, Parts},
     stop::{self, Seen},
 };
@@ -41,7 +42,12 @@ impl Lift for Reader {
         if self.over {
             return;
         }
-        let Ok(fields) = serde_json::from_slice::<Fields<'_>>(data) else { return };
+        if let Some(piece) = piece::read(name, data)
+            && let Some(block) = self.place(&piece)
+        {
+            return sink(Event::Delta { block, delta: Delta::Text(piece.delta) });
+        }
+        let Some(fields) = std::str::from_utf8(data).ok().and_then(|text| serde_json::from_str::<Fields<'_>>(text).ok()) else { return };
         let kind = fields.peek_text("type");
         let kind = kind.as_deref().or_else(|| std::str::from_utf8(name).ok()).unwrap_or_default();
         if kind == "error" || fields.peek("error").is_some_and(|error| !error.is_null()) {
@@ -57,6 +63,16 @@ impl Lift for Reader {
 }
 
 impl Reader {
+    /// The block that a piece goes on with; `None` where it begins one, or goes on with none. The piece counts as sent.
+    fn place(&mut self, piece: &Piece<'_>) -> Option<usize> {
+        let item = self.items.iter_mut().rfind(|item| item.index == Some(piece.output_index))?;
+        let Kind::Message(parts) = &mut item.kind else { return None };
+        let at = parts.find(piece.content_index)?;
+        let block = parts.say(at)?;
+        parts.sent(at, piece.delta.len());
+        Some(block)
+    }
+
     fn event(&mut self, kind: &str, fields: &Fields<'_>, sink: &mut Sink<'_>) {
         match kind {
             "output_text.delta" | "refusal.delta" => self.words(kind == "refusal.delta", fields, sink),

@@ -139,13 +139,22 @@ impl Items<'_> {
         let opened = reasoning.seal.as_ref().and_then(|seal| seal.opened_by(OWN));
         // Without its maker's seal it is only known where it is kept under its id.
         if opened.is_none() && (!self.own() || reasoning.seal.is_some()) {
-            self.losses.push(Loss::dropped_because(path, "thinking goes back to its maker only, and only sealed"));
+            // Thoughts that were shown and that nobody signed mean nothing to any provider.
+            match &reasoning.seal {
+                Some(_) => self.losses.push(Loss::dropped_because(path, "thinking goes back to its maker only, and only sealed")),
+                None => block.rest.lose(|| path, self.losses),
+            }
             return;
         }
         let own = self.own();
         array.object(|o| {
             o.text("type", "reasoning").some_text("id", reasoning.id.as_deref().filter(|_| own));
-            write_reasoning(reasoning, o);
+            if own {
+                write_reasoning(reasoning, o);
+            } else {
+                // OpenAI refuses `content` in an item that it is sent: what a client calls the thinking was its summary.
+                o.array("summary", |a| pieces(reasoning.summary.iter().chain(&reasoning.text), "summary_text", a));
+            }
             o.some_text("encrypted_content", opened);
             block.rest.write(OWN, o, || path, self.losses);
         });
@@ -168,7 +177,7 @@ impl Items<'_> {
         let free = matches!(call.input, Input::Free(_));
         o.text("type", if free { "custom_tool_call" } else { "function_call" });
         o.some_text("id", call.item_id.as_deref().filter(|_| self.from == OWN));
-        o.text("call_id", &ids::call(&call.id)).text("name", &ids::name(&call.name));
+        o.text("call_id", &ids::call(&call.id)).text("name", &call.name);
         o.some_text("namespace", call.namespace.as_deref());
         match &call.input {
             Input::Free(words) => o.text("input", words),
@@ -218,16 +227,17 @@ fn plain_output<'r>(result: &'r CallResult<'_>) -> Option<Cow<'r, str>> {
 
 /// `summary`, and `content` where there is some.
 pub(super) fn write_reasoning(reasoning: &Reasoning<'_>, o: &mut ObjectWriter<'_>) {
-    let pieces = |pieces: &[Cow<'_, str>], kind: &str, a: &mut ArrayWriter<'_>| {
-        for piece in pieces {
-            a.object(|o| {
-                o.text("type", kind).text("text", piece);
-            });
-        }
-    };
     o.array("summary", |a| pieces(&reasoning.summary, "summary_text", a));
     if !reasoning.text.is_empty() {
         o.array("content", |a| pieces(&reasoning.text, "reasoning_text", a));
+    }
+}
+
+fn pieces<'p>(pieces: impl IntoIterator<Item = &'p Cow<'p, str>>, kind: &str, a: &mut ArrayWriter<'_>) {
+    for piece in pieces {
+        a.object(|o| {
+            o.text("type", kind).text("text", piece);
+        });
     }
 }
 

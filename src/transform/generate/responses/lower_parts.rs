@@ -158,7 +158,7 @@ fn mark(cache: Option<CacheMark>, takes: bool, path: &str, o: &mut ObjectWriter<
             CacheLife::Minutes30 => {
                 o.text("ttl", "30m");
             }
-            CacheLife::Default | CacheLife::Minutes5 | CacheLife::Hour | CacheLife::Day => {}
+            CacheLife::Default | CacheLife::Minutes5 | CacheLife::Hour => {}
         }
     });
 }

@@ -2,15 +2,16 @@
 
 use super::super::{
     Dialect,
+    alphabet::fitted,
     canon::{Block, Effort, Format, Part, Request, Role, Turn},
     names::{Field, path},
+    schema,
 };
 use super::{
     OWN, ids,
     lower_items::Items,
     lower_tools::{self, Tools},
     models::{self, Family, Sampling},
-    schema,
 };
 use crate::{
     protocol::json::{ObjectWriter, object},
@@ -116,7 +117,7 @@ impl Body<'_, '_> {
             return;
         }
         o.object("reasoning", |o| {
-            o.some_text("effort", effort.map(models::word)).some_text("summary", summary);
+            o.some_text("effort", effort.map(Effort::word)).some_text("summary", summary);
             for (name, json) in left {
                 o.json(name, json);
             }
@@ -129,7 +130,7 @@ impl Body<'_, '_> {
         let wish = match (thinking.on, thinking.effort, thinking.budget) {
             (Some(false), _, _) => Effort::None,
             (_, Some(effort), _) => effort,
-            (_, None, Some(budget)) => models::of_budget(budget),
+            (_, None, Some(budget)) => Effort::of_budget(budget).max(Effort::Minimal),
             (_, None, None) => return None,
         };
         let field = if thinking.effort.is_some() { Field::Effort } else { Field::Thinking };
@@ -345,7 +346,8 @@ fn format(format: Option<&Format<'_>>, o: &mut ObjectWriter<'_>) {
         }
         Some(Format::Schema { name, description, schema, strict }) => {
             let name = name.as_deref().filter(|name| !name.is_empty()).unwrap_or("answer");
-            o.text("type", "json_schema").text("name", &ids::name(name)).some_text("description", description.as_deref());
+            let fit = fitted(name, OWN);
+            o.text("type", "json_schema").text("name", fit.as_deref().unwrap_or(name)).some_text("description", description.as_deref());
             o.json("schema", &schema::json(schema));
             if let Some(strict) = strict {
                 o.bool("strict", *strict);

@@ -29,6 +29,8 @@ pub(super) struct Writer {
     /// Messages that may still get a part; the last is the newest.
     messages: Vec<Message>,
     servers: Servers,
+    /// Seals of parts that are still open, by the part's number.
+    late: Vec<(usize, Seal<'static>)>,
     seen: Seen,
     stop: Option<Stop<'static>>,
     usage: Option<Tokens>,
@@ -93,6 +95,7 @@ impl Writer {
             open: BTreeMap::new(),
             messages: Vec::new(),
             servers: Servers::default(),
+            late: Vec::new(),
             seen: Seen::default(),
             stop: None,
             usage: None,
@@ -267,7 +270,9 @@ impl Writer {
                 }
                 thought.seal(&carried(seal));
             }
-            Some(Open::Words(_) | Open::Call(_)) | None => self.loose("rs_prev", seal, sink),
+            // Clients keep items in the order in which they are done, so the part's own item comes first.
+            Some(Open::Words(_) | Open::Call(_)) => self.late.push((number, seal.clone().into_owned())),
+            None => self.loose("rs_prev", seal, sink),
         }
     }
 
@@ -292,6 +297,11 @@ impl Writer {
             Some(Open::Thought(thought)) => thought.end(&mut self.out, sink.frames),
             Some(Open::Call(calling)) => calling.end(&mut self.out, sink.frames),
             None => {}
+        }
+        let (mine, others) = std::mem::take(&mut self.late).into_iter().partition(|(of, _)| *of == number);
+        self.late = others;
+        for (_, seal) in mine {
+            self.loose("rs_prev", &seal, sink);
         }
     }
 

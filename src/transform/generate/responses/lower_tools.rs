@@ -5,7 +5,7 @@ use super::super::{
     canon::{Request, Rest, ServerTool, Tool, ToolChoice, ToolKind},
     names::{Field, path},
 };
-use super::{OWN, ids, schema};
+use super::{super::schema, OWN};
 use crate::{
     protocol::json::{ArrayWriter, Fields, Node, ObjectWriter},
     transform::Loss,
@@ -72,7 +72,7 @@ impl Tools<'_> {
             }
             ToolKind::Custom { name, description, format } => {
                 array.object(|o| {
-                    o.text("type", "custom").text("name", &ids::name(name)).some_text("description", description.as_deref());
+                    o.text("type", "custom").text("name", name).some_text("description", description.as_deref());
                     if let Some(format) = format {
                         o.raw("format", format);
                     }
@@ -91,7 +91,7 @@ impl Tools<'_> {
 
     fn function(&mut self, kind: &ToolKind<'_>, o: &mut ObjectWriter<'_>) {
         let ToolKind::Function { name, description, schema, strict, .. } = kind else { return };
-        o.text("type", "function").text("name", &ids::name(name)).some_text("description", description.as_deref());
+        o.text("type", "function").text("name", name).some_text("description", description.as_deref());
         match schema {
             Some(schema) => {
                 o.json("parameters", &schema::json(schema));
@@ -239,5 +239,5 @@ fn is_callers(name: &str, request: &Request<'_>) -> bool {
 
 fn named(name: &str, request: &Request<'_>, o: &mut ObjectWriter<'_>) {
     let custom = request.tools.iter().any(|tool| matches!(&tool.kind, ToolKind::Custom { name: own, .. } if own == name));
-    o.text("type", if custom { "custom" } else { "function" }).text("name", &ids::name(name));
+    o.text("type", if custom { "custom" } else { "function" }).text("name", name);
 }

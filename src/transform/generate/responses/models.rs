@@ -24,7 +24,7 @@ pub(super) enum Sampling {
     Never,
 }
 
-const ALL: &[Effort] = &[Effort::None, Effort::Minimal, Effort::Low, Effort::Medium, Effort::High, Effort::XHigh, Effort::Max];
+const ALL: &[Effort] = &Effort::ALL;
 const O: &[Effort] = &[Effort::Low, Effort::Medium, Effort::High];
 const FIVE: &[Effort] = &[Effort::Minimal, Effort::Low, Effort::Medium, Effort::High];
 const FIVE_ONE: &[Effort] = &[Effort::None, Effort::Low, Effort::Medium, Effort::High];
@@ -74,34 +74,5 @@ impl Family {
     /// The nearest effort that it takes: the next higher one, else its highest. `None` where it does not think.
     pub(super) fn nearest(&self, effort: Effort) -> Option<Effort> {
         self.efforts.iter().find(|own| **own >= effort).or(self.efforts.last()).copied()
-    }
-}
-
-/// An effort's word.
-pub(super) const fn word(effort: Effort) -> &'static str {
-    match effort {
-        Effort::None => "none",
-        Effort::Minimal => "minimal",
-        Effort::Low => "low",
-        Effort::Medium => "medium",
-        Effort::High => "high",
-        Effort::XHigh => "xhigh",
-        Effort::Max => "max",
-    }
-}
-
-/// The effort of a word.
-pub(super) fn effort(word: &str) -> Option<Effort> {
-    ALL.iter().copied().find(|effort| self::word(*effort) == word)
-}
-
-/// The effort that a budget of tokens stands for.
-pub(super) const fn of_budget(budget: u64) -> Effort {
-    match budget {
-        0..=1024 => Effort::Minimal,
-        1025..=4096 => Effort::Low,
-        4097..=12288 => Effort::Medium,
-        12289..=20480 => Effort::High,
-        _ => Effort::XHigh,
     }
 }

@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::super::canon::{Format, Raw, Request, Schema, State};
-use super::{lift_items::nulls_gone, models};
+use super::super::canon::{Effort, Format, Raw, Request, Schema, State};
+use super::lift_items::nulls_gone;
 use crate::protocol::json::{Fields, Node, WrongShape};
 
 /// Members without a canonical word, by their dotted names.
@@ -28,6 +28,7 @@ pub(super) fn lift<'a>(fields: &mut Fields<'a>, request: &mut Request<'a>) -> Re
         conversation: fields.some("conversation").map(|node| Cow::Borrowed(node.raw())),
         store: fields.bool("store")?,
         background: fields.bool("background")?,
+        ..std::mem::take(&mut request.state)
     };
     if request.user.is_none() {
         safety_identifier(fields, request)?;
@@ -51,7 +52,7 @@ fn safety_identifier<'a>(fields: &mut Fields<'a>, request: &mut Request<'a>) -> 
 fn reasoning<'a>(fields: &mut Fields<'a>, request: &mut Request<'a>, left: &mut Left<'a>) -> Result<(), WrongShape> {
     let Some(mut inner) = fields.object("reasoning")? else { return Ok(()) };
     let under = |fault: WrongShape| fault.under("reasoning");
-    if let Some(effort) = inner.peek_text("effort").and_then(|word| models::effort(&word)) {
+    if let Some(effort) = inner.peek_text("effort").and_then(|word| Effort::parse(&word)) {
         inner.take("effort");
         request.thinking.effort = Some(effort);
         request.thinking.on = Some(effort != super::super::canon::Effort::None);

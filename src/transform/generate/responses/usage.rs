@@ -56,5 +56,5 @@ pub(super) fn write(tokens: &Tokens, object: &mut ObjectWriter<'_>) {
     object.object("output_tokens_details", |o| {
         o.unsigned("reasoning_tokens", tokens.reasoning);
     });
-    object.unsigned("total_tokens", tokens.prompt() + tokens.completion());
+    object.unsigned("total_tokens", tokens.total());
 }

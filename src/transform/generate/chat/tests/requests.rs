@@ -334,7 +334,7 @@ fn googles_schemas_become_json_schema_and_strict_where_they_can() {
     let google = r#"{"type":"OBJECT","properties":{"a":{"type":"INTEGER","nullable":true},"b":{"type":"ARRAY","items":{"type":"STRING"},"minItems":"1"}},"propertyOrdering":["a","b"]}"#;
     let mut request = from(Dialect::Gemini, r#"{"model":"gpt-5.4","messages":[]}"#);
     request.format = Some(Format::Schema { name: None, description: None, schema: Schema::Google(raw(google)), strict: None });
-    request.tools.push(tool(ToolKind::Function { name: "a.b".into(), namespace: None, description: None, schema: None, strict: None }));
+    request.tools.push(tool(ToolKind::Function { name: "a_b".into(), namespace: None, description: None, schema: None, strict: None }));
     let (back, losses) = lower(&request);
     let inner = &back["response_format"]["json_schema"];
     assert_eq!(inner["name"], "response");
@@ -344,7 +344,7 @@ fn googles_schemas_become_json_schema_and_strict_where_they_can() {
     );
     assert!(inner.get("strict").is_none());
     assert_eq!(back["tools"][0]["function"], json!({"name": "a_b", "parameters": {"type": "object", "properties": {}}}));
-    assert_eq!(paths(&losses), ["tools[0].name"]);
+    assert!(losses.is_empty(), "{losses:?}");
     let strict = r#"{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}"#;
     request.format = Some(Format::Schema { name: Some("n".into()), description: None, schema: Schema::Json(raw(strict)), strict: None });
     assert_eq!(lower(&request).0["response_format"]["json_schema"]["strict"], true);

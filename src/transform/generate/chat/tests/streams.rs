@@ -79,6 +79,17 @@ fn without_an_index_the_place_counts_and_a_known_id_more() {
 }
 
 #[test]
+fn without_an_index_ids_may_come_by_turns() {
+    let text = deltas(&[
+        r#"{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{"}}]}"#,
+        r#"{"tool_calls":[{"id":"b","function":{"name":"g","arguments":"["}}]}"#,
+        r#"{"tool_calls":[{"id":"a","function":{"arguments":"}"}}]}"#,
+        r#"{"tool_calls":[{"id":"b","function":{"arguments":"]"}}]}"#,
+    ]) + END;
+    assert_eq!(calls(&fold(&text)), [call("a", "f", "{}"), call("b", "g", "[]")]);
+}
+
+#[test]
 fn arguments_before_the_name_wait_for_it() {
     let text = deltas(&[
         r#"{"tool_calls":[{"index":0,"id":"a","function":{"arguments":"{\"x\""}}]}"#,

@@ -9,8 +9,8 @@ use super::{
         super::{
             Dialect,
             canon::{Block, Citation, Page, Part, Reasoning, Rest, ServerCall, ServerResult, ServerTool, Stop, Tokens},
-            spoke::Spoke,
-            testing::node,
+            spoke::{Spoke, Telling},
+            testing::{lower_stream, node},
         },
         Gemini,
         lift_part::raw,
@@ -52,6 +52,24 @@ fn calls_without_ids_get_their_own() {
     assert_eq!(ids, ["call_r_0", "call_r_1"]);
     assert_eq!(lifted.choices[0].stop, Stop::Calls);
     assert!(!told(&lifted).0.to_string().contains("call_r"), "what Google did not say is not told");
+}
+
+#[test]
+fn an_answer_of_another_provider_has_what_google_wants_back() {
+    let call = r#"{"functionCall":{"id":"a","name":"f","args":{}}}"#;
+    let body = speaking(&format!("{call},{call}"), "").replace(r#""responseId""#, r#""createTime":"2026-11-25T20:04:00Z","responseId""#);
+    let mut lifted = answer(&body);
+    assert!(!told(&lifted).0.to_string().contains("thoughtSignature"), "Google itself knows where it signs");
+    assert_eq!(told(&lifted).0["createTime"], "2026-11-25T20:04:00Z");
+    lifted.from = Dialect::Chat;
+    let whole = told(&lifted).0;
+    let parts = &whole["candidates"][0]["content"]["parts"];
+    assert_eq!(parts[0]["thoughtSignature"], "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=");
+    assert_eq!((&parts[1]["thoughtSignature"], &whole["createTime"]), (&json!(null), &json!(null)));
+    let (stream, _) = lower_stream(Dialect::Gemini, &lifted, &Telling::default());
+    assert_eq!(stream.matches("c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=").count(), 1, "{stream}");
+    assert!(!stream.contains("createTime"), "{stream}");
+    assert!(answer(&whole.to_string()).choices[0].blocks.iter().all(|block| block.seal.is_none()), "it is no seal");
 }
 
 #[test]

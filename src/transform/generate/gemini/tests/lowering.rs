@@ -8,7 +8,8 @@ use super::{
     super::super::{
         Dialect,
         canon::{Block, Effort, Part, Reasoning, Request, Rest, Role, Thinking, ToolChoice, Turn},
-        spoke::{Spoke, Target},
+        convert,
+        spoke::{Asked, Spoke, Target},
     },
     Gemini, foreign, paths, written,
 };
@@ -79,6 +80,43 @@ fn thinking_of_others_is_never_sent() {
         assert!(!body.to_string().contains("hm") && !body.to_string().contains("thoughtSignature"), "{body}");
         assert_eq!(losses.len(), 1);
     }
+}
+
+#[test]
+fn thoughts_that_nobody_signed_stay_behind_untold() {
+    let mut request = foreign(HISTORY, "gemini-2.5-pro", Dialect::Claude);
+    let unsigned = Reasoning { text: vec![Cow::Borrowed("hm")], ..Reasoning::default() };
+    request.turns[1].blocks.insert(0, block(Part::Reasoning(unsigned)));
+    let (body, losses) = written(&request);
+    assert!(!body.to_string().contains("hm"), "{body}");
+    assert!(losses.is_empty(), "{losses:?}");
+}
+
+#[test]
+fn googles_word_for_a_lost_signature_is_nobodys_loss() {
+    for word in ["skip_thought_signature_validator", "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="] {
+        let body = HISTORY.replace(r#"{"c":1}}"#, &format!(r#"{{"c":1}}}},"thoughtSignature":"{word}""#));
+        let (own, losses) = written(&super::request(&body, "gemini-3-pro"));
+        assert_eq!(own["contents"][1]["parts"][0]["thoughtSignature"], word);
+        assert!(losses.is_empty(), "{losses:?}");
+        let asked = Asked { model: "claude-opus-5", streams: false };
+        let other = convert::request(Dialect::Gemini, Dialect::Claude, body.as_bytes(), asked, Target::default()).unwrap();
+        assert!(other.losses.is_empty() && !String::from_utf8(other.body).unwrap().contains(word), "{:?}", other.losses);
+    }
+}
+
+#[test]
+fn claudes_clients_see_thoughts_unless_they_say_no() {
+    let shown = |thinking: Thinking<'static>, from| {
+        let request = Request { thinking, ..foreign(r#"{"contents":[]}"#, "gemini-3-pro", from) };
+        written(&request).0["generationConfig"]["thinkingConfig"]["includeThoughts"].clone()
+    };
+    let on = || Thinking { on: Some(true), ..Thinking::default() };
+    assert_eq!(shown(on(), Dialect::Claude), true);
+    assert_eq!(shown(Thinking { shown: Some(false), ..on() }, Dialect::Claude), false);
+    assert_eq!(shown(Thinking::default(), Dialect::Claude), Value::Null);
+    assert_eq!(shown(on(), Dialect::Responses), Value::Null);
+    assert_eq!(shown(Thinking { shown: Some(true), ..on() }, Dialect::Responses), true);
 }
 
 #[test]
@@ -168,11 +206,11 @@ fn what_google_does_not_have_is_told_in_the_senders_words() {
 
 #[test]
 fn functions_push_aside_what_older_models_do_not_take_beside_them() {
-    let body = r#"{"contents":[],"tools":[{"functionDeclarations":[{"name":"1 f","parametersJsonSchema":{"$schema":"x","type":"object"}}]},{"googleSearch":{}}],
+    let body = r#"{"contents":[],"tools":[{"functionDeclarations":[{"name":"f","parametersJsonSchema":{"$schema":"x","type":"object"}}]},{"googleSearch":{}}],
         "generationConfig":{"responseMimeType":"application/json"}}"#;
     let (old, losses) = written(&foreign(body, "gemini-2.5-pro", Dialect::Chat));
-    assert_eq!(old["tools"], json!([{"functionDeclarations": [{"name": "_1_f", "parametersJsonSchema": {"type": "object"}}]}]));
-    assert_eq!(paths(&losses), ["tools[1]", "tools[0].name", "response_format"]);
+    assert_eq!(old["tools"], json!([{"functionDeclarations": [{"name": "f", "parametersJsonSchema": {"type": "object"}}]}]));
+    assert_eq!(paths(&losses), ["tools[1]", "response_format"]);
     let (new, _) = written(&foreign(body, "gemini-3-pro", Dialect::Chat));
     assert_eq!(new["tools"][1], json!({"googleSearch": {}}));
     assert_eq!(new["toolConfig"], json!({"includeServerSideToolInvocations": true}));

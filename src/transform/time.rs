@@ -1,14 +1,14 @@
-//! Dates of models: Unix seconds on one side, RFC 3339 on the other.
+//! Dates: Unix seconds on one side, RFC 3339 on the other.
 
 /// Unix seconds as RFC 3339 in UTC.
-pub(super) fn written(unix: u64) -> String {
+pub(in crate::transform) fn written(unix: u64) -> String {
     let (days, second) = (unix / 86_400, unix % 86_400);
     let (year, month, day) = civil(days);
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
 }
 
 /// RFC 3339 or a bare date as Unix seconds; `None` for anything else, and for what lies before 1970.
-pub(super) fn read(text: &str) -> Option<u64> {
+pub(in crate::transform) fn read(text: &str) -> Option<u64> {
     let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<i64>().ok();
     let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
     if !(1..=12).contains(&month) || !(1..=31).contains(&day) {

@@ -1,0 +1,99 @@
+//! What a conversion costs: nanoseconds for each event of a stream, for each request and for each whole answer, of every pair.
+//! Run by hand: `cargo run --release --example convert_cost -- [pair] [rounds]`, such as `chat-on-claude`; under
+//! `valgrind --tool=callgrind` with few rounds it says where they go.
+
+#![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "a tool that prints rounded figures")]
+#![expect(clippy::disallowed_methods, reason = "it measures time, with the machine's own clock")]
+
+use std::{error::Error, fs, hint::black_box, path::Path, time::Instant};
+
+use gproxy::{
+    protocol::frame::{Framing, sse::Splitter},
+    transform::generate::{self, Asked, Dialect, Memory, StreamConverter, Target, Telling, Wire},
+};
+
+/// Events of a stream between its beginning and its end.
+const PIECES: usize = 1000;
+/// The read of a socket holds so many of them.
+const CHUNK: usize = 8192;
+/// Rounds of which the fastest counts.
+const TRIES: usize = 7;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let only = arguments.next().unwrap_or_default();
+    let rounds: usize = arguments.next().map_or(Ok(50), |rounds| rounds.parse())?;
+    println!("{:22} {:>10} {:>10} {:>10}", "client-on-upstream", "event, ns", "request", "answer");
+    for client in Dialect::ALL {
+        for upstream in Dialect::ALL.into_iter().filter(|upstream| *upstream != client) {
+            let pair = format!("{}-on-{}", client.id(), upstream.id());
+            if pair.contains(&only) {
+                measure(&pair, (client, upstream), rounds)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn measure(pair: &str, (client, upstream): (Dialect, Dialect), rounds: usize) -> Result<(), Box<dyn Error>> {
+    let request = fixture(client, "tool_result", "request.json")?;
+    let answer = fixture(upstream, "plain", "answer.json")?;
+    let stream = prolonged(upstream, &fixture(upstream, "plain", "stream.sse")?);
+    let asked = Asked { model: "model", streams: false };
+    let told = Memory::default().telling(Telling::new("0197c0ffee".into(), 1_760_000_000, "model".into(), 20, Wire::Sse));
+    let event = best(rounds, PIECES, || {
+        let mut converter = StreamConverter::new(upstream, Framing::Sse(Splitter::default()), client, &told);
+        for chunk in stream.as_bytes().chunks(CHUNK) {
+            black_box(converter.push(chunk)?);
+        }
+        black_box(converter.finish());
+        Ok(())
+    })?;
+    let request = best(rounds * 20, 1, || {
+        black_box(generate::request(client, upstream, request.as_bytes(), asked, Target::default())?);
+        Ok(())
+    })?;
+    let answer = best(rounds * 20, 1, || {
+        black_box(generate::answer(upstream, client, answer.as_bytes(), &told)?);
+        Ok(())
+    })?;
+    println!("{pair:22} {event:10.0} {request:10.0} {answer:10.0}");
+    Ok(())
+}
+
+fn fixture(dialect: Dialect, scenario: &str, file: &str) -> Result<String, std::io::Error> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/generate");
+    let text = fs::read_to_string(root.join(dialect.id()).join(scenario).join(file))?;
+    Ok(text.replace("\r\n", "\n"))
+}
+
+/// A stream with its first piece of text many times over.
+fn prolonged(dialect: Dialect, stream: &str) -> String {
+    let mark = match dialect {
+        Dialect::Chat => r#""delta":{"content""#,
+        Dialect::Responses => r#""response.output_text.delta""#,
+        Dialect::Claude => r#""text_delta""#,
+        Dialect::Gemini => r#""parts":[{"text":"#,
+    };
+    let mut out = String::new();
+    let mut done = false;
+    for frame in stream.split_inclusive("\n\n") {
+        let times = if !done && frame.contains(mark) { PIECES } else { 1 };
+        done |= times > 1;
+        out.push_str(&frame.repeat(times));
+    }
+    out
+}
+
+/// Nanoseconds of one of `parts` of a round, in the fastest of several tries.
+fn best(rounds: usize, parts: usize, mut round: impl FnMut() -> Result<(), Box<dyn Error>>) -> Result<f64, Box<dyn Error>> {
+    let mut least = f64::MAX;
+    for _ in 0..TRIES {
+        let begin = Instant::now();
+        for _ in 0..rounds {
+            round()?;
+        }
+        least = least.min(begin.elapsed().as_nanos() as f64 / (rounds * parts) as f64);
+    }
+    Ok(least)
+}
