@@ -53,6 +53,14 @@ impl RequestId {
         uuid::Uuid::try_parse(text).ok().map(|id| Self(*id.as_bytes()))
     }
 
+    /// Its 32 hexadecimal digits, as [`fmt::Display`] writes them.
+    #[must_use]
+    pub fn digits(self) -> [u8; 32] {
+        let mut digits = [0; 32];
+        uuid::Uuid::from_bytes(self.0).simple().encode_lower(&mut digits);
+        digits
+    }
+
     /// The moment of its making, Unix milliseconds.
     #[must_use]
     pub fn unix_ms(self) -> u64 {

@@ -1,7 +1,7 @@
 //! From a refusal to a response in the caller's dialect.
 
 use http::{
-    HeaderValue, Response, StatusCode,
+    HeaderName, HeaderValue, Response, StatusCode,
     header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER},
 };
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The header that names a call.
-pub const REQUEST_ID: &str = "x-gproxy-request-id";
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-gproxy-request-id");
 
 /// Writes a refusal in a family's shape.
 #[must_use]
@@ -39,7 +39,7 @@ pub fn refuse(error: &GatewayError, family: Family, request_id: RequestId) -> Re
 
 /// Puts the call's name on its response.
 pub fn name<T>(response: &mut Response<T>, request_id: RequestId) {
-    if let Ok(id) = HeaderValue::from_str(&request_id.to_string()) {
+    if let Ok(id) = HeaderValue::from_bytes(&request_id.digits()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
 }

@@ -16,7 +16,9 @@ use crate::{
 
 /// First segments of paths that belong to no provider.
 const VERSIONS: [&str; 4] = ["v1", "v1beta", "v1alpha", "v2"];
-const KEY_HEADERS: [&str; 3] = ["x-api-key", "x-goog-api-key", "api-key"];
+const GOOGLES_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+const KEY_HEADERS: [HeaderName; 3] = [HeaderName::from_static("x-api-key"), GOOGLES_KEY, HeaderName::from_static("api-key")];
 
 /// A call whose operation is known.
 #[derive(Debug)]
@@ -55,9 +57,9 @@ fn family_by_path(path: &str) -> Option<Family> {
 
 /// Tells the families apart where they share a path.
 fn hint(headers: &HeaderMap, query: Option<&str>) -> Family {
-    if headers.contains_key("x-goog-api-key") || query.is_some_and(|query| query.split('&').any(|pair| pair.starts_with("key="))) {
+    if headers.contains_key(GOOGLES_KEY) || query.is_some_and(|query| query.split('&').any(|pair| pair.starts_with("key="))) {
         Family::Gemini
-    } else if headers.contains_key("anthropic-version") {
+    } else if headers.contains_key(ANTHROPIC_VERSION) {
         Family::Claude
     } else {
         Family::OpenAi
@@ -124,7 +126,7 @@ fn take_key(headers: &mut HeaderMap, query: Option<String>) -> (Option<Secret<St
     let bearer = headers.remove(AUTHORIZATION).and_then(|value| bearer(value.to_str().ok()?));
     let mut token = bearer;
     for name in KEY_HEADERS {
-        let value = headers.remove(HeaderName::from_static(name));
+        let value = headers.remove(name);
         token = token.or_else(|| value.and_then(|value| Some(value.to_str().ok()?.trim().to_owned())));
     }
     let Some(query) = query else { return (token.map(Secret::new), None) };

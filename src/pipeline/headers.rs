@@ -50,6 +50,9 @@ const PRIVATE_PREFIXES: &[&str] = &["x-forwarded-", "sec-fetch", "sec-ch-ua", "x
 const FOREIGN: &[&str] =
     &["set-cookie", "alt-svc", "strict-transport-security", "server", "via", "nel", "report-to", "cf-ray", "cf-cache-status"];
 
+/// What nearly every client says.
+const JSON: &str = "application/json";
+
 /// Headers whose values are never written down.
 const SECRET: &[&str] = &[
     "authorization",
@@ -79,9 +82,9 @@ pub(super) fn towards_client(headers: &mut HeaderMap) {
 
 /// A body that was read as JSON goes out as JSON, whatever a bare `curl -d` called it.
 pub(super) fn say_json(headers: &mut HeaderMap) {
-    let says = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("json"));
-    if !says {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let says = |value: &HeaderValue| value == JSON || value.to_str().is_ok_and(|value| value.contains("json"));
+    if !headers.get(header::CONTENT_TYPE).is_some_and(says) {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
     }
 }
 

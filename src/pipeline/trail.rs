@@ -203,8 +203,10 @@ impl Trail {
 
     /// Ends the walk: the usage row into the journal, one line into the log, the counts up.
     pub(super) fn close(mut self: Box<Self>, usage: Option<UsageRow>, refused: Option<FaultKind>) {
-        let now = self.engine.platform.clock.now();
-        let duration = now.since(self.arrived);
+        let duration = match &usage {
+            Some(row) => Duration::from_micros(row.latency_us),
+            None => self.engine.platform.clock.now().since(self.arrived),
+        };
         if let Some(row) = usage {
             for bucket in Bucket::ALL {
                 self.engine.metrics.tokens(bucket, row.usage.bucket(bucket));

@@ -4,11 +4,12 @@
 //! provider prefix. `{model}` may hold slashes, `{id}` may not. Sources: the public API references of `OpenAI`,
 //! Anthropic and Google; Cohere's for `/v2/rerank`.
 
-use std::{collections::HashMap, ops::Range, sync::LazyLock};
+use std::{ops::Range, sync::LazyLock};
 
 use http::Method;
 
 use super::{Operation, OperationKey, OperationKind};
+use crate::base::QuickMap;
 
 /// Where a request names its model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,12 +246,12 @@ pub enum Missed {
 }
 
 struct Index {
-    plain: HashMap<&'static str, Vec<usize>>,
+    plain: QuickMap<&'static str, Vec<usize>>,
     patterned: Vec<usize>,
 }
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| {
-    let mut index = Index { plain: HashMap::new(), patterned: Vec::new() };
+    let mut index = Index { plain: QuickMap::default(), patterned: Vec::new() };
     for (at, row) in CATALOG.iter().enumerate() {
         if row.path.contains('{') {
             index.patterned.push(at);

@@ -76,7 +76,8 @@ impl Body {
             return Err(BodyFault::TooLarge { limit });
         }
         // A stated length is a promise of the peer: believe up to a megabyte of it before the bytes come.
-        let mut whole = Vec::with_capacity(usize::try_from(hint.lower().min(1 << 20)).unwrap_or(0));
+        let first = usize::try_from(hint.lower().min(1 << 20)).unwrap_or(0);
+        let mut whole = Vec::new();
         let exact = hint.exact().and_then(|length| usize::try_from(length).ok());
         while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_data(cx)).await {
             let data = frame?;
@@ -85,6 +86,9 @@ impl Body {
             }
             if whole.is_empty() && exact == Some(data.len()) {
                 return Ok(data);
+            }
+            if whole.is_empty() {
+                whole.reserve_exact(first);
             }
             if let Some(length) = exact
                 && whole.capacity() < whole.len() + data.len()

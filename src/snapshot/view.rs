@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use super::{Fault, Rules};
 use crate::{
     access::Directory,
-    base::{CredentialId, ProviderId, Secret, UserId},
+    base::{CredentialId, ProviderId, QuickMap, Secret, UserId},
     channel::Channel,
     process::RuleBook,
     runtime::Profile,
@@ -17,7 +17,7 @@ pub struct Snapshot {
     pub(super) settings: Settings,
     pub(super) directory: Directory,
     pub(super) providers: Vec<Arc<Provider>>,
-    pub(super) by_name: HashMap<Arc<str>, usize>,
+    pub(super) by_name: QuickMap<Arc<str>, usize>,
     pub(super) logins: HashMap<Arc<str>, Login>,
     pub(super) faults: Vec<Fault>,
 }

@@ -304,8 +304,11 @@ fn note(slot: &mut Option<String>, name: Option<&[u8]>) {
     if name.is_empty() || slot.as_ref().is_some_and(|known| known.as_bytes() == name) {
         return;
     }
-    let quoted = [b"\"", name, b"\""].concat();
-    *slot = peek::string(&quoted).map(Cow::into_owned);
+    *slot = if name.contains(&b'\\') {
+        peek::string(&[b"\"", name, b"\""].concat()).map(Cow::into_owned)
+    } else {
+        std::str::from_utf8(name).ok().map(str::to_owned)
+    };
 }
 
 /// The text behind the colon that stands at `at`.

@@ -2,16 +2,17 @@
 
 use std::{
     convert::Infallible,
-    future::ready,
+    future::{poll_fn, ready},
     io,
     net::{IpAddr, SocketAddr},
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
 
 use futures_util::FutureExt;
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderName, Method, Request, Response, Uri};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -30,8 +31,11 @@ use crate::{
     },
     pipeline::{Engine, GatewayError, family_of},
     protocol::fault::FaultKind,
-    runtime::{Body, BoxFuture},
+    runtime::{Body, BoxFuture, native::Gate},
 };
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// The control plane as the server sees it: takes every request under `/admin`, `/user` and `/login`.
 pub(super) type ControlPlane = Arc<dyn Fn(Request<Body>, Option<IpAddr>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
@@ -129,7 +133,8 @@ fn connect(
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
     let watched = graceful.watch(connection);
     tokio::spawn(async move {
-        if let Err(error) = watched.await {
+        let (gate, mut watched) = (Gate::default(), pin!(watched));
+        if let Err(error) = poll_fn(|cx| gate.poll(watched.as_mut(), cx)).await {
             tracing::debug!(%error, "a client's connection ended badly");
         }
     });
@@ -180,7 +185,7 @@ fn route(serving: &Arc<Serving>, request: Request<Incoming>, peer: IpAddr) -> Bo
     if request.headers().contains_key(http::header::ORIGIN) {
         return Box::pin(async move { for_browser(&serving, request, client).await });
     }
-    let inbound = data::arrive(&serving.engine, request.map(body::incoming), Some(client));
+    let inbound = data::arrive(&serving.engine, body::arriving(request), Some(client));
     Box::pin(data::answer(serving.engine.clone(), inbound))
 }
 
@@ -198,8 +203,8 @@ fn client_address<T>(request: &Request<T>, peer: IpAddr, trusted: &[Network]) ->
     if !is_trusted(&peer) {
         return peer;
     }
-    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let hops = header("x-forwarded-for").into_iter().flat_map(|hops| hops.rsplit(','));
+    let header = |name: &HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let hops = header(&FORWARDED_FOR).into_iter().flat_map(|hops| hops.rsplit(','));
     let forwarded = hops.filter_map(|hop| hop.trim().parse().ok()).find(|hop| !is_trusted(hop));
-    forwarded.or_else(|| header("x-real-ip").and_then(|address| address.trim().parse().ok())).unwrap_or(peer)
+    forwarded.or_else(|| header(&REAL_IP).and_then(|address| address.trim().parse().ok())).unwrap_or(peer)
 }

@@ -5,16 +5,11 @@
 
 use std::{
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll, Wake, Waker},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
-use futures_util::task::AtomicWaker;
 use http::{Request, Response};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::{
@@ -23,7 +18,11 @@ use hyper::{
 };
 use tokio::time::{Instant, Sleep};
 
-use super::{connect::Line, pool::Shelf};
+use super::{
+    connect::Line,
+    gate::{Gate, hushed},
+    pool::Shelf,
+};
 use crate::runtime::{Body, BodyFault, Timers, TransportFault};
 
 /// What arrived together is joined up to this size; a larger piece passes alone.
@@ -35,7 +34,7 @@ const LARGE: usize = 16 * 1024;
 pub(super) struct Lane {
     sender: http1::SendRequest<Body>,
     driver: Pin<Box<http1::Connection<Line, Body>>>,
-    gate: Arc<Gate>,
+    gate: Gate,
     /// The timer of the last exchange. It is set anew only where it would ring too late.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -43,7 +42,7 @@ pub(super) struct Lane {
 impl Lane {
     pub(super) async fn open(line: Line) -> Result<Self, TransportFault> {
         let (sender, driver) = http1::Builder::new().handshake(line).await.map_err(|error| TransportFault::Connect(error.into()))?;
-        Ok(Self { sender, driver: Box::pin(driver), gate: Arc::new(Gate::default()), timer: None })
+        Ok(Self { sender, driver: Box::pin(driver), gate: Gate::default(), timer: None })
     }
 
     /// Drives the connection once and tells whether it can take a request.
@@ -53,47 +52,7 @@ impl Lane {
 
     /// Drives the connection as far as it goes; true when it has ended.
     fn drive(&mut self, cx: &mut Context<'_>) -> bool {
-        self.gate.task.register(cx.waker());
-        let waker = Waker::from(Arc::clone(&self.gate));
-        let mut gated = Context::from_waker(&waker);
-        self.gate.open.store(true, Ordering::Release);
-        loop {
-            self.gate.woken.store(false, Ordering::Release);
-            if self.driver.as_mut().poll(&mut gated).is_ready() {
-                self.gate.open.store(false, Ordering::Release);
-                return true;
-            }
-            if !self.gate.woken.load(Ordering::Acquire) {
-                break;
-            }
-        }
-        self.gate.open.store(false, Ordering::Release);
-        // A wake between the last look and the closing of the gate would be lost.
-        if self.gate.woken.load(Ordering::Acquire) {
-            cx.waker().wake_by_ref();
-        }
-        false
-    }
-}
-
-/// Keeps the connection's wakes of its own task from costing a turn of the scheduler while that task drives it anyway.
-#[derive(Default)]
-struct Gate {
-    open: AtomicBool,
-    woken: AtomicBool,
-    task: AtomicWaker,
-}
-
-impl Wake for Gate {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.woken.store(true, Ordering::Release);
-        if !self.open.load(Ordering::Acquire) {
-            self.task.wake();
-        }
+        self.gate.exhaust(self.driver.as_mut(), cx).is_ready()
     }
 }
 
@@ -135,12 +94,21 @@ pub(super) async fn exchange(
 ) -> Result<Response<Body>, (TransportFault, Option<Request<Body>>)> {
     let now = Instant::now();
     let mut deadline = Deadline { at: now + timers.head, what: "response head", sleep: lane.timer.take() };
-    let mut sending = Box::pin(lane.sender.try_send_request(request));
+    // This turn drives the connection, without being told of the request.
+    let (sending, _held) = hushed(|| lane.sender.try_send_request(request));
+    let mut sending = Box::pin(sending);
+    let mut driven = Some(lane);
     let head = std::future::poll_fn(|cx| {
         // Only driving the connection makes progress, and we do that ourselves: no need to be woken by the answer's channel.
         let mut idle = Context::from_waker(Waker::noop());
-        let ended = lane.drive(cx);
-        if let Poll::Ready(answer) = sending.as_mut().poll(&mut idle) {
+        let ended = driven.as_mut().is_none_or(|lane| lane.drive(cx));
+        let mut answer = sending.as_mut().poll(&mut idle);
+        if ended && answer.is_pending() {
+            // Dropping the connection gives a request back that it had not begun to send.
+            driven = None;
+            answer = sending.as_mut().poll(&mut idle);
+        }
+        if let Poll::Ready(answer) = answer {
             return Poll::Ready(answer.map_err(refused));
         }
         if ended {
@@ -152,7 +120,7 @@ pub(super) async fn exchange(
     drop(sending);
     let (parts, incoming) = head.into_parts();
     deadline.what = "more of the answer";
-    let body = Answer { incoming, lane: Some(lane), shelf, deadline, idle_limit: timers.idle, end: now + timers.total, next: None };
+    let body = Answer { incoming, lane: driven, shelf, deadline, idle_limit: timers.idle, end: now + timers.total, next: None };
     Ok(Response::from_parts(parts, Body::stream(body)))
 }
 
@@ -198,7 +166,9 @@ impl Answer {
         let mut idle = Context::from_waker(Waker::noop());
         let mut driven = false;
         loop {
-            match Pin::new(&mut self.incoming).poll_frame(&mut idle) {
+            // Nobody waits for an answer before having driven its connection: it need not be told that there is room again.
+            let (frame, _held) = hushed(|| Pin::new(&mut self.incoming).poll_frame(&mut idle));
+            match frame {
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(data) => return Poll::Ready(Step::Data(data)),
                     Err(_trailers) => {}
@@ -285,5 +255,45 @@ impl http_body::Body for Answer {
 
     fn size_hint(&self) -> SizeHint {
         self.incoming.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::{Body, Lane, Line, Poll, Request, Shelf, Timers, exchange};
+
+    /// A connection at rest, and its server.
+    async fn resting() -> (Lane, DuplexStream) {
+        let (ours, theirs) = duplex(1024);
+        let mut lane = Lane::open(Line { io: Box::new(TokioIo::new(ours)), is_h2: false }).await.unwrap();
+        assert!(poll_fn(|cx| Poll::Ready(lane.is_alive(cx))).await);
+        (lane, theirs)
+    }
+
+    #[tokio::test]
+    async fn a_request_comes_back_whole_where_the_server_had_hung_up() {
+        let (lane, server) = resting().await;
+        drop(server);
+        let sent = exchange(lane, Request::new(Body::from("text".to_owned())), Timers::default(), Shelf::default()).await;
+        let (_, unsent) = sent.err().unwrap();
+        assert_eq!(unsent.unwrap().into_body().collect(9).await.unwrap(), "text");
+    }
+
+    #[tokio::test]
+    async fn the_last_answer_of_a_connection_is_whole() {
+        let (lane, mut server) = resting().await;
+        let serve = async move {
+            let mut request = [0; 512];
+            assert!(server.read(&mut request).await.unwrap() > 0);
+            server.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 4\r\n\r\ntext").await.unwrap();
+        };
+        let sent = async { exchange(lane, Request::new(Body::Empty), Timers::default(), Shelf::default()).await.ok().unwrap() };
+        let ((), answer) = tokio::join!(serve, sent);
+        assert_eq!(answer.into_body().collect(9).await.unwrap(), "text");
     }
 }

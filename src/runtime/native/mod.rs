@@ -2,6 +2,7 @@
 
 mod connect;
 mod exchange;
+mod gate;
 mod pool;
 pub mod socket;
 mod tasks;
@@ -12,6 +13,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+pub use gate::{Gate, Held, hushed};
 pub use tasks::Tasks;
 pub use transport::HyperTransport;
 

@@ -1,9 +1,7 @@
 //! Connections at rest, by where they lead and how they were made.
 
 use std::{
-    collections::HashMap,
     fmt,
-    hash::{BuildHasherDefault, Hasher},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -13,7 +11,10 @@ use hyper::client::conn::http2;
 use tokio::time::Instant;
 
 use super::exchange::Lane;
-use crate::runtime::{Body, Profile};
+use crate::{
+    base::QuickMap,
+    runtime::{Body, Profile},
+};
 
 /// How long a connection may rest. Shorter than the 60 s after which common servers and balancers hang up.
 const REST: Duration = Duration::from_secs(50);
@@ -26,27 +27,6 @@ pub(super) struct Origin {
     pub(super) secure: bool,
     pub(super) authority: Authority,
     pub(super) profile: Profile,
-}
-
-/// FNV-1a. Origins are the operator's, so nobody can choose them to collide, and each call looks for one.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Hasher for Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
 
 /// The connections of one origin.
@@ -62,7 +42,7 @@ struct Resting {
 /// The connections at rest.
 #[derive(Clone, Default)]
 pub(super) struct Pool {
-    shelves: Arc<Mutex<HashMap<Origin, Shelf, BuildHasherDefault<Fnv>>>>,
+    shelves: Arc<Mutex<QuickMap<Origin, Shelf>>>,
 }
 
 /// What can carry a request at once.

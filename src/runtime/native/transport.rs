@@ -56,12 +56,7 @@ impl HyperTransport {
                 None => (None, false),
             };
             let lane = match lane {
-                Some(mut lane) => {
-                    if !std::future::poll_fn(|cx| Poll::Ready(lane.is_alive(cx))).await {
-                        continue;
-                    }
-                    lane
-                }
+                Some(lane) => lane,
                 None => {
                     // In boxes, since all that waits for an answer would be as large as what opens a connection.
                     let proxy = origin.profile.proxy.as_deref();
@@ -125,7 +120,7 @@ impl Transport for HyperTransport {
 /// HTTP/1.1 wants the path alone in the request line, and a `host` header.
 fn plain_form(request: &mut Request<Body>, origin: &Origin) -> Result<(), TransportFault> {
     let authority = origin.authority.as_str();
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = memchr::memrchr(b'@', authority.as_bytes()).map_or(authority, |at| &authority[at + 1..]);
     let host = HeaderValue::from_str(host).map_err(|error| TransportFault::Unusable(error.to_string()))?;
     request.headers_mut().insert(HOST, host);
     let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));

@@ -5,7 +5,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     fs::File,
     io::{self, Write},
     path::{Path, PathBuf},
@@ -19,7 +19,7 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
-    base::RequestId,
+    base::{QuickMap, RequestId},
     runtime::Clock,
     store::{
         persist::{Journal, JournalFault},
@@ -141,7 +141,7 @@ struct Inner {
     /// The frame in the making.
     frame: Vec<u8>,
     /// This life's calls that have not ended, with the last segment that names them.
-    open: HashMap<RequestId, (u64, Begun)>,
+    open: QuickMap<RequestId, (u64, Begun)>,
     recent: Recent,
 }
 

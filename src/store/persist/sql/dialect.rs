@@ -81,7 +81,12 @@ impl Dialect {
 
     /// An insert of `rows` rows that leaves standing rows as they are. `key` is the primary key's first column.
     pub(super) fn insert_new(self, table: &str, columns: &[&str], rows: usize, key: &str) -> String {
-        let row = format!("({})", vec!["?"; columns.len()].join(","));
+        self.insert_like(table, columns, &vec!["?"; columns.len()], (rows, key))
+    }
+
+    /// The same for rows that have some of their values in the statement's text.
+    pub(super) fn insert_like(self, table: &str, columns: &[&str], row: &[&str], (rows, key): (usize, &str)) -> String {
+        let row = format!("({})", row.join(","));
         let values = vec![row.as_str(); rows].join(",");
         let columns = columns.join(",");
         let sql = match self {

@@ -3,6 +3,14 @@
 use std::path::Path;
 
 use super::{migrate, schema::Migration, *};
+use crate::{
+    base::{Bucket, Modality, Usage},
+    protocol::{Operation, OperationKind},
+    store::{
+        persist::{Ledger as _, UsageFilter, fixture::ended},
+        record::UsageRow,
+    },
+};
 
 fn dsn(folder: &Path) -> String {
     format!("sqlite://{}/data/gproxy.db?mode=rwc", folder.display())
@@ -88,4 +96,27 @@ async fn faults_do_not_repeat_the_dsn() {
         let told = format!("{fault} {fault:?}");
         assert!(!told.contains("hunter2"), "{told}");
     }
+}
+
+#[tokio::test]
+async fn rows_that_are_alike_are_written_as_all_others_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqlStore::open(&dsn(folder.path())).await.unwrap();
+    let rows: Vec<UsageRow> = (0..700).map(|number| if number % 9 == 0 { ended(number) } else { plain(number) }).collect();
+    store.write_usages(rows.clone()).await.unwrap();
+    // A journal that is read twice changes nothing.
+    store.write_usages(rows.clone()).await.unwrap();
+    let read = store.usages(UsageFilter::default(), None, 1000).await.unwrap();
+    assert!(read.into_iter().rev().eq(rows));
+}
+
+/// Rows of three likenesses.
+fn plain(number: u64) -> UsageRow {
+    let mut row = ended(number);
+    row.begun.operation = Operation::GenerateContent;
+    row.begun.kind = if number < 300 { OperationKind::OpenAiChatCompletions } else { OperationKind::ClaudeMessages };
+    row.usage = Usage::default();
+    row.usage.set(Bucket::Input, Modality::Text, number);
+    row.usage.set(Bucket::CacheWrite5m, Modality::Text, number / 500);
+    row
 }

@@ -65,9 +65,10 @@ impl Word {
 
 /// Takes the values of rows, column by column.
 pub(super) trait Binder {
-    fn text(&mut self, text: &str);
+    fn id(&mut self, id: RequestId);
     fn word(&mut self, word: Word, text: &str);
-    fn optional_text(&mut self, text: Option<&str>);
+    fn bucket(&mut self, bucket: Bucket, tokens: i64);
+    fn metrics(&mut self, json: Option<&str>);
     fn int(&mut self, figure: i64);
     fn optional_int(&mut self, figure: Option<i64>);
 }
@@ -75,7 +76,7 @@ pub(super) trait Binder {
 /// Binds one row, in the order of [`COLUMNS`].
 pub(super) fn bind(to: &mut impl Binder, row: &UsageRow) {
     let UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us, losses } = row;
-    to.text(&begun.request_id.to_string());
+    to.id(begun.request_id);
     to.int(signed(begun.at));
     to.int(begun.user_id.0);
     to.int(begun.key_id.0);
@@ -85,15 +86,64 @@ pub(super) fn bind(to: &mut impl Binder, row: &UsageRow) {
     to.word(Word::Kind, begun.kind.id());
     to.word(Word::Model, &begun.model);
     for bucket in Bucket::ALL {
-        to.int(signed(usage.bucket(bucket)));
+        to.bucket(bucket, signed(usage.bucket(bucket)));
     }
-    to.optional_text(metrics(usage, losses).as_deref());
+    to.metrics(metrics(usage, losses).as_deref());
     to.word(Word::Source, source_id(*source));
     to.word(Word::Ended, ended_id(*ended));
     to.int(i64::from(*status));
     to.optional_int(first_byte_us.map(signed));
     to.int(signed(*latency_us));
 }
+
+/// What many rows have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Alike {
+    operation: Operation,
+    kind: OperationKind,
+    source: Source,
+    ended: Ended,
+    /// Nothing was written to a cache, and the buckets say everything.
+    is_plain: bool,
+}
+
+impl Alike {
+    pub(super) fn of(row: &UsageRow) -> Self {
+        let is_plain = CACHE_WRITES.iter().all(|bucket| row.usage.bucket(*bucket) == 0) && fits_buckets(&row.usage, &row.losses);
+        Self { operation: row.begun.operation, kind: row.begun.kind, source: row.source, ended: row.ended, is_plain }
+    }
+
+    /// Whether such rows have their own value for a word.
+    pub(super) fn binds_word(word: Word) -> bool {
+        matches!(word, Word::Model)
+    }
+
+    /// Whether such rows have their own number of a bucket.
+    pub(super) fn binds_bucket(self, bucket: Bucket) -> bool {
+        !(self.is_plain && CACHE_WRITES.contains(&bucket))
+    }
+
+    /// Whether such rows have metrics of their own.
+    pub(super) fn binds_metrics(self) -> bool {
+        !self.is_plain
+    }
+
+    /// The values as they stand in a statement, in the order of [`COLUMNS`]: `?` for what is each row's own.
+    pub(super) fn values(self) -> [String; COLUMNS.len()] {
+        COLUMNS.map(|column| match column {
+            "operation" => format!("'{}'", self.operation.id()),
+            "kind" => format!("'{}'", self.kind.id()),
+            "source" => format!("'{}'", source_id(self.source)),
+            "ended" => format!("'{}'", ended_id(self.ended)),
+            "cache_write_5m_tokens" | "cache_write_30m_tokens" | "cache_write_1h_tokens" if self.is_plain => "0".to_owned(),
+            "metrics_json" if self.is_plain => "NULL".to_owned(),
+            _ => "?".to_owned(),
+        })
+    }
+}
+
+/// Few calls have any.
+const CACHE_WRITES: [Bucket; 3] = [Bucket::CacheWrite5m, Bucket::CacheWrite30m, Bucket::CacheWrite1h];
 
 /// Reads one row.
 pub(super) fn read(row: &QueryResult) -> Result<UsageRow, DbErr> {
@@ -158,9 +208,14 @@ struct Metrics {
     losses: Vec<String>,
 }
 
-fn metrics(usage: &Usage, losses: &[String]) -> Option<String> {
+/// Whether the buckets' columns say everything.
+fn fits_buckets(usage: &Usage, losses: &[String]) -> bool {
     let wide = Bucket::ALL.iter().any(|bucket| i64::try_from(usage.get(*bucket, Modality::Text)).is_err());
-    if !usage.is_mixed() && usage.counts == Counts::default() && !wide && losses.is_empty() {
+    !usage.is_mixed() && usage.counts == Counts::default() && !wide && losses.is_empty()
+}
+
+fn metrics(usage: &Usage, losses: &[String]) -> Option<String> {
+    if fits_buckets(usage, losses) {
         return None;
     }
     let mut metrics = Metrics { counts: usage.counts, losses: losses.to_vec(), ..Metrics::default() };
