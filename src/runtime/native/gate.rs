@@ -61,6 +61,7 @@ pub struct Gate {
     waker: Waker,
 }
 
+// Each side writes its own flag and then reads the other's: only a total order keeps both from missing the other's word.
 #[derive(Debug, Default)]
 struct Wakes {
     is_polled: AtomicBool,
@@ -85,17 +86,17 @@ impl Gate {
     /// Polls until it does not wake itself any more.
     pub fn exhaust<F: Future + ?Sized>(&self, mut future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let wakes = &self.wakes;
-        wakes.is_polled.store(true, Ordering::Release);
+        wakes.is_polled.store(true, Ordering::SeqCst);
         let polled = loop {
-            wakes.woken.store(false, Ordering::Release);
+            wakes.woken.store(false, Ordering::SeqCst);
             let polled = self.poll(future.as_mut(), cx);
-            if polled.is_ready() || !wakes.woken.load(Ordering::Acquire) {
+            if polled.is_ready() || !wakes.woken.load(Ordering::SeqCst) {
                 break polled;
             }
         };
-        wakes.is_polled.store(false, Ordering::Release);
+        wakes.is_polled.store(false, Ordering::SeqCst);
         // A wake between the last look and the closing of the gate would be lost.
-        if polled.is_pending() && wakes.woken.load(Ordering::Acquire) {
+        if polled.is_pending() && wakes.woken.load(Ordering::SeqCst) {
             cx.waker().wake_by_ref();
         }
         polled
@@ -122,8 +123,8 @@ impl Wake for Wakes {
 
 impl Wakes {
     fn pass(&self) {
-        self.woken.store(true, Ordering::Release);
-        if !self.is_polled.load(Ordering::Acquire) {
+        self.woken.store(true, Ordering::SeqCst);
+        if !self.is_polled.load(Ordering::SeqCst) {
             self.task.wake();
         }
     }
@@ -196,7 +197,7 @@ mod tests {
                 Poll::<()>::Pending
             });
             assert!(gate.poll(std::pin::pin!(keep), cx).is_pending());
-            drop(hushed(|| std::thread::spawn(move || kept.unwrap().wake()).join().unwrap()));
+            drop(hushed(|| std::thread::scope(|scope| scope.spawn(move || kept.unwrap().wake()).join().unwrap())));
         });
         assert_eq!(woken, 1);
     }
