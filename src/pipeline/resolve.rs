@@ -13,7 +13,7 @@ use crate::{
     channel::Payload,
     protocol::{
         Operation, OperationKey, OperationKind,
-        catalog::{BodyShape, ModelPosition, StreamSwitch},
+        catalog::{BodyShape, CatalogRow, ModelPosition, StreamSwitch},
         dispatch::Implementation,
         fault::FaultKind,
         peek::Peek,
@@ -64,7 +64,7 @@ enum Looked {
 pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit: u64) -> Result<Resolved, (Caller, GatewayError)> {
     let body = std::mem::take(&mut call.call.inbound.body);
     let content_type = call.call.inbound.headers.get(CONTENT_TYPE).cloned();
-    match look(call.call.row.body, body, content_type, limit).await.and_then(|looked| place(&call, looked, snapshot)) {
+    match look(call.call.row, body, content_type, limit).await.and_then(|looked| place(&call, looked, snapshot)) {
         Ok(placed) => {
             let Placed { key, target, is_local, streams, provider, model, payload, path, query, prompt_bytes, hides_usage } = placed;
             call.call.path = path.unwrap_or(call.call.path);
@@ -75,10 +75,10 @@ pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit:
     }
 }
 
-async fn look(shape: BodyShape, body: Body, content_type: Option<HeaderValue>, limit: u64) -> Result<Looked, GatewayError> {
+async fn look(row: &CatalogRow, body: Body, content_type: Option<HeaderValue>, limit: u64) -> Result<Looked, GatewayError> {
     let content_type = content_type.as_ref().and_then(|value| value.to_str().ok()).unwrap_or("");
     let is_form = content_type.trim_start().get(..19).is_some_and(|start| start.eq_ignore_ascii_case("multipart/form-data"));
-    match shape {
+    match row.body {
         BodyShape::Empty => Ok(Looked::Unread(Body::Empty)),
         BodyShape::Opaque => Ok(Looked::Unread(body)),
         BodyShape::Form if is_form => {
@@ -88,10 +88,25 @@ async fn look(shape: BodyShape, body: Body, content_type: Option<HeaderValue>, l
             Ok(Looked::Form { model: parts.range("model"), body, streams })
         }
         BodyShape::Json | BodyShape::Form => {
-            let body = unsealed(body.collect(limit).await?)?;
+            let body = body.collect(limit).await?;
+            let body = if may_hold_summaries(row) { unsealed(body)? } else { body };
             let peek = Peek::scan(&body)?;
             Ok(Looked::Json(Document::new(body, peek)))
         }
+    }
+}
+
+/// Whether a row's bodies are in the shape of Responses, the only one in which summaries are sealed.
+fn may_hold_summaries(row: &CatalogRow) -> bool {
+    let key = row.key(false);
+    match key.kind() {
+        OperationKind::OpenAiResponses | OperationKind::OpenAiResponsesWebSocket => true,
+        OperationKind::OpenAi => matches!(key.operation(), Operation::CompactContent | Operation::CountTokens),
+        OperationKind::OpenAiChatCompletions
+        | OperationKind::ClaudeMessages
+        | OperationKind::GeminiGenerateContent
+        | OperationKind::Claude
+        | OperationKind::Gemini => false,
     }
 }
 

@@ -8,10 +8,13 @@
 use std::borrow::Cow;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use memchr::memmem;
 
 use super::generate::Dialect;
 
 const MARK: &str = "gproxy1.";
+/// The same in base64, as far as that is certain.
+const MARK_IN_BASE64: &[u8] = b"Z3Byb3h5MS";
 
 /// An opaque text and the dialect whose provider made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,11 +53,16 @@ impl<'a> Seal<'a> {
         }
     }
 
-    /// Whether a body may hold a tagged text, by the look of its bytes.
+    /// Whether a body of `dialect` may hold a tagged text, by the look of its bytes. Every body is searched, so none twice in vain.
     #[must_use]
-    pub fn is_in(body: &[u8]) -> bool {
-        // The second is the first in base64, as far as that is certain.
-        [MARK.as_bytes(), b"Z3Byb3h5MS"].iter().any(|mark| memchr::memmem::find(body, mark).is_some())
+    pub fn is_in(dialect: Dialect, body: &[u8]) -> bool {
+        let has = |mark: &[u8]| memmem::find(body, mark).is_some();
+        match dialect {
+            Dialect::Gemini => has(MARK_IN_BASE64),
+            // Chat's calls carry Google's slot beside its own.
+            Dialect::Chat => has(MARK.as_bytes()) || has(MARK_IN_BASE64),
+            Dialect::Responses | Dialect::Claude => has(MARK.as_bytes()),
+        }
     }
 
     /// The text, where `reader` is the one who can read it.
@@ -113,9 +121,9 @@ mod tests {
             let seal = Seal { owner, data: "EqQB".into() };
             for slot in Dialect::ALL.into_iter().filter(|slot| *slot != owner) {
                 let body = format!(r#"{{"signature":"{}"}}"#, seal.write(slot));
-                assert!(Seal::is_in(body.as_bytes()), "{owner:?} in {slot:?}");
+                assert!(Seal::is_in(slot, body.as_bytes()), "{owner:?} in {slot:?}");
             }
-            assert!(!Seal::is_in(seal.write(owner).as_bytes()));
+            assert!(!Seal::is_in(owner, seal.write(owner).as_bytes()));
         }
     }
 

@@ -89,7 +89,10 @@ pub(super) fn translate(call: &mut Resolved) -> Result<Option<Box<Translation>>,
 
 /// What another provider sealed went out in the client's own slot. This one would refuse it, and the call with it.
 fn holds_foreign_seals(call: &Resolved) -> bool {
-    Dialect::of(call.key.kind()).is_some() && matches!(&call.payload, Payload::Json(document) if Seal::is_in(document.body()))
+    match (Dialect::of(call.key.kind()), &call.payload) {
+        (Some(dialect), Payload::Json(document)) => Seal::is_in(dialect, document.body()),
+        (Some(_), Payload::Empty | Payload::Opaque(_)) | (None, _) => false,
+    }
 }
 
 /// Puts the provider's path and headers in the place of the client's.
