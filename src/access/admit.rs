@@ -1,9 +1,9 @@
 //! From a caller to a permit: the one place where a call is allowed.
 
-use super::Caller;
+use super::{Caller, Grant};
 use crate::{
-    base::{KeyId, UserId},
-    protocol::OperationKey,
+    base::{Glob, KeyId, UserId},
+    protocol::{OperationGroup, OperationKey},
 };
 
 /// Proof that a caller may make one call. Only [`admit`] makes one, and no order can be sealed without it.
@@ -48,7 +48,7 @@ pub struct Forbidden {
 /// # Errors
 /// [`Forbidden`].
 pub fn admit(caller: &Caller, operation: OperationKey, provider: &str, model: Option<&str>) -> Result<Permit, Forbidden> {
-    if may_use(caller, provider, model) {
+    if may_use(caller, Some(operation.operation().group()), provider, model) {
         Ok(Permit { user: caller.user(), key: caller.key(), operation })
     } else {
         let name = model.map_or_else(|| provider.to_owned(), |model| format!("{provider}/{model}"));
@@ -56,28 +56,34 @@ pub fn admit(caller: &Caller, operation: OperationKey, provider: &str, model: Op
     }
 }
 
-/// Whether a caller may see a model in a list.
+/// Whether a caller may see a model in a list: it may use it for something.
 #[must_use]
 pub fn may_see(caller: &Caller, provider: &str, model: &str) -> bool {
-    may_use(caller, provider, Some(model))
+    may_use(caller, None, provider, Some(model))
 }
 
-fn may_use(caller: &Caller, provider: &str, model: Option<&str>) -> bool {
-    let Some(model) = model else {
-        // A call without a model (a file, a list) is open to whoever may use something of the provider.
-        return caller.permissions().iter().any(|glob| reaches(glob.as_str(), provider));
+/// The user's, the team's and the organization's permissions add up; the key's own narrow them.
+fn may_use(caller: &Caller, group: Option<OperationGroup>, provider: &str, model: Option<&str>) -> bool {
+    let opens = |grants: &[Grant]| {
+        let mut fitting = grants.iter().filter(|grant| grant.group.is_none() || group.is_none_or(|group| grant.group == Some(group)));
+        fitting.any(|grant| fits(&grant.pattern, provider, model))
     };
-    if caller.permissions().iter().any(|glob| glob.as_str() == "*") {
-        return true;
+    caller.own().is_none_or(|own| own.grants.is_empty() || opens(&own.grants)) && caller.shared().iter().any(|shared| opens(&shared.grants))
+}
+
+fn fits(pattern: &Glob, provider: &str, model: Option<&str>) -> bool {
+    match model {
+        // A call without a model (a file, a list) is open to whoever may use something of the provider.
+        None => reaches(pattern.as_str(), provider),
+        Some(_) if pattern.as_str() == "*" || pattern.as_str() == provider => true,
+        Some(model) => pattern.matches(&format!("{provider}/{model}")),
     }
-    let name = format!("{provider}/{model}");
-    caller.permissions().iter().any(|glob| glob.matches(&name) || glob.as_str() == provider)
 }
 
 /// Whether some name under `provider/` can fit the pattern.
 fn reaches(pattern: &str, provider: &str) -> bool {
     let head = pattern.split_once('/').map_or(pattern, |(head, _)| head);
-    crate::base::Glob::new(head).matches(provider) || (!pattern.contains('/') && pattern.contains('*') && prefix_fits(pattern, provider))
+    Glob::new(head).matches(provider) || (!pattern.contains('/') && pattern.contains('*') && prefix_fits(pattern, provider))
 }
 
 /// Whether what stands before the pattern's first star begins the provider's name.

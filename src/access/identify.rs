@@ -1,47 +1,87 @@
 //! From a key to a caller.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    directory::{Directory, User},
+    allowance::Allowance,
+    directory::{Directory, Key},
     key,
 };
-use crate::base::{Glob, KeyId, UserId};
+use crate::{
+    base::{KeyId, OrganizationId, TeamId, UserId},
+    store::record::{OnDisconnect, Role},
+};
 
 /// Proof that a known, enabled key of an enabled user stands behind a request. Only [`identify`] makes one.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    key: KeyId,
-    user: Arc<User>,
+    key: Arc<Key>,
 }
 
 impl Caller {
     /// Whose key it is.
     #[must_use]
     pub fn user(&self) -> UserId {
-        self.user.id
+        self.key.user.id
     }
 
     /// The user's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.user.name
+        &self.key.user.name
     }
 
     /// The key.
     #[must_use]
     pub fn key(&self) -> KeyId {
-        self.key
+        self.key.id
     }
 
-    /// Whether the admin API is open to the caller. It opens no model.
+    /// The user's team.
+    #[must_use]
+    pub fn team(&self) -> Option<TeamId> {
+        self.key.user.team
+    }
+
+    /// The user's organization.
+    #[must_use]
+    pub fn organization(&self) -> Option<OrganizationId> {
+        self.key.user.organization
+    }
+
+    /// What the user may do in the control plane. It opens no model.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.key.user.role
+    }
+
+    /// What a hung-up client means.
+    #[must_use]
+    pub fn on_disconnect(&self) -> OnDisconnect {
+        self.key.on_disconnect
+    }
+
+    /// Whether the whole control plane is open to the caller.
     #[must_use]
     pub fn is_admin(&self) -> bool {
-        self.user.is_admin
+        self.role().is_admin()
     }
 
-    pub(super) fn permissions(&self) -> &[Glob] {
-        &self.user.permissions
+    /// What the key itself was given, where it was given something.
+    #[must_use]
+    pub fn own(&self) -> Option<&Allowance> {
+        self.key.allowance.as_deref()
+    }
+
+    /// What the user, its team and its organization were given.
+    #[must_use]
+    pub fn shared(&self) -> &[Arc<Allowance>] {
+        &self.key.user.allowances
+    }
+
+    /// Every allowance that counts the caller's calls, the key's first.
+    pub fn allowances(&self) -> impl Iterator<Item = &Allowance> {
+        self.own().into_iter().chain(self.shared().iter().map(|shared| &**shared))
     }
 }
 
@@ -62,13 +102,16 @@ pub enum Unauthenticated {
     /// The key's time is over.
     #[error("the API key has expired")]
     Expired,
+    /// The key does not work from the caller's address.
+    #[error("the API key is not allowed from this address")]
+    Elsewhere,
 }
 
-/// Finds who is behind `token` at `now_ms` (Unix milliseconds).
+/// Finds who is behind `token` at `now_ms` (Unix milliseconds), calling from an address where one is known.
 ///
 /// # Errors
 /// [`Unauthenticated`].
-pub fn identify(directory: &Directory, token: Option<&str>, now_ms: u64) -> Result<Caller, Unauthenticated> {
+pub fn identify(directory: &Directory, token: Option<&str>, now_ms: u64, from: Option<IpAddr>) -> Result<Caller, Unauthenticated> {
     let token = token.filter(|token| !token.is_empty()).ok_or(Unauthenticated::NoKey)?;
     // The look-up goes by digest, so its time says nothing about how much of a guess was right.
     let key = directory.find(&key::digest(token)).ok_or(Unauthenticated::UnknownKey)?;
@@ -78,5 +121,10 @@ pub fn identify(directory: &Directory, token: Option<&str>, now_ms: u64) -> Resu
     if key.expires_at.is_some_and(|at| u64::try_from(at).unwrap_or(0) <= now_ms) {
         return Err(Unauthenticated::Expired);
     }
-    Ok(Caller { key: key.id, user: Arc::clone(&key.user) })
+    if let Some(networks) = &key.networks
+        && !from.is_some_and(|from| networks.iter().any(|network| network.contains(from)))
+    {
+        return Err(Unauthenticated::Elsewhere);
+    }
+    Ok(Caller { key: Arc::clone(key) })
 }

@@ -1,10 +1,12 @@
 //! Who may: from a key to a caller, from a caller to a permit.
 
 mod admit;
+mod allowance;
 mod directory;
 mod identify;
 pub mod key;
 
 pub use admit::{Forbidden, Permit, admit, may_see};
+pub use allowance::{Allowance, Grant, Limit};
 pub use directory::Directory;
 pub use identify::{Caller, Unauthenticated, identify};

@@ -2,10 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use super::{password::Passwords, throttle::Throttle};
@@ -47,8 +44,8 @@ pub struct Control {
     platform: Platform,
     pub(super) passwords: Passwords,
     pub(super) throttle: Throttle,
-    tickets: AtomicU64,
-    served: Mutex<u64>,
+    /// The revision that serves.
+    served: Mutex<Option<i64>>,
     origin: Mutex<Origin>,
     file_faults: Mutex<Vec<Fault>>,
 }
@@ -64,7 +61,6 @@ impl Control {
             platform,
             passwords: Passwords::default(),
             throttle: Throttle::default(),
-            tickets: AtomicU64::new(0),
             served: Mutex::default(),
             origin: Mutex::default(),
             file_faults: Mutex::default(),
@@ -147,23 +143,36 @@ impl Control {
     /// Compiles rows without serving them.
     #[must_use]
     pub fn compile(&self, rows: &ConfigRows) -> crate::snapshot::Snapshot {
-        compile(rows, Compiler { sealer: &self.sealer, platform: &self.platform })
+        compile(rows, self.compiler())
     }
 
-    /// Makes what the store holds serve.
+    /// Makes what the store holds serve: by what changed since, or whole where nothing serves yet or too much has changed.
     ///
     /// # Errors
     /// Of the store; what served goes on serving.
     pub async fn refresh(&self) -> Result<(), StoreFault> {
-        // Of two refreshes at once the one that began to read later has seen more; the other must not overwrite it.
-        let ticket = self.tickets.fetch_add(1, Ordering::SeqCst) + 1;
-        let rows = self.stores.records.load().await?;
-        let snapshot = self.compile(&rows);
-        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
-        if ticket > *served {
-            *served = ticket;
+        let records = self.records();
+        let standing = self.snapshot.load();
+        let serves = self.served().is_some();
+        let delta = if serves { records.since(standing.rows().revision).await? } else { None };
+        let snapshot = match delta {
+            Some(delta) => standing.update(&delta, self.compiler()),
+            None => self.compile(&records.load().await?),
+        };
+        // Of two refreshes at once the one that read later has seen more; the other must not overwrite it.
+        let mut served = self.served();
+        if served.is_none_or(|revision| revision < snapshot.rows().revision) {
+            *served = Some(snapshot.rows().revision);
             self.snapshot.store(snapshot);
         }
         Ok(())
+    }
+
+    fn served(&self) -> MutexGuard<'_, Option<i64>> {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn compiler(&self) -> Compiler<'_> {
+        Compiler { sealer: &self.sealer, platform: &self.platform }
     }
 }

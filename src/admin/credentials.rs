@@ -12,6 +12,7 @@ use crate::{
     access::key,
     base::{CredentialId, ProviderId, Secret},
     snapshot::{name, secret},
+    store::persist::RecordsExt,
     store::record::{ConfigRows, CredentialRow, NewCredential},
 };
 
@@ -143,7 +144,7 @@ pub async fn save(admin: Admin<'_>, of: Option<ProviderId>, input: CredentialInp
         None if row.secret_sealed.is_empty() => return Err(AdminFault::invalid("api_key", "is required and must not be blank")),
         None => {}
     }
-    let saved = control.records().save_credential(standing.map(|row| row.id), row).await?;
+    let saved = control.records().save(standing.map(|row| row.id), row).await?;
     admin.changed("credential.save", saved.id).await?;
     Ok(CredentialView::from(&saved))
 }
@@ -154,7 +155,7 @@ pub async fn save(admin: Admin<'_>, of: Option<ProviderId>, input: CredentialInp
 /// [`AdminFault::Missing`].
 pub async fn delete(admin: Admin<'_>, id: CredentialId) -> Result<(), AdminFault> {
     admin.may_configure()?;
-    admin.control().records().delete_credential(id).await?;
+    admin.control().records().delete::<NewCredential>(id).await?;
     admin.changed("credential.delete", id).await
 }
 
@@ -190,5 +191,5 @@ fn belongs(row: &CredentialRow, of: Option<ProviderId>) -> Result<&CredentialRow
 }
 
 fn blank(provider_id: ProviderId) -> NewCredential {
-    NewCredential { provider_id, name: None, kind: secret::API_KEY.into(), secret_sealed: String::new(), enabled: true }
+    NewCredential::of(provider_id, secret::API_KEY, "")
 }

@@ -7,6 +7,7 @@ use crate::{
     access::key,
     base::{KeyId, Secret, UserId},
     snapshot::name,
+    store::persist::RecordsExt,
     store::record::{ConfigRows, KeyRow, NewKey},
 };
 
@@ -123,7 +124,7 @@ pub async fn save(admin: Admin<'_>, of: Option<UserId>, input: KeyInput) -> Resu
 /// # Errors
 /// [`AdminFault::Missing`].
 pub async fn delete(admin: Admin<'_>, id: KeyId) -> Result<(), AdminFault> {
-    admin.control().records().delete_key(id).await?;
+    admin.control().records().delete::<NewKey>(id).await?;
     admin.changed("key.delete", id).await
 }
 
@@ -154,7 +155,7 @@ pub async fn save_own(member: Member<'_>, input: KeyInput) -> Result<Saved, Admi
 pub async fn delete_own(member: Member<'_>, id: KeyId) -> Result<(), AdminFault> {
     let rows = member.control().records().load().await?;
     find(&rows, id, Some(member.caller().user()))?;
-    member.control().records().delete_key(id).await?;
+    member.control().records().delete::<NewKey>(id).await?;
     member.changed("key.delete", id).await
 }
 
@@ -171,13 +172,13 @@ impl Saved {
 pub(super) async fn mint(control: &Control, row: NewKey) -> Result<FreshKey, AdminFault> {
     let fresh = key::generate(&*control.platform().entropy);
     let row = NewKey { digest: key::digest_text(fresh.key.expose()), prefix: fresh.prefix, ..row };
-    let saved = control.records().save_key(None, row).await?;
+    let saved = control.records().save(None, row).await?;
     Ok(FreshKey { view: KeyView::from(&saved), key: fresh.key })
 }
 
 /// A key row without its key.
 pub(super) fn blank(user_id: UserId) -> NewKey {
-    NewKey { user_id, digest: String::new(), prefix: String::new(), label: None, expires_at: None, enabled: true }
+    NewKey::of(user_id, "", "")
 }
 
 async fn store(control: &Control, rows: &ConfigRows, of: Option<UserId>, input: KeyInput) -> Result<Saved, AdminFault> {
@@ -197,7 +198,7 @@ async fn store(control: &Control, rows: &ConfigRows, of: Option<UserId>, input: 
     row.enabled = input.enabled.unwrap_or(row.enabled);
     match input.id {
         None => Ok(Saved::Made(mint(control, row).await?)),
-        Some(id) => Ok(Saved::Changed(KeyView::from(&control.records().save_key(Some(id), row).await?))),
+        Some(id) => Ok(Saved::Changed(KeyView::from(&control.records().save(Some(id), row).await?))),
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     input::SecretText,
     keys::{self, FreshKey, LOGIN_LABEL},
 };
-use crate::{access::identify, base::UserId, store::record::NewKey};
+use crate::{access::identify, base::UserId, store::persist::RecordsExt, store::record::NewKey};
 
 /// How long a key of a login works.
 pub const SESSION_MS: i64 = 12 * 60 * 60 * 1000;
@@ -47,7 +47,7 @@ pub async fn login(control: &Control, input: LoginInput, from: Option<IpAddr>) -
     let mut subjects = vec![format!("name {}", input.name.chars().take(256).collect::<String>())];
     subjects.extend(from.map(|address| format!("address {}", block(address))));
     control.throttle.enter(&subjects, now).map_err(|retry_after| AdminFault::Throttled { retry_after })?;
-    let Some((user_id, is_admin)) = verify(control, &input, now) else {
+    let Some((user_id, is_admin)) = verify(control, &input, now, from) else {
         tracing::warn!(target: "gproxy::audit", action = "login.fail", from = ?from, "login failed");
         return Err(AdminFault::WrongLogin);
     };
@@ -61,19 +61,19 @@ pub async fn login(control: &Control, input: LoginInput, from: Option<IpAddr>) -
     Ok(Session { user_id, name: input.name, is_admin, key })
 }
 
-fn verify(control: &Control, input: &LoginInput, now: u64) -> Option<(UserId, bool)> {
+fn verify(control: &Control, input: &LoginInput, now: u64, from: Option<IpAddr>) -> Option<(UserId, bool)> {
     let snapshot = control.snapshot().load();
     let password = input.password.0.expose();
-    let login = snapshot.login(&input.name);
+    let login = snapshot.rows().users.iter().find(|user| user.name == input.name);
     let hash = login.and_then(|login| login.password_hash.as_deref());
     // Every try costs one hash, whether the user is there or not.
     let by_password = control.passwords.verify(password, hash);
     let login = login.filter(|login| login.enabled)?;
     let by_key = || {
-        let caller = identify(snapshot.directory(), Some(password), now).ok();
+        let caller = identify(snapshot.directory(), Some(password), now, from).ok();
         caller.is_some_and(|caller| caller.user() == login.id && caller.is_admin())
     };
-    (by_password || by_key()).then_some((login.id, login.is_admin))
+    (by_password || by_key()).then(|| (login.id, login.is_admin()))
 }
 
 /// Whose failures count together: an IPv6 network of one customer is one source.
@@ -96,7 +96,7 @@ async fn forget_expired(control: &Control, user: UserId, now: u64) -> Result<(),
         .filter(|key| key.user_id == user && key.label.as_deref() == Some(LOGIN_LABEL) && key.expires_at.is_some_and(|at| at <= now));
     for key in old {
         // Another login may have been quicker.
-        match control.records().delete_key(key.id).await {
+        match control.records().delete::<NewKey>(key.id).await {
             Ok(()) | Err(crate::store::persist::StoreFault::Missing { .. }) => {}
             Err(fault) => return Err(fault.into()),
         }

@@ -6,6 +6,7 @@ use super::{Admin, AdminFault, input::clearable, providers};
 use crate::{
     base::{ModelId, ProviderId},
     snapshot::name,
+    store::persist::RecordsExt,
     store::record::{ConfigRows, ModelRow, NewModel},
 };
 
@@ -93,7 +94,7 @@ pub async fn save(admin: Admin<'_>, of: Option<ProviderId>, input: ModelInput) -
         }
         (None, Some(provider)) => {
             providers::find(&rows, provider)?;
-            NewModel { provider_id: provider, model_id: String::new(), display_name: None, enabled: true }
+            NewModel::of(provider, "")
         }
         (None, None) => return Err(AdminFault::invalid("id", "is required")),
     };
@@ -101,7 +102,7 @@ pub async fn save(admin: Admin<'_>, of: Option<ProviderId>, input: ModelInput) -
     name::text(&row.model_id).map_err(|message| AdminFault::invalid("model_id", message))?;
     row.display_name = input.display_name.unwrap_or(row.display_name);
     row.enabled = input.enabled.unwrap_or(row.enabled);
-    let saved = admin.control().records().save_model(input.id, row).await?;
+    let saved = admin.control().records().save(input.id, row).await?;
     admin.changed("model.save", saved.id).await?;
     Ok(ModelView::from(&saved))
 }
@@ -112,7 +113,7 @@ pub async fn save(admin: Admin<'_>, of: Option<ProviderId>, input: ModelInput) -
 /// [`AdminFault::Missing`].
 pub async fn delete(admin: Admin<'_>, id: ModelId) -> Result<(), AdminFault> {
     admin.may_configure()?;
-    admin.control().records().delete_model(id).await?;
+    admin.control().records().delete::<NewModel>(id).await?;
     admin.changed("model.delete", id).await
 }
 

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Admin, AdminFault, users};
 use crate::{
-    base::UserId,
+    base::{PermissionId, UserId},
     snapshot::name,
+    store::persist::RecordsExt,
     store::record::{NewPermission, PermissionRow},
 };
 
@@ -13,7 +14,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PermissionView {
     /// Its id.
-    pub id: i64,
+    pub id: PermissionId,
     /// Whose.
     pub user_id: UserId,
     /// A glob over `provider/model`.
@@ -24,7 +25,7 @@ pub struct PermissionView {
 
 impl From<&PermissionRow> for PermissionView {
     fn from(row: &PermissionRow) -> Self {
-        Self { id: row.id, user_id: row.user_id, pattern: row.pattern.clone(), created_at: row.created_at }
+        Self { id: row.id, user_id: UserId(row.scope_id), pattern: row.pattern.clone(), created_at: row.created_at }
     }
 }
 
@@ -43,7 +44,7 @@ pub struct PermissionInput {
 pub async fn list(admin: Admin<'_>, of: UserId) -> Result<Vec<PermissionView>, AdminFault> {
     let rows = admin.control().records().load().await?;
     users::find(&rows, of)?;
-    Ok(rows.permissions.iter().filter(|row| row.user_id == of).map(PermissionView::from).collect())
+    Ok(rows.permissions.iter().filter(|row| row.is_of(of)).map(PermissionView::from).collect())
 }
 
 /// Makes a permission; the same one again is the same one.
@@ -54,7 +55,7 @@ pub async fn save(admin: Admin<'_>, of: UserId, input: PermissionInput) -> Resul
     let rows = admin.control().records().load().await?;
     users::find(&rows, of)?;
     name::text(&input.pattern).map_err(|message| AdminFault::invalid("pattern", message))?;
-    let saved = admin.control().records().save_permission(NewPermission { user_id: of, pattern: input.pattern }).await?;
+    let saved = admin.control().records().ensure(NewPermission::of(of, input.pattern)).await?;
     admin.changed("permission.save", saved.id).await?;
     Ok(PermissionView::from(&saved))
 }
@@ -63,7 +64,7 @@ pub async fn save(admin: Admin<'_>, of: UserId, input: PermissionInput) -> Resul
 ///
 /// # Errors
 /// [`AdminFault::Missing`].
-pub async fn delete(admin: Admin<'_>, id: i64) -> Result<(), AdminFault> {
-    admin.control().records().delete_permission(id).await?;
+pub async fn delete(admin: Admin<'_>, id: PermissionId) -> Result<(), AdminFault> {
+    admin.control().records().delete::<NewPermission>(id).await?;
     admin.changed("permission.delete", id).await
 }

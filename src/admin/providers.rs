@@ -9,6 +9,7 @@ use crate::{
     channel::{self, CHANNELS},
     runtime::Platform,
     snapshot::name,
+    store::persist::RecordsExt,
     store::record::{ConfigRows, NewProvider, ProviderRow},
 };
 
@@ -111,7 +112,7 @@ pub async fn save(admin: Admin<'_>, input: ProviderInput) -> Result<ProviderView
     let id = input.id;
     let row = merged(standing, input)?;
     check(&row, control.platform())?;
-    let saved = control.records().save_provider(id, row).await?;
+    let saved = control.records().save(id, row).await?;
     admin.changed("provider.save", saved.id).await?;
     Ok(ProviderView::of(&saved, &rows))
 }
@@ -122,7 +123,7 @@ pub async fn save(admin: Admin<'_>, input: ProviderInput) -> Result<ProviderView
 /// [`AdminFault::Missing`].
 pub async fn delete(admin: Admin<'_>, id: ProviderId) -> Result<(), AdminFault> {
     admin.may_configure()?;
-    admin.control().records().delete_provider(id).await?;
+    admin.control().records().delete::<NewProvider>(id).await?;
     admin.changed("provider.delete", id).await
 }
 
@@ -195,5 +196,5 @@ fn members(text: &str) -> Map<String, Value> {
 }
 
 fn new_provider() -> NewProvider {
-    NewProvider { name: String::new(), channel: String::new(), settings_json: "{}".into(), dispatch_json: None, proxy: None, enabled: true }
+    NewProvider::of("", "")
 }

@@ -17,8 +17,8 @@ use crate::{
     credentials::Sealer,
     runtime::BoxFuture,
     store::{
-        persist::{Records, StoreFault, memory::MemoryStore},
-        record::{NewProvider, ProviderRow},
+        persist::{Records, RecordsExt, StoreFault, memory::MemoryStore},
+        record::NewProvider,
     },
     testing::platform,
 };
@@ -135,20 +135,11 @@ impl Records for Late {
     }
 
     forward! {
+        revision() -> i64;
+        since(revision: i64) -> Option<crate::store::record::Delta>;
         is_fresh() -> bool;
         save_settings(settings: crate::store::record::SettingsRow) -> ();
-        save_provider(id: Option<crate::base::ProviderId>, row: NewProvider) -> ProviderRow;
-        delete_provider(id: crate::base::ProviderId) -> ();
-        save_credential(id: Option<crate::base::CredentialId>, row: crate::store::record::NewCredential) -> crate::store::record::CredentialRow;
-        delete_credential(id: crate::base::CredentialId) -> ();
-        save_model(id: Option<crate::base::ModelId>, row: crate::store::record::NewModel) -> crate::store::record::ModelRow;
-        delete_model(id: crate::base::ModelId) -> ();
-        save_user(id: Option<crate::base::UserId>, row: crate::store::record::NewUser) -> crate::store::record::UserRow;
-        delete_user(id: crate::base::UserId) -> ();
-        save_key(id: Option<crate::base::KeyId>, row: crate::store::record::NewKey) -> crate::store::record::KeyRow;
-        delete_key(id: crate::base::KeyId) -> ();
-        save_permission(row: crate::store::record::NewPermission) -> crate::store::record::PermissionRow;
-        delete_permission(id: i64) -> ();
+        apply(changes: Vec<crate::store::record::Change>) -> Vec<crate::store::record::Stamp>;
     }
 }
 
@@ -162,15 +153,7 @@ async fn a_refresh_that_read_earlier_does_not_overwrite_a_later_one() {
     let control = Control::new(stores, Sealer::new(Secret::new("k".to_owned())), platform);
     let early = control.refresh();
     let later = async {
-        let row = NewProvider {
-            name: "new".into(),
-            channel: "openai".into(),
-            settings_json: "{}".into(),
-            dispatch_json: None,
-            proxy: None,
-            enabled: true,
-        };
-        records.save_provider(None, row).await.unwrap();
+        records.save(None, NewProvider::of("new", "openai")).await.unwrap();
         control.refresh().await.unwrap();
         open.send(()).unwrap();
     };

@@ -10,7 +10,8 @@ use super::{
 use crate::{
     base::UserId,
     snapshot::name,
-    store::record::{ConfigRows, NewUser, UserRow},
+    store::persist::RecordsExt,
+    store::record::{ConfigRows, NewKey, NewUser, UserRow},
 };
 
 /// A user as it is shown. The hash stays inside.
@@ -36,11 +37,11 @@ pub struct UserView {
 
 impl UserView {
     fn of(row: &UserRow, rows: &ConfigRows) -> Self {
-        let own = rows.permissions.iter().filter(|permission| permission.user_id == row.id);
+        let own = rows.permissions.iter().filter(|permission| permission.is_of(row.id));
         Self {
             id: row.id,
             name: row.name.clone(),
-            is_admin: row.is_admin,
+            is_admin: row.is_admin(),
             enabled: row.enabled,
             has_password: row.password_hash.is_some(),
             permissions: own.map(|permission| permission.pattern.clone()).collect(),
@@ -105,7 +106,9 @@ pub async fn save(admin: Admin<'_>, input: UserInput) -> Result<UserView, AdminF
     let mut row = standing.map_or_else(new_user, |standing| standing.row.clone());
     row.name = input.name.unwrap_or(row.name);
     name::text(&row.name).map_err(|message| AdminFault::invalid("name", message))?;
-    row.is_admin = input.is_admin.unwrap_or(row.is_admin);
+    if let Some(is_admin) = input.is_admin {
+        row = row.with_admin(is_admin);
+    }
     row.enabled = input.enabled.unwrap_or(row.enabled);
     if let Some(id) = input.id {
         keep_an_admin(&rows, id, Some(&row))?;
@@ -116,10 +119,10 @@ pub async fn save(admin: Admin<'_>, input: UserInput) -> Result<UserView, AdminF
         Some(None) => None,
         Some(Some(plain)) => Some(control.passwords().hash(plain.0.expose(), &*control.platform().entropy)?),
     };
-    let saved = control.records().save_user(input.id, row).await?;
+    let saved = control.records().save(input.id, row).await?;
     if ends_sessions {
         for key in rows.keys.iter().filter(|key| key.user_id == saved.id && key.label.as_deref() == Some(LOGIN_LABEL)) {
-            control.records().delete_key(key.id).await?;
+            control.records().delete::<NewKey>(key.id).await?;
         }
     }
     admin.changed("user.save", saved.id).await?;
@@ -134,12 +137,12 @@ pub async fn delete(admin: Admin<'_>, id: UserId) -> Result<(), AdminFault> {
     let rows = admin.control().records().load().await?;
     find(&rows, id)?;
     keep_an_admin(&rows, id, None)?;
-    admin.control().records().delete_user(id).await?;
+    admin.control().records().delete::<NewUser>(id).await?;
     admin.changed("user.delete", id).await
 }
 
 fn new_user() -> NewUser {
-    NewUser { name: String::new(), password_hash: None, is_admin: false, enabled: true }
+    NewUser::named("")
 }
 
 pub(super) fn find(rows: &ConfigRows, id: UserId) -> Result<&UserRow, AdminFault> {
@@ -148,7 +151,7 @@ pub(super) fn find(rows: &ConfigRows, id: UserId) -> Result<&UserRow, AdminFault
 
 /// Refuses what would leave no enabled administrator.
 fn keep_an_admin(rows: &ConfigRows, id: UserId, becomes: Option<&NewUser>) -> Result<(), AdminFault> {
-    let rules = |row: &NewUser| row.is_admin && row.enabled;
+    let rules = |row: &NewUser| row.is_admin() && row.enabled;
     let was = rows.users.iter().any(|row| row.id == id && rules(row));
     let others = rows.users.iter().any(|row| row.id != id && rules(row));
     if was && !others && !becomes.is_some_and(rules) {

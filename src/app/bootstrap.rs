@@ -7,8 +7,8 @@ use crate::{
     base::{Secret, UserId},
     snapshot::secret::HF_TOKEN,
     store::{
-        persist::StoreFault,
-        record::{ConfigRows, NewKey, NewPermission, NewProvider, NewUser, SettingsRow},
+        persist::{RecordsExt, StoreFault},
+        record::{ConfigRows, NewKey, NewPermission, NewProvider, NewUser, Role, SettingsRow},
     },
 };
 
@@ -86,15 +86,7 @@ pub async fn bootstrap(control: &Control, config: &Config) -> Result<Booted, Boo
 
 /// Without any configuration there is still something to try: the provider that answers by itself.
 async fn demo(control: &Control) -> Result<(), BootFault> {
-    let provider = NewProvider {
-        name: DEMO.into(),
-        channel: DEMO.into(),
-        settings_json: "{}".into(),
-        dispatch_json: None,
-        proxy: None,
-        enabled: true,
-    };
-    match control.records().save_provider(None, provider).await {
+    match control.records().save(None, NewProvider::of(DEMO, DEMO)).await {
         // A first boot that was killed halfway has made it already.
         Ok(_) | Err(StoreFault::Taken { .. }) => Ok(()),
         Err(fault) => Err(fault.into()),
@@ -149,15 +141,8 @@ async fn honour(control: &Control, key: &Secret<String>, first: bool) -> Result<
     if let Some(replaced) = standing.filter(|row| row.digest != digest) {
         tracing::info!(prefix = %replaced.prefix, "the administrator's key is replaced by the one given");
     }
-    let row = NewKey {
-        user_id: user,
-        digest,
-        prefix: key::prefix(key.expose()),
-        label: Some(ADMIN_KEY_LABEL.into()),
-        expires_at: None,
-        enabled: true,
-    };
-    control.records().save_key(standing.map(|row| row.id), row).await?;
+    let row = NewKey { label: Some(ADMIN_KEY_LABEL.into()), ..NewKey::of(user, digest, key::prefix(key.expose())) };
+    control.records().save(standing.map(|row| row.id), row).await?;
     Ok(())
 }
 
@@ -166,16 +151,16 @@ async fn admin_user(control: &Control, rows: &ConfigRows, first: bool) -> Result
     let records = control.records();
     let standing = rows.users.iter().find(|row| row.name == ADMIN);
     let id = match standing {
-        Some(row) if row.is_admin && row.enabled => row.id,
-        Some(row) => records.save_user(Some(row.id), NewUser { is_admin: true, enabled: true, ..row.row.clone() }).await?.id,
+        Some(row) if row.is_admin() && row.enabled => row.id,
+        Some(row) => records.save(Some(row.id), NewUser { role: Role::Owner, enabled: true, ..row.row.clone() }).await?.id,
         None => {
-            let row = NewUser { name: ADMIN.into(), password_hash: None, is_admin: true, enabled: true };
-            records.save_user(None, row).await?.id
+            let row = NewUser { role: Role::Owner, ..NewUser::named(ADMIN) };
+            records.save(None, row).await?.id
         }
     };
-    let has_some = rows.permissions.iter().any(|row| row.user_id == id);
+    let has_some = rows.permissions.iter().any(|row| row.is_of(id));
     if standing.is_none() || (first && !has_some) {
-        records.save_permission(NewPermission { user_id: id, pattern: "*".into() }).await?;
+        records.ensure(NewPermission::of(id, "*")).await?;
     }
     Ok(id)
 }

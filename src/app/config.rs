@@ -18,7 +18,6 @@ mod file;
 mod finding;
 pub mod knob;
 mod layers;
-mod network;
 mod reader;
 mod secret_key;
 mod user_entry;
@@ -27,7 +26,6 @@ pub use channel_entry::{ChannelEntry, CredentialEntry};
 pub use check::{Report, check};
 pub use file::{FileConfig, Instance, parse};
 pub use finding::{Finding, Findings, Severity};
-pub use network::Network;
 pub use secret_key::{KeyFault, database_key};
 pub use user_entry::{KeyEntry, UserEntry};
 
@@ -116,7 +114,7 @@ pub struct Config {
     /// Which of them.
     pub log_level: String,
     /// Networks whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<Network>,
+    pub trusted_proxies: Vec<crate::base::Network>,
     /// Origins whose pages may call data routes.
     pub cors_origins: Vec<String>,
     /// Requests at once.

@@ -17,6 +17,18 @@ macro_rules! row_id {
                 self.0.fmt(f)
             }
         }
+
+        impl From<i64> for $name {
+            fn from(id: i64) -> Self {
+                Self(id)
+            }
+        }
+
+        impl From<$name> for i64 {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
     )+};
 }
 
@@ -31,6 +43,30 @@ row_id! {
     CredentialId,
     /// A row of `provider_models`.
     ModelId,
+    /// A row of `organizations`.
+    OrganizationId,
+    /// A row of `teams`.
+    TeamId,
+    /// A row of `routes`.
+    RouteId,
+    /// A row of `route_members`.
+    RouteMemberId,
+    /// A row of `aliases`.
+    AliasId,
+    /// A row of `rule_sets`.
+    RuleSetId,
+    /// A row of `rules`.
+    RuleId,
+    /// A row of `provider_rule_sets`.
+    ProviderRuleSetId,
+    /// A row of `permissions`.
+    PermissionId,
+    /// A row of `rate_limits`.
+    RateLimitId,
+    /// A row of `quotas`.
+    QuotaId,
+    /// A row of `price_rules`.
+    PriceRuleId,
 }
 
 /// One call of a client, named by a UUID version 7: ids sort by the time of their making.

@@ -3,11 +3,16 @@
 mod glob;
 mod hash;
 mod id;
+mod network;
 mod secret;
 mod usage;
 
 pub use glob::Glob;
 pub use hash::QuickMap;
-pub use id::{CredentialId, KeyId, ModelId, ProviderId, RequestId, UserId};
+pub use id::{
+    AliasId, CredentialId, KeyId, ModelId, OrganizationId, PermissionId, PriceRuleId, ProviderId, ProviderRuleSetId, QuotaId, RateLimitId,
+    RequestId, RouteId, RouteMemberId, RuleId, RuleSetId, TeamId, UserId,
+};
+pub use network::{Network, NoNetwork};
 pub use secret::Secret;
 pub use usage::{Bucket, Counts, Modality, Usage};

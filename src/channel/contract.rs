@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{Built, CHANNELS, Dispatch, Draft, Order, Payload, PrepareFault, Via, build, find};
 use crate::{
     access::{Directory, Permit, admit, identify, key::digest_text},
-    base::{KeyId, Secret, UserId},
+    base::{KeyId, PermissionId, Secret, UserId},
     protocol::{
         Operation, OperationKey, OperationKind,
         catalog::{BodyShape, CATALOG, CatalogRow},
@@ -22,7 +22,7 @@ use crate::{
         splice::Document,
     },
     runtime::{Body, BoxFuture, Clock, Entropy, Instant, Platform, Reply, Spawn, Transport, TransportFault, UpstreamRequest},
-    store::record::{KeyRow, NewKey, NewPermission, NewUser, PermissionRow, UserRow},
+    store::record::{ConfigRows, KeyRow, NewKey, NewPermission, NewUser, PermissionRow, UserRow},
 };
 
 /// The credential of the tests; it must turn up in no `Debug` output.
@@ -78,15 +78,16 @@ pub(crate) fn channel(id: &str, settings: &str) -> Built {
 
 /// A permit for anything, given to the one user of a directory of one key.
 pub(crate) fn permit(key: OperationKey) -> Permit {
-    let user = NewUser { name: "u".into(), password_hash: None, is_admin: false, enabled: true };
-    let token = NewKey { user_id: UserId(1), digest: digest_text("t"), prefix: "t".into(), label: None, expires_at: None, enabled: true };
-    let all = NewPermission { user_id: UserId(1), pattern: "*".into() };
-    let directory = Directory::build(
-        &[UserRow { id: UserId(1), row: user, created_at: 0, updated_at: 0 }],
-        &[KeyRow { id: KeyId(1), row: token, created_at: 0, updated_at: 0 }],
-        &[PermissionRow { id: 1, row: all, created_at: 0, updated_at: 0 }],
-    );
-    admit(&identify(&directory, Some("t"), 0).unwrap(), key, "p", None).unwrap()
+    let user = NewUser::named("u");
+    let token = NewKey::of(UserId(1), digest_text("t"), "t");
+    let all = NewPermission::of(UserId(1), "*");
+    let directory = Directory::build(&ConfigRows {
+        users: [UserRow { id: UserId(1), row: user, created_at: 0, updated_at: 0 }].into_iter().collect(),
+        keys: [KeyRow { id: KeyId(1), row: token, created_at: 0, updated_at: 0 }].into_iter().collect(),
+        permissions: [PermissionRow { id: PermissionId(1), row: all, created_at: 0, updated_at: 0 }].into_iter().collect(),
+        ..ConfigRows::default()
+    });
+    admit(&identify(&directory, Some("t"), 0, None).unwrap(), key, "p", None).unwrap()
 }
 
 /// The key of an operation in a kind.

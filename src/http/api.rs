@@ -75,7 +75,7 @@ pub async fn serve(control: &Control, request: Request<Bytes>, peer: Option<IpAd
     let wanted = if head.method == Method::HEAD { &Method::GET } else { &head.method };
     let chosen = found.iter().find(|(route, _)| route.method == *wanted);
     let call = Call { id: chosen.map_or("", |(_, id)| id), query: head.uri.query(), body: &body, peer, control };
-    let answer = match authorize(control, &head.headers, path) {
+    let answer = match authorize(control, &head.headers, path, peer) {
         Err(refusal) => Err(refusal),
         Ok(caller) => match chosen {
             Some((route, _)) => run(route, caller.as_ref(), call).await,
@@ -91,13 +91,13 @@ pub async fn serve(control: &Control, request: Request<Bytes>, peer: Option<IpAd
 }
 
 /// Proves who calls, and that the path is open to them.
-fn authorize(control: &Control, headers: &HeaderMap, path: &str) -> Result<Option<Caller>, Refusal> {
+fn authorize(control: &Control, headers: &HeaderMap, path: &str, peer: Option<IpAddr>) -> Result<Option<Caller>, Refusal> {
     let role = Role::of(path);
     if role == Role::Public {
         return Ok(None);
     }
     let snapshot = control.snapshot().load();
-    let caller = identify(snapshot.directory(), token(headers), control.now_ms()).map_err(Refusal::Unauthenticated)?;
+    let caller = identify(snapshot.directory(), token(headers), control.now_ms(), peer).map_err(Refusal::Unauthenticated)?;
     match role {
         Role::Admin if !caller.is_admin() => Err(Refusal::NotAdmin),
         Role::Admin | Role::User | Role::Public => Ok(Some(caller)),

@@ -19,7 +19,7 @@ pub(super) struct Authenticated {
 /// No key, an unknown one, a disabled one, an expired one.
 pub(super) fn authenticate(mut call: Classified, directory: &Directory) -> Result<Authenticated, (Box<Classified>, GatewayError)> {
     let token = call.token.take();
-    match identify(directory, token.as_ref().map(|token: &Secret<String>| token.expose().as_str()), call.inbound.at_ms) {
+    match identify(directory, token.as_ref().map(|token: &Secret<String>| token.expose().as_str()), call.inbound.at_ms, call.inbound.peer) {
         Ok(caller) => Ok(Authenticated { call, caller }),
         Err(refusal) => Err((Box::new(call), refusal.into())),
     }

@@ -1,18 +1,23 @@
 //! From rows to a snapshot. Nothing here fails: what cannot be compiled becomes a fault.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::{
-    Capture, Credential, Fault, Login, Model, Provider, Rules, Settings, Snapshot, name, rules,
+    Capture, Credential, Fault, Model, Provider, Rules, Settings, Snapshot, name, rules,
     secret::{self, API_KEY},
 };
 use crate::{
     access::{Directory, key::parse_digest},
-    base::ProviderId,
+    base::{Network, ProviderId},
     channel::{self, CHANNELS, Channel},
     credentials::Sealer,
     runtime::{Platform, Profile},
-    store::record::{ConfigRows, CredentialRow, ModelRow, ProviderRow, SettingsRow},
+    store::record::{
+        ConfigRows, CredentialRow, Delta, ModelRow, NewCredential, NewModel, NewProviderRuleSet, Noun, ProviderRow, Record, SettingsRow,
+    },
 };
 
 /// What compiling needs besides the rows.
@@ -27,28 +32,83 @@ pub struct Compiler<'a> {
 /// Compiles rows.
 #[must_use]
 pub fn compile(rows: &ConfigRows, with: Compiler<'_>) -> Snapshot {
-    let mut faults = Vec::new();
-    let settings = settings(&rows.settings, &mut faults);
-    let mut providers = Vec::new();
-    let mut parts = Parts::of(rows);
-    for row in rows.providers.iter().filter(|row| row.enabled) {
-        let parts = (parts.credentials.remove(&row.id).unwrap_or_default(), parts.models.remove(&row.id).unwrap_or_default());
-        match provider(row, parts, &settings, with, &mut faults) {
-            Ok(provider) => providers.push(Arc::new(provider)),
-            Err(fault) => faults.push(fault),
+    let mut next = Snapshot { rows: rows.clone(), directory: Directory::build(rows), ..Snapshot::default() };
+    next.settle(None, with);
+    next
+}
+
+impl Snapshot {
+    /// The snapshot after a change. What it does not touch is shared: providers, keys.
+    #[must_use]
+    pub fn update(&self, delta: &Delta, with: Compiler<'_>) -> Self {
+        let mut rows = self.rows.clone();
+        rows.apply(delta);
+        let directory = self.directory.update(&self.rows, &rows, delta);
+        let mut next = Self { rows, directory, ..Self::default() };
+        let anew = self.touched(delta);
+        next.settle(Some((self, &anew)), with);
+        next
+    }
+
+    /// The providers that have to be made anew; `None` for all of them.
+    fn touched(&self, delta: &Delta) -> Option<HashSet<ProviderId>> {
+        let gone = |noun: Noun| delta.gone.iter().filter(move |(of, _)| *of == noun).map(|(_, id)| *id);
+        let rows = &delta.rows;
+        let shared = [Noun::RuleSet, Noun::Rule].into_iter().any(|noun| gone(noun).next().is_some());
+        if rows.settings != self.rows.settings || shared || !rows.rule_sets.is_empty() || !rows.rules.is_empty() {
+            return None;
         }
+        let mut touched: HashSet<ProviderId> =
+            rows.providers.iter().map(|row| row.id).chain(gone(Noun::Provider).map(ProviderId)).collect();
+        touched.extend(owners::<NewCredential>(&self.rows, delta));
+        touched.extend(owners::<NewModel>(&self.rows, delta));
+        touched.extend(owners::<NewProviderRuleSet>(&self.rows, delta));
+        Some(touched)
     }
-    providers.sort_by(|a, b| a.name.cmp(&b.name));
-    let by_name = providers.iter().enumerate().map(|(at, provider)| (Arc::clone(&provider.name), at)).collect();
-    identities(rows, &mut faults);
-    Snapshot {
-        settings,
-        directory: Directory::build(&rows.users, &rows.keys, &rows.permissions),
-        providers,
-        by_name,
-        logins: logins(rows),
-        faults,
+
+    /// Makes everything but the keys ready.
+    fn settle(&mut self, before: Option<(&Self, &Option<HashSet<ProviderId>>)>, with: Compiler<'_>) {
+        let rows = &self.rows;
+        let mut faults = Vec::new();
+        let settings = settings(&rows.settings, &mut faults);
+        let kept = |id: ProviderId| {
+            let (before, anew) = before?;
+            let stays = anew.as_ref().is_some_and(|anew| !anew.contains(&id));
+            stays.then(|| (before.providers.iter().find(|provider| provider.id == id).cloned(), before.provider_faults.get(&id).cloned()))
+        };
+        let mut parts = Parts::of(rows);
+        let (mut providers, mut provider_faults) = (Vec::new(), BTreeMap::new());
+        for row in rows.providers.iter().filter(|row| row.enabled) {
+            let (made, told) = kept(row.id).unwrap_or_else(|| {
+                let parts = (parts.credentials.remove(&row.id).unwrap_or_default(), parts.models.remove(&row.id).unwrap_or_default());
+                let mut told = Vec::new();
+                let made = provider(row, parts, &settings, with, &mut told).map_err(|fault| told.push(fault)).ok();
+                (made.map(Arc::new), Some(told.into()))
+            });
+            providers.extend(made);
+            provider_faults.extend(told.filter(|told: &Arc<[Fault]>| !told.is_empty()).map(|told| (row.id, told)));
+        }
+        providers.sort_by(|a: &Arc<Provider>, b| a.name.cmp(&b.name));
+        faults.extend(provider_faults.values().flat_map(|told| told.iter().cloned()));
+        identities(rows, &mut faults);
+        self.by_name = providers.iter().enumerate().map(|(at, provider)| (Arc::clone(&provider.name), at)).collect();
+        self.settings = settings;
+        self.providers = providers;
+        self.provider_faults = provider_faults;
+        self.faults = faults;
     }
+}
+
+/// Whose the touched rows of one noun are and were.
+fn owners<N: Record>(before: &ConfigRows, delta: &Delta) -> HashSet<ProviderId> {
+    let now = N::table(&delta.rows);
+    let gone: HashSet<i64> = delta.gone.iter().filter(|(noun, _)| *noun == N::NOUN).map(|(_, id)| *id).collect();
+    if now.is_empty() && gone.is_empty() {
+        return HashSet::new();
+    }
+    let was = N::table(before).iter().filter(|row| now.get(row.id).is_some() || gone.contains(&row.id.into()));
+    let links = was.chain(now.iter()).flat_map(|row| row.row.links());
+    links.filter(|(link, _)| link.noun == Noun::Provider).map(|(_, id)| ProviderId(id)).collect()
 }
 
 /// Rows by the provider that they belong to.
@@ -166,18 +226,11 @@ fn identities(rows: &ConfigRows, faults: &mut Vec<Fault>) {
         if parse_digest(&row.digest).is_none() {
             faults.push(Fault::new("key", &row.prefix, "digest", "expected 64 hexadecimal digits"));
         }
+        for wrong in row.allowed_ips.iter().flat_map(|list| list.split(',')).filter_map(|one| one.trim().parse::<Network>().err()) {
+            faults.push(Fault::new("key", &row.prefix, "allowed_ips", wrong.to_string()));
+        }
     }
     for row in rows.permissions.iter().filter(|row| row.pattern.is_empty()) {
         faults.push(Fault::new("permission", row.id.to_string(), "pattern", "is empty and allows nothing"));
     }
-}
-
-fn logins(rows: &ConfigRows) -> HashMap<Arc<str>, Login> {
-    let login = |row: &crate::store::record::UserRow| Login {
-        id: row.id,
-        password_hash: row.password_hash.as_deref().map(Into::into),
-        is_admin: row.is_admin,
-        enabled: row.enabled,
-    };
-    rows.users.iter().map(|row| (row.name.as_str().into(), login(row))).collect()
 }

@@ -15,7 +15,7 @@ pub use cell::SnapshotCell;
 pub use compile::{Compiler, compile};
 pub use dispatch::Rules;
 pub use fault::Fault;
-pub use view::{Capture, Credential, Login, Model, Provider, Settings, Snapshot};
+pub use view::{Capture, Credential, Model, Provider, Settings, Snapshot};
 
 #[cfg(test)]
 mod tests;

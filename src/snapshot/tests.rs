@@ -6,7 +6,7 @@ use super::{Capture, Compiler, Snapshot, compile, name, secret};
 use crate::{
     base::{CredentialId, ProviderId, Secret},
     credentials::Sealer,
-    store::record::{ConfigRows, CredentialRow, NewCredential, NewProvider, ProviderRow, SettingsRow},
+    store::record::{ConfigRows, CredentialRow, NewCredential, NewProvider, ProviderRow, SettingsRow, Table},
     testing::platform,
 };
 
@@ -15,21 +15,14 @@ fn sealer() -> Sealer {
 }
 
 fn provider(id: i64, name: &str) -> ProviderRow {
-    let row = NewProvider {
-        name: name.into(),
-        channel: "openai".into(),
-        settings_json: "{}".into(),
-        dispatch_json: None,
-        proxy: None,
-        enabled: true,
-    };
+    let row = NewProvider::of(name, "openai");
     ProviderRow { id: ProviderId(id), row, created_at: 0, updated_at: 0 }
 }
 
 fn credential(id: i64, provider: i64, sealed_for: i64) -> CredentialRow {
     let key = Secret::new(format!("sk-canary-{id}"));
     let secret_sealed = secret::seal_api_key(&sealer(), ProviderId(sealed_for), &key, &*platform().entropy);
-    let row = NewCredential { provider_id: ProviderId(provider), name: None, kind: "api_key".into(), secret_sealed, enabled: true };
+    let row = NewCredential::of(ProviderId(provider), "api_key", secret_sealed);
     CredentialRow { id: CredentialId(id), row, created_at: 0, updated_at: 0 }
 }
 
@@ -51,7 +44,8 @@ fn a_broken_provider_is_absent_and_explained_and_the_rest_serves() {
     for (breaks, path, message) in breaks {
         let mut broken = provider(2, "broken");
         breaks(&mut broken);
-        let snapshot = compiled(&ConfigRows { providers: vec![provider(1, "good"), broken.clone()], ..ConfigRows::default() });
+        let snapshot =
+            compiled(&ConfigRows { providers: Table::from_iter([provider(1, "good"), broken.clone()]), ..ConfigRows::default() });
         assert!(snapshot.provider("good").is_some() && snapshot.provider(&broken.name).is_none());
         let [fault] = snapshot.faults() else { panic!("{:?}", snapshot.faults()) };
         assert_eq!((fault.what, fault.name.as_str(), fault.path.as_str()), ("provider", broken.name.as_str(), path));
@@ -62,8 +56,8 @@ fn a_broken_provider_is_absent_and_explained_and_the_rest_serves() {
 #[test]
 fn a_secret_serves_only_the_provider_that_it_was_sealed_for() {
     let rows = ConfigRows {
-        providers: vec![provider(1, "one"), provider(2, "two")],
-        credentials: vec![credential(11, 1, 1), credential(12, 1, 2), credential(10, 1, 1)],
+        providers: Table::from_iter([provider(1, "one"), provider(2, "two")]),
+        credentials: Table::from_iter([credential(11, 1, 1), credential(12, 1, 2), credential(10, 1, 1)]),
         ..ConfigRows::default()
     };
     let snapshot = compiled(&rows);
@@ -78,12 +72,12 @@ fn a_secret_serves_only_the_provider_that_it_was_sealed_for() {
 #[test]
 fn what_is_disabled_does_not_serve_and_is_no_fault() {
     let mut rows = ConfigRows {
-        providers: vec![provider(1, "one"), provider(2, "two")],
-        credentials: vec![credential(3, 1, 1)],
+        providers: Table::from_iter([provider(1, "one"), provider(2, "two")]),
+        credentials: Table::from_iter([credential(3, 1, 1)]),
         ..ConfigRows::default()
     };
-    rows.providers[1].row.enabled = false;
-    rows.credentials[0].row.enabled = false;
+    rows.providers.put(ProviderRow { row: NewProvider { enabled: false, ..provider(2, "two").row }, ..provider(2, "two") });
+    rows.credentials.put(CredentialRow { row: NewCredential { enabled: false, ..credential(3, 1, 1).row }, ..credential(3, 1, 1) });
     let snapshot = compiled(&rows);
     assert_eq!(snapshot.providers().len(), 1);
     assert!(snapshot.provider("one").unwrap().credentials.is_empty());
@@ -93,8 +87,9 @@ fn what_is_disabled_does_not_serve_and_is_no_fault() {
 #[test]
 fn a_providers_own_proxy_wins_over_the_instances() {
     let settings = SettingsRow { proxy: Some("http://global:1".into()), ..SettingsRow::default() };
-    let mut rows = ConfigRows { settings, providers: vec![provider(1, "one"), provider(2, "two")], ..ConfigRows::default() };
-    rows.providers[1].row.proxy = Some("socks5://own:2".into());
+    let mut rows = ConfigRows { settings, providers: Table::from_iter([provider(1, "one"), provider(2, "two")]), ..ConfigRows::default() };
+    let own = NewProvider { proxy: Some("socks5://own:2".into()), ..provider(2, "two").row };
+    rows.providers.put(ProviderRow { row: own, ..provider(2, "two") });
     let snapshot = compiled(&rows);
     let proxy = |name: &str| snapshot.provider(name).unwrap().profile.proxy.clone();
     assert_eq!((proxy("one"), proxy("two")), (Some(Arc::from("http://global:1")), Some(Arc::from("socks5://own:2"))));

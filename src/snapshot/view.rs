@@ -1,24 +1,27 @@
 //! The snapshot itself.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Fault, Rules};
 use crate::{
     access::Directory,
-    base::{CredentialId, ProviderId, QuickMap, Secret, UserId},
+    base::{CredentialId, ProviderId, QuickMap, Secret},
     channel::Channel,
     process::RuleBook,
     runtime::Profile,
+    store::record::ConfigRows,
 };
 
 /// Configuration as the request path sees it. Immutable; a change makes another one.
 #[derive(Debug, Default)]
 pub struct Snapshot {
+    pub(super) rows: ConfigRows,
     pub(super) settings: Settings,
     pub(super) directory: Directory,
     pub(super) providers: Vec<Arc<Provider>>,
     pub(super) by_name: QuickMap<Arc<str>, usize>,
-    pub(super) logins: HashMap<Arc<str>, Login>,
+    /// What of each provider does not serve, and why; also of those that do not serve at all.
+    pub(super) provider_faults: BTreeMap<ProviderId, Arc<[Fault]>>,
     pub(super) faults: Vec<Fault>,
 }
 
@@ -47,10 +50,10 @@ impl Snapshot {
         &self.providers
     }
 
-    /// The user of a name, as far as a login needs it.
+    /// The rows that it was compiled from.
     #[must_use]
-    pub fn login(&self, name: &str) -> Option<&Login> {
-        self.logins.get(name)
+    pub fn rows(&self) -> &ConfigRows {
+        &self.rows
     }
 
     /// What does not serve, and why.
@@ -130,17 +133,4 @@ pub struct Model {
     pub id: Arc<str>,
     /// A name for people.
     pub display_name: Option<Arc<str>>,
-}
-
-/// A user as a login sees it.
-#[derive(Clone, Debug)]
-pub struct Login {
-    /// Who.
-    pub id: UserId,
-    /// An argon2id PHC string; without one there is no login by password.
-    pub password_hash: Option<Arc<str>>,
-    /// Whether the admin API is open to this user.
-    pub is_admin: bool,
-    /// Whether the user's keys work.
-    pub enabled: bool,
 }

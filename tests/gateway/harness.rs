@@ -20,7 +20,7 @@ use gproxy::{
     runtime::{Body, Platform, native},
     snapshot::{Compiler, SnapshotCell, compile},
     store::{
-        persist::{Journal, JournalFault, Ledger, Records, memory::MemoryStore},
+        persist::{Journal, JournalFault, Ledger, Records, RecordsExt, memory::MemoryStore},
         record::{Entry, NewCredential, NewKey, NewPermission, NewProvider, NewUser, UsageRow},
     },
 };
@@ -256,19 +256,18 @@ async fn snapshot(platform: &Platform, channel: &str, base_url: &str) -> gproxy:
     let store = MemoryStore::new(Arc::clone(&platform.clock));
     let sealer = gproxy::credentials::Sealer::new(gproxy::base::Secret::new("test".to_owned()));
     let settings_json = format!("{{\"base_url\":\"{base_url}\"}}");
-    let provider =
-        NewProvider { name: "up".into(), channel: channel.into(), settings_json, dispatch_json: None, proxy: None, enabled: true };
-    let provider = store.save_provider(None, provider).await.unwrap();
+    let provider = NewProvider { settings_json, ..NewProvider::of("up", channel) };
+    let provider = store.save(None, provider).await.unwrap();
     let secret = gproxy::base::Secret::new(SECRET.to_owned());
     let secret_sealed = gproxy::snapshot::secret::seal_api_key(&sealer, provider.id, &secret, &*platform.entropy);
-    let credential = NewCredential { provider_id: provider.id, name: None, kind: "api_key".into(), secret_sealed, enabled: true };
-    store.save_credential(None, credential).await.unwrap();
+    let credential = NewCredential::of(provider.id, "api_key", secret_sealed);
+    store.save(None, credential).await.unwrap();
     for (name, token, pattern) in [("all", KEY, "*"), ("narrow", NARROW, "up/allowed*")] {
-        let user = NewUser { name: name.into(), password_hash: None, is_admin: false, enabled: true };
-        let user = store.save_user(None, user).await.unwrap();
+        let user = NewUser::named(name);
+        let user = store.save(None, user).await.unwrap();
         let (digest, prefix) = (key::digest_text(token), key::prefix(token));
-        store.save_key(None, NewKey { user_id: user.id, digest, prefix, label: None, expires_at: None, enabled: true }).await.unwrap();
-        store.save_permission(NewPermission { user_id: user.id, pattern: pattern.into() }).await.unwrap();
+        store.save(None, NewKey::of(user.id, digest, prefix)).await.unwrap();
+        store.ensure(NewPermission::of(user.id, pattern)).await.unwrap();
     }
     let rows = store.load().await.unwrap();
     let snapshot = compile(&rows, Compiler { sealer: &sealer, platform });

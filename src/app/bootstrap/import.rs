@@ -7,6 +7,7 @@ use crate::{
     app::config::{ChannelEntry, CredentialEntry, FileConfig, KeyEntry, UserEntry},
     base::{CredentialId, ProviderId, UserId},
     snapshot::secret,
+    store::persist::RecordsExt,
     store::record::{ConfigRows, CredentialRow, NewCredential, NewKey, NewModel, NewPermission, NewProvider, NewUser, UserRow},
 };
 
@@ -19,7 +20,7 @@ pub(super) async fn apply(control: &Control, file: &FileConfig) -> Result<(), Bo
         models(control, entry, id, &rows).await?;
     }
     for row in rows.providers.iter().filter(|row| row.enabled && !file.channels.iter().any(|entry| entry.name == row.name)) {
-        control.records().save_provider(Some(row.id), NewProvider { enabled: false, ..row.row.clone() }).await?;
+        control.records().save(Some(row.id), NewProvider { enabled: false, ..row.row.clone() }).await?;
         tracing::warn!(provider = %row.name, "disabled: it is not in the configuration file any more");
     }
     for entry in &file.users {
@@ -33,18 +34,19 @@ pub(super) async fn apply(control: &Control, file: &FileConfig) -> Result<(), Bo
 }
 
 async fn provider(control: &Control, entry: &ChannelEntry, rows: &ConfigRows) -> Result<ProviderId, BootFault> {
+    let standing = rows.providers.iter().find(|standing| standing.name == entry.name);
     let row = NewProvider {
-        name: entry.name.clone(),
         channel: entry.channel.to_owned(),
         settings_json: entry.settings_json.clone(),
         dispatch_json: entry.dispatch_json.clone(),
         proxy: entry.proxy.clone(),
         enabled: entry.enabled,
+        // What the file cannot say stays as the console set it.
+        ..standing.map_or_else(|| NewProvider::of(entry.name.clone(), ""), |standing| standing.row.clone())
     };
-    let standing = rows.providers.iter().find(|standing| standing.name == entry.name);
     match standing {
         Some(standing) if standing.row == row => Ok(standing.id),
-        _ => Ok(control.records().save_provider(standing.map(|row| row.id), row).await?.id),
+        _ => Ok(control.records().save(standing.map(|row| row.id), row).await?.id),
     }
 }
 
@@ -62,22 +64,18 @@ async fn credentials(control: &Control, entry: &ChannelEntry, provider: Provider
         kept.push(same.id);
         if same.enabled != given.enabled || same.name != given.name {
             let row = NewCredential { name: given.name.clone(), enabled: given.enabled, ..same.row.clone() };
-            control.records().save_credential(Some(same.id), row).await?;
+            control.records().save(Some(same.id), row).await?;
         }
     }
     for given in others {
         let named = standing.iter().find(|row| !kept.contains(&row.id) && row.name.is_some() && row.name == given.name);
-        let row = NewCredential {
-            provider_id: provider,
-            name: given.name.clone(),
-            kind: secret::API_KEY.into(),
-            secret_sealed: secret::seal_api_key(control.sealer(), provider, &given.api_key, &*control.platform().entropy),
-            enabled: given.enabled,
-        };
-        kept.push(control.records().save_credential(named.map(|row| row.id), row).await?.id);
+        let sealed = secret::seal_api_key(control.sealer(), provider, &given.api_key, &*control.platform().entropy);
+        let row =
+            NewCredential { name: given.name.clone(), enabled: given.enabled, ..NewCredential::of(provider, secret::API_KEY, sealed) };
+        kept.push(control.records().save(named.map(|row| row.id), row).await?.id);
     }
     for row in standing.iter().filter(|row| row.enabled && !kept.contains(&row.id)) {
-        control.records().save_credential(Some(row.id), NewCredential { enabled: false, ..row.row.clone() }).await?;
+        control.records().save(Some(row.id), NewCredential { enabled: false, ..row.row.clone() }).await?;
         tracing::warn!(provider = %entry.name, credential = %row.id, "disabled: it is not in the configuration file any more");
     }
     Ok(())
@@ -98,16 +96,16 @@ async fn models(control: &Control, entry: &ChannelEntry, provider: ProviderId, r
         match standing().find(|row| row.model_id == *model) {
             Some(row) if row.enabled => {}
             Some(row) => {
-                control.records().save_model(Some(row.id), NewModel { enabled: true, ..row.row.clone() }).await?;
+                control.records().save(Some(row.id), NewModel { enabled: true, ..row.row.clone() }).await?;
             }
             None => {
-                let row = NewModel { provider_id: provider, model_id: model.clone(), display_name: None, enabled: true };
-                control.records().save_model(None, row).await?;
+                let row = NewModel::of(provider, model.clone());
+                control.records().save(None, row).await?;
             }
         }
     }
     for row in standing().filter(|row| row.enabled && !models.contains(&row.model_id)) {
-        control.records().save_model(Some(row.id), NewModel { enabled: false, ..row.row.clone() }).await?;
+        control.records().save(Some(row.id), NewModel { enabled: false, ..row.row.clone() }).await?;
     }
     Ok(())
 }
@@ -115,10 +113,10 @@ async fn models(control: &Control, entry: &ChannelEntry, provider: ProviderId, r
 async fn user(control: &Control, entry: &UserEntry, rows: &ConfigRows) -> Result<UserId, BootFault> {
     let standing = rows.users.iter().find(|row| row.name == entry.name);
     let password_hash = password_hash(control, entry, standing)?;
-    let row = NewUser { name: entry.name.clone(), password_hash, is_admin: entry.is_admin, enabled: entry.enabled };
+    let row = NewUser { password_hash, enabled: entry.enabled, ..NewUser::named(entry.name.clone()) }.with_admin(entry.is_admin);
     match standing {
         Some(standing) if standing.row == row => Ok(standing.id),
-        _ => Ok(control.records().save_user(standing.map(|row| row.id), row).await?.id),
+        _ => Ok(control.records().save(standing.map(|row| row.id), row).await?.id),
     }
 }
 
@@ -143,16 +141,10 @@ async fn user_key(control: &Control, entry: &UserEntry, given: &KeyEntry, user: 
     if standing.is_some_and(|row| row.user_id != user) {
         return Err(BootFault::KeyTaken { name: entry.name.clone() });
     }
-    let row = NewKey {
-        user_id: user,
-        digest,
-        prefix: key::prefix(given.api_key.expose()),
-        label: given.label.clone(),
-        expires_at: None,
-        enabled: given.enabled,
-    };
+    let row =
+        NewKey { label: given.label.clone(), enabled: given.enabled, ..NewKey::of(user, digest, key::prefix(given.api_key.expose())) };
     if standing.is_none_or(|standing| standing.row != row) {
-        control.records().save_key(standing.map(|row| row.id), row).await?;
+        control.records().save(standing.map(|row| row.id), row).await?;
     }
     Ok(())
 }
@@ -160,12 +152,12 @@ async fn user_key(control: &Control, entry: &UserEntry, given: &KeyEntry, user: 
 /// With a list in the file, that list is what the user may use.
 async fn permissions(control: &Control, entry: &UserEntry, user: UserId, rows: &ConfigRows) -> Result<(), BootFault> {
     let Some(patterns) = &entry.permissions else { return Ok(()) };
-    let standing = || rows.permissions.iter().filter(|row| row.user_id == user);
+    let standing = || rows.permissions.iter().filter(|row| row.is_of(user));
     for pattern in patterns.iter().filter(|pattern| !standing().any(|row| row.pattern == **pattern)) {
-        control.records().save_permission(NewPermission { user_id: user, pattern: pattern.clone() }).await?;
+        control.records().ensure(NewPermission::of(user, pattern.clone())).await?;
     }
     for row in standing().filter(|row| !patterns.contains(&row.pattern)) {
-        control.records().delete_permission(row.id).await?;
+        control.records().delete::<NewPermission>(row.id).await?;
     }
     Ok(())
 }

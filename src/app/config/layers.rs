@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Config, Explicit, FileConfig, FileUse, Finding, Findings, LogFormat, Network, Sources, WriteQueue, file,
+    Config, Explicit, FileConfig, FileUse, Finding, Findings, LogFormat, Sources, WriteQueue, file,
     file::Told,
     knob::{self, KNOBS, Kind, Knob, UNSERVED_ENV},
     user_entry,
@@ -166,7 +166,8 @@ impl Layers<'_> {
             },
             log_format: self.parsed("log-format", LogFormat::Text, log_format),
             log_level: self.text("log-level", "info"),
-            trusted_proxies: self.list("trusted-proxies", loopback, |text| text.parse::<Network>().map_err(|error| error.to_string())),
+            trusted_proxies: self
+                .list("trusted-proxies", loopback, |text| text.parse::<crate::base::Network>().map_err(|error| error.to_string())),
             cors_origins: self.list("cors-origins", Vec::new(), origin),
             max_in_flight: self.whole("max-in-flight", 1024, (1, 1 << 20)),
             body_limit: self.whole("body-limit", 52_428_800, (1024, 1 << 31)),

@@ -126,7 +126,7 @@ fn unauthenticated(why: Unauthenticated) -> String {
     match why {
         // The admin API takes no key from a query.
         Unauthenticated::NoKey => "no API key was sent; expected one in the Authorization header (Bearer) or in x-api-key".into(),
-        Unauthenticated::UnknownKey | Unauthenticated::Disabled | Unauthenticated::Expired => why.to_string(),
+        Unauthenticated::UnknownKey | Unauthenticated::Disabled | Unauthenticated::Expired | Unauthenticated::Elsewhere => why.to_string(),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
         keys::{self, FreshKey, KeyView, Saved},
         login, models, permissions, providers, requests, settings, usage, users,
     },
-    base::{CredentialId, KeyId, ModelId, ProviderId, RequestId, UserId},
+    base::{CredentialId, KeyId, ModelId, PermissionId, ProviderId, RequestId, UserId},
 };
 
 const GET: Method = Method::GET;
@@ -86,7 +86,7 @@ pub(super) static ROUTES: &[Route] = &[
         Box::pin(async move { json(&permissions::save(admin, UserId(call.number("user")?), call.input()?).await?) })
     }),
     Route::admin(DELETE, "/admin/permissions/{id}", |admin, call| {
-        Box::pin(async move { Ok(done(permissions::delete(admin, call.number("permission")?).await?)) })
+        Box::pin(async move { Ok(done(permissions::delete(admin, PermissionId(call.number("permission")?)).await?)) })
     }),
     // Providers.
     Route::admin(GET, "/admin/channels", |admin, _| Box::pin(async move { json(&channels::list(admin)) })),

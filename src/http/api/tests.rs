@@ -19,7 +19,7 @@ use crate::{
     credentials::Sealer,
     protocol::{Operation, OperationKind},
     store::{
-        persist::{Ledger, Records, memory::MemoryStore},
+        persist::{Ledger, RecordsExt, memory::MemoryStore},
         record::{Begun, DownstreamRow, Ended, NewKey, NewUser, Source, UsageRow},
     },
     testing::{ManualClock, platform_with},
@@ -52,9 +52,9 @@ impl House {
     }
 
     async fn user(&self, name: &str, key: &str, is_admin: bool) -> i64 {
-        let user = self.store.save_user(None, NewUser { name: name.into(), password_hash: None, is_admin, enabled: true }).await.unwrap();
-        let row = NewKey { user_id: user.id, digest: digest_text(key), prefix: prefix(key), label: None, expires_at: None, enabled: true };
-        self.store.save_key(None, row).await.unwrap();
+        let user = self.store.save(None, NewUser::named(name).with_admin(is_admin)).await.unwrap();
+        let row = NewKey::of(user.id, digest_text(key), prefix(key));
+        self.store.save(None, row).await.unwrap();
         user.id.0
     }
 

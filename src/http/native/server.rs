@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::{body, upgrade};
 use crate::{
-    app::config::Network,
+    base::Network,
     http::{
         cors::Cors,
         data,

@@ -7,13 +7,12 @@ use std::{
 
 use super::{Ledger, Records, StoreFault, Stored, UsageFilter, UsageSummary};
 use crate::{
-    base::{Bucket, CredentialId, KeyId, ModelId, ProviderId, RequestId, UserId},
+    base::{Bucket, RequestId},
     runtime::Clock,
-    store::record::{
-        ConfigRows, CredentialRow, DownstreamRow, KeyRow, ModelRow, NewCredential, NewKey, NewModel, NewPermission, NewProvider, NewUser,
-        PermissionRow, ProviderRow, SettingsRow, UpstreamRow, UsageRow, UserRow,
-    },
+    store::record::{Change, ConfigRows, Delta, DownstreamRow, Noun, SettingsRow, Stamp, UpstreamRow, UsageRow},
 };
+
+mod changes;
 
 /// A store that lives as long as its value.
 #[derive(Debug)]
@@ -26,6 +25,8 @@ pub struct MemoryStore {
 struct State {
     config: ConfigRows,
     last_id: i64,
+    /// What each revision touched.
+    log: Vec<(i64, Noun, i64)>,
     used: bool,
     usages: BTreeMap<RequestId, UsageRow>,
     downstream: BTreeMap<RequestId, DownstreamRow>,
@@ -55,57 +56,22 @@ impl MemoryStore {
     }
 }
 
-/// Makes or changes one row of a table. `$same` tells whether two rows may not both stand.
-macro_rules! save {
-    ($self:ident, $table:ident, $row_type:ident, $new:ty, $id_type:expr, $what:literal, $id:ident, $row:ident, $same:expr, $name:expr, $parent:expr) => {
-        $self.change(move |state, now| {
-            let parent: fn(&ConfigRows, &$new) -> Result<(), StoreFault> = $parent;
-            if let Some(id) = $id
-                && !state.config.$table.iter().any(|row| row.id == id)
-            {
-                return Err(StoreFault::Missing { what: $what, id: id.0 });
-            }
-            parent(&state.config, &$row)?;
-            let same: fn(&$new, &$new) -> bool = $same;
-            if state.config.$table.iter().any(|other| Some(other.id) != $id && same(&other.row, &$row)) {
-                let name: fn(&$new) -> String = $name;
-                return Err(StoreFault::Taken { what: $what, value: name(&$row) });
-            }
-            let Some(id) = $id else {
-                state.last_id += 1;
-                state.used = true;
-                let made = $row_type { id: $id_type(state.last_id), row: $row, created_at: now, updated_at: now };
-                state.config.$table.push(made.clone());
-                return Ok(made);
-            };
-            let found = state.config.$table.iter_mut().find(|row| row.id == id).ok_or(StoreFault::Missing { what: $what, id: id.0 })?;
-            found.row = $row;
-            found.updated_at = now;
-            Ok(found.clone())
-        })
-    };
-}
-
-fn provider_stands(rows: &ConfigRows, id: ProviderId) -> Result<(), StoreFault> {
-    let stands = rows.providers.iter().any(|row| row.id == id);
-    if stands { Ok(()) } else { Err(StoreFault::Missing { what: "provider", id: id.0 }) }
-}
-
-fn user_stands(rows: &ConfigRows, id: UserId) -> Result<(), StoreFault> {
-    let stands = rows.users.iter().any(|row| row.id == id);
-    if stands { Ok(()) } else { Err(StoreFault::Missing { what: "user", id: id.0 }) }
-}
-
-fn remove<T>(table: &mut Vec<T>, what: &'static str, id: i64, is_it: impl Fn(&T) -> bool) -> Result<(), StoreFault> {
-    let before = table.len();
-    table.retain(|row| !is_it(row));
-    if table.len() == before { Err(StoreFault::Missing { what, id }) } else { Ok(()) }
-}
-
 impl Records for MemoryStore {
     fn load(&self) -> Stored<'_, ConfigRows> {
         let rows = self.state().config.clone();
         Box::pin(async move { Ok(rows) })
+    }
+
+    fn revision(&self) -> Stored<'_, i64> {
+        let revision = self.state().config.revision;
+        Box::pin(async move { Ok(revision) })
+    }
+
+    fn since(&self, revision: i64) -> Stored<'_, Option<Delta>> {
+        let state = self.state();
+        let delta = changes::since(&state.config, &state.log, revision);
+        drop(state);
+        Box::pin(async move { Ok(Some(delta)) })
     }
 
     fn is_fresh(&self) -> Stored<'_, bool> {
@@ -116,105 +82,23 @@ impl Records for MemoryStore {
     fn save_settings(&self, settings: SettingsRow) -> Stored<'_, ()> {
         self.change(move |state, now| {
             state.config.settings = SettingsRow { updated_at: now.max(1), ..settings };
+            state.config.revision += 1;
             Ok(())
         })
     }
 
-    fn save_provider(&self, id: Option<ProviderId>, row: NewProvider) -> Stored<'_, ProviderRow> {
-        save!(
-            self,
-            providers,
-            ProviderRow,
-            NewProvider,
-            ProviderId,
-            "provider",
-            id,
-            row,
-            |a, b| a.name == b.name,
-            |row| row.name.clone(),
-            |_, _| Ok(())
-        )
-    }
-
-    fn delete_provider(&self, id: ProviderId) -> Stored<'_, ()> {
-        self.change(move |state, _| {
-            remove(&mut state.config.providers, "provider", id.0, |row| row.id == id)?;
-            state.config.credentials.retain(|row| row.provider_id != id);
-            state.config.models.retain(|row| row.provider_id != id);
-            Ok(())
-        })
-    }
-
-    fn save_credential(&self, id: Option<CredentialId>, row: NewCredential) -> Stored<'_, CredentialRow> {
-        save!(
-            self,
-            credentials,
-            CredentialRow,
-            NewCredential,
-            CredentialId,
-            "credential",
-            id,
-            row,
-            |_, _| false,
-            |_| String::new(),
-            |rows, row| provider_stands(rows, row.provider_id)
-        )
-    }
-
-    fn delete_credential(&self, id: CredentialId) -> Stored<'_, ()> {
-        self.change(move |state, _| remove(&mut state.config.credentials, "credential", id.0, |row| row.id == id))
-    }
-
-    fn save_model(&self, id: Option<ModelId>, row: NewModel) -> Stored<'_, ModelRow> {
-        let same = |a: &NewModel, b: &NewModel| a.provider_id == b.provider_id && a.model_id == b.model_id;
-        save!(self, models, ModelRow, NewModel, ModelId, "model", id, row, same, |row| row.model_id.clone(), |rows, row| provider_stands(
-            rows,
-            row.provider_id
-        ))
-    }
-
-    fn delete_model(&self, id: ModelId) -> Stored<'_, ()> {
-        self.change(move |state, _| remove(&mut state.config.models, "model", id.0, |row| row.id == id))
-    }
-
-    fn save_user(&self, id: Option<UserId>, row: NewUser) -> Stored<'_, UserRow> {
-        save!(self, users, UserRow, NewUser, UserId, "user", id, row, |a, b| a.name == b.name, |row| row.name.clone(), |_, _| Ok(()))
-    }
-
-    fn delete_user(&self, id: UserId) -> Stored<'_, ()> {
-        self.change(move |state, _| {
-            remove(&mut state.config.users, "user", id.0, |row| row.id == id)?;
-            state.config.keys.retain(|row| row.user_id != id);
-            state.config.permissions.retain(|row| row.user_id != id);
-            Ok(())
-        })
-    }
-
-    fn save_key(&self, id: Option<KeyId>, row: NewKey) -> Stored<'_, KeyRow> {
-        save!(self, keys, KeyRow, NewKey, KeyId, "key", id, row, |a, b| a.digest == b.digest, |row| row.prefix.clone(), |rows, row| {
-            user_stands(rows, row.user_id)
-        })
-    }
-
-    fn delete_key(&self, id: KeyId) -> Stored<'_, ()> {
-        self.change(move |state, _| remove(&mut state.config.keys, "key", id.0, |row| row.id == id))
-    }
-
-    fn save_permission(&self, row: NewPermission) -> Stored<'_, PermissionRow> {
+    fn apply(&self, changes: Vec<Change>) -> Stored<'_, Vec<Stamp>> {
         self.change(move |state, now| {
-            user_stands(&state.config, row.user_id)?;
-            if let Some(standing) = state.config.permissions.iter().find(|other| other.row == row) {
-                return Ok(standing.clone());
-            }
-            state.last_id += 1;
-            let made = PermissionRow { id: state.last_id, row, created_at: now, updated_at: now };
-            state.config.permissions.push(made.clone());
-            Ok(made)
+            let mut batch = changes::Batch::begin(&state.config, state.last_id, now);
+            let stamps = batch.make(changes)?;
+            let (config, last_id, touched) = batch.end();
+            let revision = config.revision;
+            state.log.extend(touched.into_iter().map(|(noun, id)| (revision, noun, id)));
+            state.config = config;
+            state.last_id = last_id;
+            state.used = true;
+            Ok(stamps)
         })
-    }
-
-    fn delete_permission(&self, id: i64) -> Stored<'_, ()> {
-        self.change(move |state, _| remove(&mut state.config.permissions, "permission", id, |row| row.id == id))
     }
 }
 

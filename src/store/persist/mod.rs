@@ -3,12 +3,9 @@
 use std::fmt;
 
 use crate::{
-    base::{CredentialId, KeyId, ModelId, ProviderId, RequestId, UserId},
+    base::{KeyId, ProviderId, RequestId, UserId},
     runtime::BoxFuture,
-    store::record::{
-        ConfigRows, CredentialRow, DownstreamRow, Entry, KeyRow, ModelRow, NewCredential, NewKey, NewModel, NewPermission, NewProvider,
-        NewUser, PermissionRow, ProviderRow, SettingsRow, UpstreamRow, UsageRow, UserRow,
-    },
+    store::record::{Change, ConfigRows, Delta, DownstreamRow, Entry, Kept, Record, SettingsRow, Stamp, UpstreamRow, UsageRow},
 };
 
 #[cfg(test)]
@@ -51,38 +48,54 @@ pub enum StoreFault {
 /// What a store answers.
 pub type Stored<'a, T> = BoxFuture<'a, Result<T, StoreFault>>;
 
-/// Configuration, read whole and written row by row. `save_*` with an id changes that row, without one makes a row.
+/// Configuration: read whole or by what changed, written in batches of changes.
 pub trait Records: Send + Sync + fmt::Debug {
     /// Everything, consistently.
     fn load(&self) -> Stored<'_, ConfigRows>;
-    /// Whether no provider and no user was ever stored.
+    /// The number of the last change.
+    fn revision(&self) -> Stored<'_, i64>;
+    /// What changed after a revision; `None` where the log of changes does not reach back so far.
+    fn since(&self, revision: i64) -> Stored<'_, Option<Delta>>;
+    /// Whether no row was ever stored.
     fn is_fresh(&self) -> Stored<'_, bool>;
     /// Replaces the settings.
     fn save_settings(&self, settings: SettingsRow) -> Stored<'_, ()>;
-    /// Makes or changes a provider. [`StoreFault::Taken`] on another's name.
-    fn save_provider(&self, id: Option<ProviderId>, row: NewProvider) -> Stored<'_, ProviderRow>;
-    /// Forgets a provider, its credentials and its models.
-    fn delete_provider(&self, id: ProviderId) -> Stored<'_, ()>;
-    /// Makes or changes a credential.
-    fn save_credential(&self, id: Option<CredentialId>, row: NewCredential) -> Stored<'_, CredentialRow>;
-    /// Forgets a credential.
-    fn delete_credential(&self, id: CredentialId) -> Stored<'_, ()>;
-    /// Makes or changes a model; the pair of provider and model id is unique.
-    fn save_model(&self, id: Option<ModelId>, row: NewModel) -> Stored<'_, ModelRow>;
-    /// Forgets a model.
-    fn delete_model(&self, id: ModelId) -> Stored<'_, ()>;
-    /// Makes or changes a user.
-    fn save_user(&self, id: Option<UserId>, row: NewUser) -> Stored<'_, UserRow>;
-    /// Forgets a user, its keys and its permissions.
-    fn delete_user(&self, id: UserId) -> Stored<'_, ()>;
-    /// Makes or changes a key.
-    fn save_key(&self, id: Option<KeyId>, row: NewKey) -> Stored<'_, KeyRow>;
-    /// Forgets a key.
-    fn delete_key(&self, id: KeyId) -> Stored<'_, ()>;
-    /// Makes a permission; the same pair again gives the row that stands.
-    fn save_permission(&self, row: NewPermission) -> Stored<'_, PermissionRow>;
-    /// Forgets a permission.
-    fn delete_permission(&self, id: i64) -> Stored<'_, ()>;
+    /// Makes all changes in their order, or none of them. A row may name one that an earlier change of the batch makes
+    /// ([`crate::store::record::made_by`]).
+    ///
+    /// # Errors
+    /// [`StoreFault::Taken`] on another's name, [`StoreFault::Missing`] where a row, or what it names, does not stand.
+    fn apply(&self, changes: Vec<Change>) -> Stored<'_, Vec<Stamp>>;
+}
+
+/// One change at a time.
+pub trait RecordsExt: Records {
+    /// Makes a row, or changes the one of an id.
+    fn save<N: Record>(&self, id: Option<N::Id>, row: N) -> Stored<'_, Kept<N>> {
+        let change = match id {
+            Some(id) => Change::Set(id.into(), row.clone().into_row()),
+            None => Change::Make(row.clone().into_row()),
+        };
+        Box::pin(async move { kept(row, &self.apply(vec![change]).await?) })
+    }
+
+    /// Makes a row unless one that is alike stands; gives the one that stands.
+    fn ensure<N: Record>(&self, row: N) -> Stored<'_, Kept<N>> {
+        let change = Change::Ensure(row.clone().into_row());
+        Box::pin(async move { kept(row, &self.apply(vec![change]).await?) })
+    }
+
+    /// Forgets a row, and what hangs on it.
+    fn delete<N: Record>(&self, id: N::Id) -> Stored<'_, ()> {
+        Box::pin(async move { self.apply(vec![Change::Delete(N::NOUN, id.into())]).await.map(drop) })
+    }
+}
+
+impl<R: Records + ?Sized> RecordsExt for R {}
+
+fn kept<N: Record>(row: N, stamps: &[Stamp]) -> Result<Kept<N>, StoreFault> {
+    let stamp = stamps.first().ok_or_else(|| StoreFault::Failed("the store told nothing of its change".into()))?;
+    Ok(Kept { id: stamp.id.into(), row, created_at: stamp.created_at, updated_at: stamp.updated_at })
 }
 
 /// Which usage rows to show. All that is set must hold.

@@ -1,10 +1,33 @@
 //! Plain rows: the low form of configuration, and what calls leave behind.
+//!
+//! Times are Unix milliseconds. JSON is text. Sealed columns hold what `credentials::seal` wrote. A `New*` is what a caller
+//! gives; a `*Row` is what the store keeps, with its id and times. All nouns stand in the list of [`noun`].
 
+mod allowance;
 mod call;
-mod config;
+mod cell;
+mod change;
+mod identity;
+mod noun;
+mod routing;
+mod rules;
+mod settings;
+mod table;
+mod upstream;
 
+pub use allowance::{Admission, NewPermission, NewPriceRule, NewQuota, NewRateLimit, PriceMatch, Scope, ScopeKind};
 pub use call::{Begun, DownstreamRow, Ended, Entry, Source, UpstreamRow, UsageRow};
-pub use config::{
-    ConfigRows, CredentialRow, KeyRow, ModelRow, NewCredential, NewKey, NewModel, NewPermission, NewProvider, NewUser, PermissionRow,
-    ProviderRow, SettingsRow, UserRow,
+pub use cell::{Cell, CellKind, Datum, OnDelete};
+pub(in crate::store) use change::maker;
+pub use change::{Change, Delta, Stamp, made_by};
+pub use identity::{NewKey, NewOrganization, NewTeam, NewUser, OnDisconnect, Role};
+pub use noun::{
+    AliasRow, ConfigRows, CredentialRow, Kept, KeyRow, Link, ModelRow, Noun, NounWork, OrganizationRow, PermissionRow, PriceRuleRow,
+    ProviderRow, ProviderRuleSetRow, QuotaRow, RateLimitRow, Record, RouteMemberRow, RouteRow, Row, RowWork, RuleRow, RuleSetRow, Tabled,
+    TeamRow, UserRow, link_of,
 };
+pub use routing::{NewAlias, NewRoute, NewRouteMember, Strategy};
+pub use rules::{NewProviderRuleSet, NewRule, NewRuleSet};
+pub use settings::SettingsRow;
+pub use table::Table;
+pub use upstream::{NewCredential, NewModel, NewProvider};

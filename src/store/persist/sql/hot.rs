@@ -11,9 +11,9 @@ use sea_orm::{
 };
 
 use super::{
-    SqlStore,
+    SqlStore, data,
     dialect::Dialect,
-    noun, usage,
+    usage,
     usage::{Alike, Binder, Word},
 };
 use crate::{
@@ -140,7 +140,7 @@ impl Binder for Vec<Value> {
     }
 
     fn word(&mut self, _: Word, text: &str) {
-        self.push(noun::text(text));
+        self.push(data::text(text));
     }
 
     fn bucket(&mut self, _: Bucket, tokens: i64) {
@@ -148,7 +148,7 @@ impl Binder for Vec<Value> {
     }
 
     fn metrics(&mut self, json: Option<&str>) {
-        self.push(noun::optional(json));
+        self.push(data::optional(json));
     }
 
     fn int(&mut self, figure: i64) {

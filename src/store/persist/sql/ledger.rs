@@ -3,9 +3,9 @@
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
 
 use super::{
-    SqlStore, failed, hot,
-    noun::{optional, text},
-    stored, usage,
+    SqlStore,
+    data::{optional, text},
+    failed, hot, stored, usage,
     usage::{int, request_id, uint},
 };
 use crate::{

@@ -8,7 +8,7 @@ use super::{
     SqlStore,
     dialect::Dialect,
     failed,
-    schema::{LEDGER_OF_STEPS, Migration, TABLES},
+    schema::{LEDGER_OF_STEPS, Migration, OLDEST, TABLES},
 };
 use crate::store::persist::StoreFault;
 
@@ -86,6 +86,12 @@ async fn standing<C: ConnectionTrait>(store: &SqlStore, connection: &C, known: i
         return Err(StoreFault::Schema(format!(
             "the database has schema version {begun}, newer than the {known} that this program knows; use a newer gproxy, or restore the \
              backup that was made before the migration"
+        )));
+    }
+    if (1..OLDEST).contains(&begun) {
+        return Err(StoreFault::Schema(format!(
+            "the database has schema version {begun}, from before the first release of gproxy, which this program cannot bring up to date; \
+             give it a new database (for SQLite: move the file away)"
         )));
     }
     let foreign: Vec<&str> = TABLES.into_iter().filter(|name| tables.iter().any(|table| table == name)).collect();

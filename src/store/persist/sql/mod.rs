@@ -16,13 +16,15 @@ use sea_orm::{
 
 use crate::store::persist::{StoreFault, Stored};
 
+mod change;
+mod data;
 mod dialect;
 mod hot;
 mod ledger;
 mod migrate;
-mod noun;
 mod records;
 mod schema;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod usage;

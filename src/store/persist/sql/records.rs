@@ -1,55 +1,27 @@
-//! Configuration, row by row.
+//! Configuration: read whole or by what changed, written in batches of changes.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, IsolationLevel, QueryResult, SqlErr, Statement, TransactionTrait, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, IsolationLevel, SqlErr, TransactionTrait, Value};
 
-use super::{
-    SqlStore,
-    dialect::Dialect,
-    failed,
-    noun::{Noun, optional},
-    stored,
-};
-use crate::{
-    base::{CredentialId, KeyId, ModelId, ProviderId, UserId},
-    store::{
-        persist::{Records, StoreFault, Stored},
-        record::{
-            ConfigRows, CredentialRow, KeyRow, ModelRow, NewCredential, NewKey, NewModel, NewPermission, NewProvider, NewUser,
-            PermissionRow, ProviderRow, SettingsRow, UserRow,
-        },
-    },
+use super::{SqlStore, change::Batch, data, dialect::Dialect, failed, stored};
+use crate::store::{
+    persist::{Records, StoreFault, Stored},
+    record::{Change, ConfigRows, Delta, Noun, NounWork, Record, SettingsRow, Stamp},
 };
 
-/// A row with what the store added: its id, and the times of its making and last change.
-struct Kept<N> {
-    id: i64,
-    row: N,
-    created_at: i64,
-    updated_at: i64,
-}
-
-macro_rules! into_row {
-    ($($noun:ty => $row:ident($id:expr)),+ $(,)?) => {$(
-        impl From<Kept<$noun>> for $row {
-            fn from(kept: Kept<$noun>) -> Self {
-                Self { id: $id(kept.id), row: kept.row, created_at: kept.created_at, updated_at: kept.updated_at }
-            }
-        }
-    )+};
-}
-
-into_row! {
-    NewProvider => ProviderRow(ProviderId),
-    NewCredential => CredentialRow(CredentialId),
-    NewModel => ModelRow(ModelId),
-    NewUser => UserRow(UserId),
-    NewKey => KeyRow(KeyId),
-    NewPermission => PermissionRow(std::convert::identity),
-}
+/// How many rows of changes are kept for instances that were away. Whoever was away for longer reads everything.
+const LOGGED: i64 = 100_000;
 
 impl Records for SqlStore {
     fn load(&self) -> Stored<'_, ConfigRows> {
         stored(async move { self.read_all().await.map_err(failed) })
+    }
+
+    fn revision(&self) -> Stored<'_, i64> {
+        stored(async move { self.revision_in(&self.database).await.map_err(failed) })
+    }
+
+    fn since(&self, revision: i64) -> Stored<'_, Option<Delta>> {
+        stored(async move { self.read_since(revision).await.map_err(failed) })
     }
 
     fn is_fresh(&self) -> Stored<'_, bool> {
@@ -64,240 +36,127 @@ impl Records for SqlStore {
         stored(async move { self.replace_settings(&settings).await.map_err(failed) })
     }
 
-    fn save_provider(&self, id: Option<ProviderId>, row: NewProvider) -> Stored<'_, ProviderRow> {
-        stored(async move { self.save(id.map(|id| id.0), row).await.map(Into::into) })
-    }
-
-    fn delete_provider(&self, id: ProviderId) -> Stored<'_, ()> {
-        stored(self.delete::<NewProvider>(id.0))
-    }
-
-    fn save_credential(&self, id: Option<CredentialId>, row: NewCredential) -> Stored<'_, CredentialRow> {
-        stored(async move { self.save(id.map(|id| id.0), row).await.map(Into::into) })
-    }
-
-    fn delete_credential(&self, id: CredentialId) -> Stored<'_, ()> {
-        stored(self.delete::<NewCredential>(id.0))
-    }
-
-    fn save_model(&self, id: Option<ModelId>, row: NewModel) -> Stored<'_, ModelRow> {
-        stored(async move { self.save(id.map(|id| id.0), row).await.map(Into::into) })
-    }
-
-    fn delete_model(&self, id: ModelId) -> Stored<'_, ()> {
-        stored(self.delete::<NewModel>(id.0))
-    }
-
-    fn save_user(&self, id: Option<UserId>, row: NewUser) -> Stored<'_, UserRow> {
-        stored(async move { self.save(id.map(|id| id.0), row).await.map(Into::into) })
-    }
-
-    fn delete_user(&self, id: UserId) -> Stored<'_, ()> {
-        stored(self.delete::<NewUser>(id.0))
-    }
-
-    fn save_key(&self, id: Option<KeyId>, row: NewKey) -> Stored<'_, KeyRow> {
-        stored(async move { self.save(id.map(|id| id.0), row).await.map(Into::into) })
-    }
-
-    fn delete_key(&self, id: KeyId) -> Stored<'_, ()> {
-        stored(self.delete::<NewKey>(id.0))
-    }
-
-    fn save_permission(&self, row: NewPermission) -> Stored<'_, PermissionRow> {
+    fn apply(&self, changes: Vec<Change>) -> Stored<'_, Vec<Stamp>> {
         stored(async move {
-            let saved = self.save(None, row.clone()).await;
-            match saved {
-                Ok(kept) => Ok(kept.into()),
-                // Insert first, look second: between a look and an insert another instance could insert.
-                Err(StoreFault::Taken { .. }) => self.standing_permission(row).await,
-                Err(fault) => Err(fault),
-            }
+            let transaction = self.begin().await.map_err(failed)?;
+            let now = self.now(&transaction).await.map_err(failed)?;
+            let revision = self.next_revision(&transaction).await.map_err(failed)?;
+            self.note_use(&transaction).await.map_err(failed)?;
+            let mut batch = Batch::begin(self, &transaction, now);
+            let stamps = batch.make(changes).await?;
+            self.log_changes(&transaction, revision, batch.end()).await.map_err(failed)?;
+            transaction.commit().await.map_err(failed)?;
+            Ok(stamps)
         })
-    }
-
-    fn delete_permission(&self, id: i64) -> Stored<'_, ()> {
-        stored(self.delete::<NewPermission>(id))
     }
 }
 
 impl SqlStore {
-    async fn read_all(&self) -> Result<ConfigRows, DbErr> {
-        // One moment's view over all tables. SQLite's every transaction is one.
+    /// One moment's view over all tables. SQLite's every transaction is one.
+    async fn view(&self) -> Result<DatabaseTransaction, DbErr> {
         let isolation = match self.dialect {
             Dialect::Sqlite => None,
             Dialect::Postgres | Dialect::Mysql => Some(IsolationLevel::RepeatableRead),
         };
-        let view = self.database.begin_with_config(isolation, None).await?;
-        let rows = ConfigRows {
-            settings: self.settings(&view).await?,
-            providers: self.list::<NewProvider, _>(&view).await?,
-            credentials: self.list::<NewCredential, _>(&view).await?,
-            models: self.list::<NewModel, _>(&view).await?,
-            users: self.list::<NewUser, _>(&view).await?,
-            keys: self.list::<NewKey, _>(&view).await?,
-            permissions: self.list::<NewPermission, _>(&view).await?,
-        };
+        self.database.begin_with_config(isolation, None).await
+    }
+
+    async fn read_all(&self) -> Result<ConfigRows, DbErr> {
+        let view = self.view().await?;
+        let mut rows = self.without_rows(&view).await?;
+        for noun in Noun::ALL {
+            noun.with(Read { store: self, view: &view, rows: &mut rows, ids: None }).await?;
+        }
         view.commit().await?;
         Ok(rows)
     }
 
-    async fn list<N: Noun, R: From<Kept<N>>>(&self, view: &DatabaseTransaction) -> Result<Vec<R>, DbErr> {
-        let sql = format!("SELECT id, created_at, updated_at, {} FROM {} ORDER BY id", N::COLUMNS.join(", "), N::TABLE);
-        let rows = view.query_all_raw(self.statement(&sql, Vec::new())).await?;
-        rows.iter().map(|row| read_kept::<N>(row).map(R::from)).collect()
-    }
-
-    async fn save<N: Noun>(&self, id: Option<i64>, row: N) -> Result<Kept<N>, StoreFault> {
-        let transaction = self.begin().await.map_err(failed)?;
-        let now = self.now(&transaction).await.map_err(failed)?;
-        let (id, created_at) = match id {
-            Some(id) => (id, self.change(&transaction, (id, now), &row).await?),
-            None => {
-                if row.parent().is_none() {
-                    self.note_use(&transaction).await.map_err(failed)?;
-                }
-                (self.make(&transaction, now, &row).await.map_err(|error| refused(error, &row))?, now)
-            }
-        };
-        transaction.commit().await.map_err(|error| refused(error, &row))?;
-        Ok(Kept { id, row, created_at, updated_at: now })
-    }
-
-    async fn make<N: Noun>(&self, transaction: &DatabaseTransaction, now: i64, row: &N) -> Result<i64, DbErr> {
-        let marks = vec!["?"; N::COLUMNS.len() + 2].join(", ");
-        let sql = format!("INSERT INTO {} (created_at, updated_at, {}) VALUES ({marks})", N::TABLE, N::COLUMNS.join(", "));
-        let mut values = vec![now.into(), now.into()];
-        values.extend(row.values());
-        match self.dialect {
-            Dialect::Postgres => {
-                let row = transaction.query_one_raw(self.statement(&format!("{sql} RETURNING id"), values)).await?;
-                row.ok_or_else(|| DbErr::RecordNotInserted)?.try_get("", "id")
-            }
-            Dialect::Sqlite | Dialect::Mysql => {
-                let made = transaction.execute_raw(self.statement(&sql, values)).await?;
-                i64::try_from(made.last_insert_id()).map_err(|_| DbErr::RecordNotInserted)
+    async fn read_since(&self, revision: i64) -> Result<Option<Delta>, DbErr> {
+        let view = self.view().await?;
+        let mut delta = Delta { rows: self.without_rows(&view).await?, gone: Vec::new() };
+        let sql = "SELECT noun, row_id, revision FROM config_changes WHERE revision > ? ORDER BY id";
+        let touched = view.query_all_raw(self.statement(sql, vec![revision.into()])).await?;
+        let mut ids: Vec<(Noun, Vec<i64>)> = Noun::ALL.iter().map(|noun| (*noun, Vec::new())).collect();
+        let mut reaches = delta.rows.revision == revision;
+        for row in touched {
+            let (noun, id, at): (String, i64, i64) = (row.try_get("", "noun")?, row.try_get("", "row_id")?, row.try_get("", "revision")?);
+            reaches |= at == revision + 1;
+            if let Some((_, ids)) = ids.iter_mut().find(|(known, _)| known.name() == noun) {
+                ids.push(id);
             }
         }
+        for (noun, mut ids) in ids {
+            ids.sort_unstable();
+            ids.dedup();
+            if !ids.is_empty() {
+                let gone = noun.with(Read { store: self, view: &view, rows: &mut delta.rows, ids: Some(ids) }).await?;
+                delta.gone.extend(gone.into_iter().map(|id| (noun, id)));
+            }
+        }
+        view.commit().await?;
+        Ok(reaches.then_some(delta))
     }
 
-    /// Changes a row, and tells when it was made.
-    async fn change<N: Noun>(&self, transaction: &DatabaseTransaction, (id, now): (i64, i64), row: &N) -> Result<i64, StoreFault> {
-        let sql = format!("SELECT created_at FROM {} WHERE id = ?", N::TABLE);
-        let standing = transaction.query_one_raw(self.statement(&sql, vec![id.into()])).await.map_err(failed)?;
-        let standing = standing.ok_or(StoreFault::Missing { what: N::NAME, id })?;
-        let sets: Vec<String> = N::COLUMNS.iter().map(|column| format!("{column} = ?")).collect();
-        let sql = format!("UPDATE {} SET updated_at = ?, {} WHERE id = ?", N::TABLE, sets.join(", "));
-        let mut values = vec![now.into()];
-        values.extend(row.values());
-        values.push(id.into());
-        transaction.execute_raw(self.statement(&sql, values)).await.map_err(|error| refused(error, row))?;
-        standing.try_get("", "created_at").map_err(failed)
+    async fn without_rows(&self, view: &DatabaseTransaction) -> Result<ConfigRows, DbErr> {
+        let (revision, settings) = (self.revision_in(view).await?, self.settings(view).await?);
+        Ok(ConfigRows { revision, settings, ..ConfigRows::default() })
     }
 
-    async fn delete<N: Noun>(&self, id: i64) -> Result<(), StoreFault> {
-        let sql = format!("DELETE FROM {} WHERE id = ?", N::TABLE);
-        let gone = self.database.execute_raw(self.statement(&sql, vec![id.into()])).await.map_err(failed)?;
-        if gone.rows_affected() == 0 { Err(StoreFault::Missing { what: N::NAME, id }) } else { Ok(()) }
+    async fn log_changes(&self, transaction: &DatabaseTransaction, revision: i64, touched: Vec<(Noun, i64)>) -> Result<(), DbErr> {
+        for rows in touched.chunks(100) {
+            let marks = vec!["(?, ?, ?)"; rows.len()].join(", ");
+            let sql = format!("INSERT INTO config_changes (revision, noun, row_id) VALUES {marks}");
+            let values: Vec<Value> = rows.iter().flat_map(|(noun, id)| [revision.into(), data::text(noun.name()), (*id).into()]).collect();
+            transaction.execute_raw(self.statement(&sql, values)).await?;
+        }
+        let row = transaction.query_one_raw(self.statement("SELECT MAX(id) AS last FROM config_changes", Vec::new())).await?;
+        let last: Option<i64> = row.map(|row| row.try_get("", "last")).transpose()?.flatten();
+        let sql = "DELETE FROM config_changes WHERE id < ?";
+        transaction.execute_raw(self.statement(sql, vec![(last.unwrap_or(0) - LOGGED).into()])).await.map(drop)
     }
+}
 
-    async fn standing_permission(&self, row: NewPermission) -> Result<PermissionRow, StoreFault> {
-        let sql = "SELECT id, created_at, updated_at, user_id, pattern FROM route_permissions WHERE user_id = ? AND pattern = ?";
-        let values = vec![row.user_id.0.into(), super::noun::text(&row.pattern)];
-        let standing = self.database.query_one_raw(self.statement(sql, values)).await.map_err(failed)?;
-        let taken = || StoreFault::Taken { what: NewPermission::NAME, value: row.pattern.clone() };
-        read_kept::<NewPermission>(&standing.ok_or_else(taken)?).map(Into::into).map_err(failed)
-    }
+/// How many ids stand in one statement.
+const IDS: usize = 500;
 
-    async fn settings(&self, view: &DatabaseTransaction) -> Result<SettingsRow, DbErr> {
-        let Some(row) = view.query_one_raw(self.statement("SELECT * FROM instance_settings WHERE id = 1", Vec::new())).await? else {
-            return Ok(SettingsRow::default());
-        };
-        Ok(SettingsRow {
-            proxy: row.try_get("", "proxy")?,
-            hf_url: row.try_get("", "hf_url")?,
-            hf_token_sealed: row.try_get("", "hf_token_sealed")?,
-            update_source: row.try_get("", "update_source")?,
-            mask_sensitive_info: row.try_get("", "mask_sensitive_info")?,
-            enable_downstream_log: row.try_get("", "enable_downstream_log")?,
-            enable_downstream_log_body: row.try_get("", "enable_downstream_log_body")?,
-            enable_upstream_log: row.try_get("", "enable_upstream_log")?,
-            enable_upstream_log_body: row.try_get("", "enable_upstream_log_body")?,
-            updated_at: row.try_get("", "updated_at")?,
+/// Reads rows of a noun into their table, all or those of some ids, and tells which ids are gone.
+struct Read<'a> {
+    store: &'a SqlStore,
+    view: &'a DatabaseTransaction,
+    rows: &'a mut ConfigRows,
+    ids: Option<Vec<i64>>,
+}
+
+impl<'a> NounWork for Read<'a> {
+    type Output = std::pin::Pin<Box<dyn Future<Output = Result<Vec<i64>, DbErr>> + Send + 'a>>;
+
+    fn of<N: Record>(self) -> Self::Output {
+        Box::pin(async move {
+            let columns: Vec<&str> = N::COLUMNS.iter().map(|(column, _)| *column).collect();
+            let sql = format!("SELECT id, created_at, updated_at, {} FROM {}", columns.join(", "), N::TABLE);
+            let Some(ids) = self.ids else {
+                let found = self.view.query_all_raw(self.store.statement(&sql, Vec::new())).await?;
+                *N::table_mut(self.rows) = found.iter().map(data::kept::<N>).collect::<Result<_, _>>()?;
+                return Ok(Vec::new());
+            };
+            let mut gone = Vec::new();
+            for ids in ids.chunks(IDS) {
+                let sql = format!("{sql} WHERE id IN ({})", vec!["?"; ids.len()].join(", "));
+                let values = ids.iter().map(|id| (*id).into()).collect();
+                for row in self.view.query_all_raw(self.store.statement(&sql, values)).await? {
+                    N::table_mut(self.rows).put(data::kept(&row)?);
+                }
+                gone.extend(ids.iter().copied().filter(|id| N::table(self.rows).get((*id).into()).is_none()));
+            }
+            Ok(gone)
         })
     }
-
-    async fn replace_settings(&self, settings: &SettingsRow) -> Result<(), DbErr> {
-        let transaction = self.begin().await?;
-        let now = self.now(&transaction).await?;
-        self.lay_settings(&transaction).await?;
-        let sql = "UPDATE instance_settings SET proxy = ?, hf_url = ?, hf_token_sealed = ?, update_source = ?, mask_sensitive_info = ?, \
-                   enable_downstream_log = ?, enable_downstream_log_body = ?, enable_upstream_log = ?, enable_upstream_log_body = ?, \
-                   updated_at = ? WHERE id = 1";
-        let mut values = settings_values(settings);
-        values.push(now.into());
-        transaction.execute_raw(self.statement(sql, values)).await?;
-        transaction.commit().await
-    }
-
-    /// Makes the one row of settings, with defaults, where it is missing.
-    async fn lay_settings(&self, transaction: &DatabaseTransaction) -> Result<(), DbErr> {
-        const COLUMNS: [&str; 12] = [
-            "proxy",
-            "hf_url",
-            "hf_token_sealed",
-            "update_source",
-            "mask_sensitive_info",
-            "enable_downstream_log",
-            "enable_downstream_log_body",
-            "enable_upstream_log",
-            "enable_upstream_log_body",
-            "id",
-            "was_used",
-            "updated_at",
-        ];
-        let sql = self.dialect.insert_new("instance_settings", &COLUMNS, 1, "id");
-        let mut values = settings_values(&SettingsRow::default());
-        values.extend([1_i64.into(), false.into(), 0_i64.into()]);
-        transaction.execute_raw(Statement::from_sql_and_values(self.dialect.backend(), sql, values)).await.map(drop)
-    }
-
-    /// Notes for ever that the store is no longer fresh, also when everything is deleted again.
-    async fn note_use(&self, transaction: &DatabaseTransaction) -> Result<(), DbErr> {
-        self.lay_settings(transaction).await?;
-        let sql = "UPDATE instance_settings SET was_used = ? WHERE id = 1";
-        transaction.execute_raw(self.statement(sql, vec![true.into()])).await.map(drop)
-    }
-}
-
-fn settings_values(settings: &SettingsRow) -> Vec<Value> {
-    vec![
-        optional(settings.proxy.as_deref()),
-        optional(settings.hf_url.as_deref()),
-        optional(settings.hf_token_sealed.as_deref()),
-        optional(settings.update_source.as_deref()),
-        settings.mask_sensitive_info.into(),
-        settings.enable_downstream_log.into(),
-        settings.enable_downstream_log_body.into(),
-        settings.enable_upstream_log.into(),
-        settings.enable_upstream_log_body.into(),
-    ]
-}
-
-fn read_kept<N: Noun>(row: &QueryResult) -> Result<Kept<N>, DbErr> {
-    Ok(Kept {
-        id: row.try_get("", "id")?,
-        row: N::read(row)?,
-        created_at: row.try_get("", "created_at")?,
-        updated_at: row.try_get("", "updated_at")?,
-    })
 }
 
 /// The store's word for a constraint that refused a row.
-fn refused<N: Noun>(error: DbErr, row: &N) -> StoreFault {
-    match (error.sql_err(), row.parent()) {
-        (Some(SqlErr::UniqueConstraintViolation(_)), _) => StoreFault::Taken { what: N::NAME, value: row.own_name() },
-        (Some(SqlErr::ForeignKeyConstraintViolation(_)), Some((what, id))) => StoreFault::Missing { what, id },
-        (Some(_) | None, _) => failed(error),
+pub(super) fn refused<N: Record>(error: DbErr, row: &N) -> StoreFault {
+    match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(_)) => StoreFault::Taken { what: N::NOUN.name(), value: row.own_name() },
+        Some(_) | None => failed(error),
     }
 }

@@ -16,8 +16,21 @@ fn dsn(folder: &Path) -> String {
     format!("sqlite://{}/data/gproxy.db?mode=rwc", folder.display())
 }
 
-const NEXT: Migration = Migration { version: 2, statements: &["CREATE TABLE later (id BIGINT)"] };
-const BROKEN: Migration = Migration { version: 2, statements: &["CREATE TABLE later (id BIGINT)", "CREATE NONSENSE"] };
+const NEXT: Migration = Migration { version: 1000, statements: &["CREATE TABLE later (id BIGINT)"] };
+const BROKEN: Migration = Migration { version: 1000, statements: &["CREATE TABLE later (id BIGINT)", "CREATE NONSENSE"] };
+
+/// All steps, and one more.
+fn then(step: Migration) -> Vec<Migration> {
+    schema::MIGRATIONS.iter().copied().chain([step]).collect()
+}
+
+fn released() -> Vec<i64> {
+    schema::MIGRATIONS.iter().map(|step| step.version).collect()
+}
+
+fn newest() -> i64 {
+    *released().last().unwrap()
+}
 
 async fn versions(store: &SqlStore) -> Vec<i64> {
     let rows = store.database.query_all_raw(store.statement("SELECT version FROM schema_migrations WHERE applied_at > 0", Vec::new()));
@@ -36,7 +49,7 @@ async fn a_missing_folder_is_made_and_a_second_opening_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     SqlStore::open(&dsn(folder.path())).await.unwrap().close().await.unwrap();
     let store = SqlStore::open(&dsn(folder.path())).await.unwrap();
-    assert_eq!(versions(&store).await, [1]);
+    assert_eq!(versions(&store).await, released());
     assert_eq!(files(folder.path()), ["gproxy.db"], "no backup without a migration");
 }
 
@@ -44,22 +57,21 @@ async fn a_missing_folder_is_made_and_a_second_opening_changes_nothing() {
 async fn a_file_is_copied_before_its_migration() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqlStore::open(&dsn(folder.path())).await.unwrap();
-    let steps = [schema::MIGRATIONS[0], NEXT];
-    migrate::run(&store, &steps).await.unwrap();
-    assert_eq!(versions(&store).await, [1, 2]);
+    migrate::run(&store, &then(NEXT)).await.unwrap();
+    assert_eq!(versions(&store).await, [released(), vec![1000]].concat());
     let files = files(folder.path());
     let [_, copy] = &files[..] else { panic!("{files:?}") };
-    assert!(copy.starts_with("gproxy.db.v1-"), "{copy}");
+    assert!(copy.starts_with(&format!("gproxy.db.v{}-", newest())), "{copy}");
     let copy = SqlStore::connect(&format!("sqlite://{}/data/{copy}", folder.path().display())).await.unwrap();
-    assert_eq!(versions(&copy).await, [1]);
+    assert_eq!(versions(&copy).await, released());
 }
 
 #[tokio::test]
 async fn a_step_that_fails_leaves_the_version_before_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqlStore::open(&dsn(folder.path())).await.unwrap();
-    assert!(matches!(migrate::run(&store, &[schema::MIGRATIONS[0], BROKEN]).await, Err(StoreFault::Failed(_))));
-    assert_eq!(versions(&store).await, [1]);
+    assert!(matches!(migrate::run(&store, &then(BROKEN)).await, Err(StoreFault::Failed(_))));
+    assert_eq!(versions(&store).await, released());
     assert!(!store.dialect.tables(&store.database).await.unwrap().contains(&"later".to_owned()));
     store.close().await.unwrap();
     SqlStore::open(&dsn(folder.path())).await.unwrap();
@@ -69,10 +81,21 @@ async fn a_step_that_fails_leaves_the_version_before_it() {
 async fn a_newer_schema_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqlStore::open(&dsn(folder.path())).await.unwrap();
-    migrate::run(&store, &[schema::MIGRATIONS[0], NEXT]).await.unwrap();
+    migrate::run(&store, &then(NEXT)).await.unwrap();
     store.close().await.unwrap();
     let fault = SqlStore::open(&dsn(folder.path())).await.unwrap_err();
-    assert!(matches!(&fault, StoreFault::Schema(text) if text.contains("version 2, newer than the 1")), "{fault}");
+    assert!(matches!(&fault, StoreFault::Schema(text) if text.contains(&format!("version 1000, newer than the {}", newest()))), "{fault}");
+}
+
+#[tokio::test]
+async fn a_schema_from_before_the_first_release_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqlStore::connect(&dsn(folder.path())).await.unwrap();
+    store.database.execute_unprepared("CREATE TABLE schema_migrations (version BIGINT, applied_at BIGINT)").await.unwrap();
+    store.database.execute_unprepared("INSERT INTO schema_migrations VALUES (1, 7)").await.unwrap();
+    store.close().await.unwrap();
+    let fault = SqlStore::open(&dsn(folder.path())).await.unwrap_err();
+    assert!(matches!(&fault, StoreFault::Schema(text) if text.contains("before the first release")), "{fault}");
 }
 
 #[tokio::test]
