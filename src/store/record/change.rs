@@ -18,7 +18,7 @@ pub enum Change {
 /// What an id has to be to name the row that an earlier change of the same batch makes; `place` counts from 0.
 #[must_use]
 pub fn made_by(place: usize) -> i64 {
-    -1_i64.saturating_sub_unsigned(place as u64)
+    (-1_i64).saturating_sub_unsigned(place as u64)
 }
 
 /// Which change of the batch an id names, where it names one.
