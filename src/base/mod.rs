@@ -3,11 +3,13 @@
 mod glob;
 mod hash;
 mod id;
+mod money;
 mod secret;
 mod usage;
 
 pub use glob::Glob;
 pub use hash::QuickMap;
 pub use id::{CredentialId, KeyId, ModelId, ProviderId, RequestId, UserId};
+pub use money::{MoneyFault, Nanos, Price};
 pub use secret::Secret;
 pub use usage::{Bucket, Counts, Modality, Usage};
