@@ -78,6 +78,8 @@ ALIASES = {
     "vertexexpress": "vertex", "google": "aistudio", "gemini": "aistudio", "moonshotai": "moonshot", "z-ai": "zai", "x-ai": "xai",
     "together_ai": "together", "fireworks_ai": "fireworks", "qwen": "dashscope", "alibaba": "dashscope", "mistralai": "mistral",
 }  # fmt: skip
+# Where a collection lists other vendors' models too.
+OWN = {"aistudio": re.compile("^(gemini|gemma|imagen|veo|learnlm|embedding|text-embedding|deep-research)")}
 # Ids that are the collection's own names for sizes, regions and families, and no models of the vendor.
 NO_MODELS = re.compile(
     r"^(ft:|together-ai-|fireworks-ai-|(global|global-standard|eu|us|azure)/|(low|medium|high|standard|hd|256|512|1024|1536)[-/].*x)"
@@ -322,16 +324,21 @@ def mend(vendor, name, bands):
     for cells in bands.values():
         for unit in list(cells):
             # A zero stands for "not told" there. What is paid by token is not paid by the image or second as well: such
-            # a figure is what the vendor reckons a typical one to cost. Google's cache writes are rent by the hour.
+            # a figure is what the vendor reckons a typical one to cost.
             nothing = cells[unit] == 0 and not name.endswith(":free")
             twice = tokens and unit in ("image", "second")
-            rent = vendor in ("aistudio", "vertex") and "claude" not in name and unit.startswith("cache_write")
-            if nothing or twice or rent:
+            if nothing or twice:
                 del cells[unit]
         # Anthropic's price page: a write for five minutes costs 1.25 times the input, one for an hour twice the input.
         five = cells.get("cache_write_5m")
         if "claude" in name and five and "cache_write_1h" not in cells and five == cells.get("input", 0) * Decimal("1.25"):
             cells["cache_write_1h"] = cells["input"] * 2
+    for (above, tier), cells in bands.items():
+        # A write that is cheaper than the input is rent for the storage, on top of it.
+        fresh = resolve(bands, above, tier, "input")
+        for unit in [unit for unit in cells if unit.startswith("cache_write") and "." not in unit]:
+            if fresh is not None and cells[unit] < fresh:
+                del cells[unit]
     return {band: cells for band, cells in bands.items() if cells}
 
 
@@ -370,7 +377,8 @@ def oddities(bands):
             found.add("dear")
         if unit["cache_read"] is not None and unit["cache_read"] > unit["input"]:
             found.add("cache_read")
-        if any(unit[f"cache_write_{life}"] is not None and unit[f"cache_write_{life}"] > 4 * unit["input"] for life in ("5m", "30m", "1h")):
+        writes = [unit[f"cache_write_{life}"] for life in ("5m", "30m", "1h")]
+        if any(write is not None and not unit["input"] <= write <= 4 * unit["input"] for write in writes):
             found.add("cache_write")
         told = tier is None or "output" in bands[(above, tier)]
         if told and unit["output"] is not None and any(prices) and not unit["input"] <= 2 * unit["output"] <= 60 * unit["input"]:
@@ -459,6 +467,8 @@ def main():
                 complete(found, name, bands, limits)
             found.setdefault(name, (limits, ("genai-prices", page), date, bands))
         for name, (limits, source, date, bands) in sorted(found.items()):
+            if vendor in OWN and not OWN[vendor].search(name):
+                continue
             if re.search(r"\s", name) or NO_MODELS.search(name) or not bands:
                 continue
             if not sound(vendor, name, bands):

@@ -1,5 +1,7 @@
 //! The price list against an independent reckoner in another language: every row, and a hundred thousand random usages.
 
+#![expect(clippy::expect_used, reason = "a test stops where something is not as it must be")]
+
 use std::{
     fs::{self, File},
     process::Command,

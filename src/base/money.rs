@@ -221,9 +221,14 @@ fn scaled(text: &str, decimals: u32) -> Result<i128, MoneyFault> {
     }
     let missing = u32::try_from(fraction.len()).ok().and_then(|len| decimals.checked_sub(len));
     let Some(missing) = missing else { return Err(MoneyFault::TooFine { text: text.into(), decimals }) };
-    let push = |sum: Option<i128>, byte: u8| sum?.checked_mul(10)?.checked_add(i128::from(byte - b'0'));
-    let number = whole.bytes().chain(fraction.bytes()).fold(Some(0), push);
-    let number = number.and_then(|number| number.checked_mul(10_i128.pow(missing))).ok_or(MoneyFault::TooLarge)?;
+    let all = || whole.bytes().chain(fraction.bytes()).map(|byte| byte - b'0');
+    // Eighteen digits fit into 64 bits, and few amounts have more.
+    let number = if whole.len() + decimals as usize <= 18 {
+        i128::from(all().fold(0, |sum, digit| sum * 10 + i64::from(digit)) * 10_i64.pow(missing))
+    } else {
+        let number = all().try_fold(0_i128, |sum, digit| sum.checked_mul(10)?.checked_add(digit.into()));
+        number.and_then(|number| number.checked_mul(10_i128.pow(missing))).ok_or(MoneyFault::TooLarge)?
+    };
     Ok(if digits.len() < text.len() { -number } else { number })
 }
 
@@ -249,7 +254,9 @@ fn half_even(dividend: i128, divisor: i128) -> Option<i128> {
     if divisor <= 0 {
         return None;
     }
-    let (floor, rest) = (dividend.div_euclid(divisor), dividend.rem_euclid(divisor));
+    // One division of 128 bits costs more than all the rest.
+    let floor = dividend.div_euclid(divisor);
+    let rest = dividend.checked_sub(floor.checked_mul(divisor)?)?;
     // What is missing to the next whole number, so that nothing is doubled and nothing can overflow.
     let missing = divisor - rest;
     let up = rest > missing || (rest == missing && floor % 2 != 0);

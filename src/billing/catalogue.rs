@@ -1,7 +1,7 @@
 //! The shipped price list: models, limits and tariffs, each with its source and date.
 //!
 //! A line is a record, its fields are separated by tabs, the first names its kind (see `docs/prices.md`). Reading
-//! it takes a millisecond or two, once, when somebody first asks.
+//! it takes about three milliseconds, once, when somebody first asks.
 
 use std::sync::{Arc, LazyLock};
 
@@ -46,7 +46,7 @@ pub struct CatalogueRow {
     /// Who sells it.
     pub vendor: Vendor,
     /// Its id there.
-    pub model: Box<str>,
+    pub model: Arc<str>,
     /// What it costs, and how much it takes.
     pub entry: Entry,
     /// Where the figures come from, as a place among [`Catalogue::sources`].
@@ -63,11 +63,18 @@ pub struct CatalogueFault {
     pub reason: Box<str>,
 }
 
+/// A vendor's name, and its rows by model.
+#[derive(Debug)]
+struct Seller {
+    name: Box<str>,
+    models: QuickMap<Arc<str>, usize>,
+}
+
 /// A price list.
 #[derive(Debug, Default)]
 pub struct Catalogue {
     version: Arc<str>,
-    vendors: Vec<(Box<str>, QuickMap<Box<str>, usize>)>,
+    vendors: Vec<Seller>,
     names: QuickMap<Box<str>, Vendor>,
     rows: Vec<CatalogueRow>,
     sources: Vec<Source>,
@@ -144,25 +151,26 @@ impl Catalogue {
         let tariff = Tariff::parse(rates).map_err(|fault| fault.to_string())?;
         let entry = Entry { tariff, limits, version: Arc::clone(&self.version), date: Arc::clone(date), origin: Origin::Catalogue };
         let vendor = self.vendor_or_new(vendor)?;
-        let models = &mut self.vendors[usize::from(vendor.0)].1;
-        if models.insert(model.into(), self.rows.len()).is_some() {
+        let models = &mut self.vendors[usize::from(vendor.0)].models;
+        let model: Arc<str> = model.into();
+        if models.insert(Arc::clone(&model), self.rows.len()).is_some() {
             return Err(format!("{model:?} stands twice"));
         }
-        self.rows.push(CatalogueRow { vendor, model: model.into(), entry, source });
+        self.rows.push(CatalogueRow { vendor, model, entry, source });
         Ok(())
     }
 
     fn vendor_or_new(&mut self, name: &str) -> Result<Vendor, String> {
         // Rows of one vendor stand together.
         let last = self.vendors.len().wrapping_sub(1);
-        if self.vendors.last().is_some_and(|(known, _)| **known == *name) {
+        if self.vendors.last().is_some_and(|last| *last.name == *name) {
             return Ok(Vendor(u16::try_from(last).map_err(|_| "too many vendors")?));
         }
         if self.names.contains_key(name) {
             return Err(format!("the rows of {name:?} do not stand together"));
         }
         let vendor = Vendor(u16::try_from(self.vendors.len()).map_err(|_| "too many vendors")?);
-        self.vendors.push((name.into(), QuickMap::default()));
+        self.vendors.push(Seller { name: name.into(), models: QuickMap::default() });
         self.names.insert(name.into(), vendor);
         Ok(vendor)
     }
@@ -200,13 +208,13 @@ impl Catalogue {
     /// The name of a vendor.
     #[must_use]
     pub fn vendor_name(&self, vendor: Vendor) -> &str {
-        self.vendors.get(usize::from(vendor.0)).map_or("", |(name, _)| name)
+        self.vendors.get(usize::from(vendor.0)).map_or("", |seller| &seller.name)
     }
 
     /// Finds a model's row. A dated id that is not listed is priced as the id without its date.
     #[must_use]
     pub fn find(&self, vendor: Vendor, model: &str) -> Option<&CatalogueRow> {
-        let (_, models) = self.vendors.get(usize::from(vendor.0))?;
+        let models = &self.vendors.get(usize::from(vendor.0))?.models;
         let at = models.get(model).or_else(|| models.get(undated(model)?))?;
         self.rows.get(*at)
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     price::View,
-    rates::{TOKEN_UNITS, Tariff, Unit},
+    rates::{Band, TOKEN_UNITS, Tariff, Unit},
 };
 use crate::base::{Bucket, Modality};
 
@@ -15,7 +15,7 @@ pub enum Oddity {
     Free,
     /// Reading from the cache costs more than fresh input.
     CacheRead,
-    /// Writing to the cache costs more than four times the input.
+    /// Writing to the cache costs less than the input, or more than four times as much.
     CacheWrite,
     /// The output costs less than half of the input, or more than thirty times as much.
     Output,
@@ -51,7 +51,7 @@ impl fmt::Display for Oddity {
         f.write_str(match self {
             Self::Free => "nothing costs anything",
             Self::CacheRead => "reading from the cache costs more than fresh input",
-            Self::CacheWrite => "writing to the cache costs more than four times the input",
+            Self::CacheWrite => "writing to the cache costs less than the input, or more than four times as much",
             Self::Output => "the output costs less than half of the input, or more than thirty times as much",
             Self::Above => "a longer prompt is cheaper",
             Self::CheapTier => "the tier batch or flex costs more than the ordinary one",
@@ -71,7 +71,7 @@ const DOLLAR: i128 = 1_000_000_000_000_000;
 /// What looks wrong in a tariff: each oddity once, in order.
 #[must_use]
 pub fn check(tariff: &Tariff) -> Vec<Oddity> {
-    let cells = || tariff.bands().iter().flat_map(|band| band.cells());
+    let cells = || tariff.bands().iter().flat_map(Band::cells);
     let free = cells().all(|(_, price)| price.get() == 0);
     let mut found = Vec::new();
     if free {
@@ -105,13 +105,13 @@ pub fn check(tariff: &Tariff) -> Vec<Oddity> {
 
 /// What is odd beside the price of input; the ratio of the output is left out where the band does not set it.
 fn against_input(view: View<'_>, input: i128, skip_output: bool) -> impl Iterator<Item = Oddity> {
-    let more = |bucket, times: i128| view.given(text(bucket)).is_some_and(|price| price > times * input);
+    let price = |bucket| view.given(text(bucket));
     let writes = [Bucket::CacheWrite5m, Bucket::CacheWrite30m, Bucket::CacheWrite1h];
-    let output = view.given(text(Bucket::Output));
+    let output = price(Bucket::Output);
     let off = |output: i128| 2 * output < input || output > 30 * input;
     [
-        more(Bucket::CacheRead, 1).then_some(Oddity::CacheRead),
-        writes.into_iter().any(|bucket| more(bucket, 4)).then_some(Oddity::CacheWrite),
+        price(Bucket::CacheRead).is_some_and(|read| read > input).then_some(Oddity::CacheRead),
+        writes.into_iter().filter_map(price).any(|write| write < input || write > 4 * input).then_some(Oddity::CacheWrite),
         (!skip_output && output.is_some_and(off)).then_some(Oddity::Output),
         (output.is_none() && input > 20 * DOLLAR).then_some(Oddity::Dear),
     ]

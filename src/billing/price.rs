@@ -1,7 +1,7 @@
 //! What one call costs: exact, rounded once, and honest about what has no price.
 
 use super::rates::{Band, Piece, TOKEN_UNITS, Tariff, Unit, WHOLE};
-use crate::base::{Bucket, Modality, MoneyFault, Nanos, Price, Usage};
+use crate::base::{Bucket, Modality, MoneyFault, Nanos, Usage};
 
 /// Exact sums are in this part of a nano-dollar: a price is for a million units, a multiplier is in millionths.
 pub(super) const FINE: i128 = 1_000_000 * WHOLE as i128;
@@ -78,73 +78,79 @@ impl Missing {
 /// Which bands of a tariff hold for one call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View<'a> {
-    tariff: &'a Tariff,
-    prompt: u64,
-    tier: Option<&'a str>,
+    bands: &'a [Band],
+    /// A bit for each band that holds; the most particular first.
+    holds: u64,
+    /// The tier's multiplier, in millionths.
+    times: u32,
+    tier: ServiceTier,
 }
 
 impl<'a> View<'a> {
     /// For a prompt of so many tokens, cached ones included, on a service tier.
-    pub(super) fn new(tariff: &'a Tariff, prompt: u64, tier: Option<&'a str>) -> Self {
-        Self { tariff, prompt, tier }
+    pub(super) fn new(tariff: &'a Tariff, prompt: u64, tier: Option<&str>) -> Self {
+        let bands = tariff.bands();
+        let plain = tier.is_none_or(|tier| STANDARD.iter().any(|plain| plain.eq_ignore_ascii_case(tier)));
+        let mut view = Self { bands, holds: 0, times: WHOLE, tier: if plain { ServiceTier::Standard } else { ServiceTier::Unknown } };
+        let mut times = None;
+        for (at, band) in bands.iter().enumerate() {
+            if let Some(own) = &band.tier {
+                if !tier.is_some_and(|tier| tier.eq_ignore_ascii_case(own)) {
+                    continue;
+                }
+                view.tier = ServiceTier::Own;
+            }
+            if band.above == 0 || band.above < prompt {
+                view.holds |= 1 << at;
+                times = times.or(band.times());
+            }
+        }
+        view.times = times.unwrap_or(WHOLE);
+        view
     }
 
     /// The bands that hold, the most particular first.
-    fn bands(self) -> impl Iterator<Item = &'a Band> {
-        self.tariff.bands().iter().filter(move |band| {
-            (band.above == 0 || band.above < self.prompt)
-                && band.tier.as_deref().is_none_or(|tier| self.tier.is_some_and(|own| own.eq_ignore_ascii_case(tier)))
+    fn held(self) -> impl Iterator<Item = &'a Band> {
+        let mut left = self.holds;
+        std::iter::from_fn(move || {
+            let at = left.trailing_zeros() as usize;
+            left &= left.wrapping_sub(1);
+            self.bands.get(at)
         })
     }
 
     /// The price of a unit in millionths, after the tier's multiplier.
     pub(super) fn price(self, unit: Unit) -> Option<i128> {
         match unit {
-            Unit::Tokens(bucket, modality) => fallbacks(bucket, modality).find_map(|unit| self.given(unit)),
+            Unit::Tokens(bucket, modality) => {
+                let chain = fallbacks(bucket);
+                let along = |modality| chain.iter().find_map(move |bucket| self.given(Unit::Tokens(*bucket, modality)));
+                along(modality).or_else(|| if modality == Modality::Text { None } else { along(Modality::Text) })
+            }
             Unit::Piece(_) => self.given(unit),
         }
     }
 
     /// The price that the tariff gives for just this unit.
     pub(super) fn given(self, unit: Unit) -> Option<i128> {
-        let (band, price) = self.bands().find_map(|band| Some((band, band.get(unit)?)))?;
-        let times = match unit {
-            Unit::Tokens(..) if band.tier.is_none() => self.times(),
-            Unit::Tokens(..) | Unit::Piece(_) => WHOLE,
-        };
-        Some(wide(price, times))
-    }
-
-    fn times(self) -> u32 {
-        self.bands().find_map(Band::times).unwrap_or(WHOLE)
+        let slot = unit.slot();
+        let (band, price) = self.held().find_map(|band| Some((band, band.at(slot)?)))?;
+        let times = if slot < TOKEN_UNITS && band.tier.is_none() { self.times } else { WHOLE };
+        // Below 2^63 times 2^30.
+        Some(price.wide() * i128::from(times))
     }
 
     fn above(self) -> u64 {
-        self.bands().map(|band| band.above).max().unwrap_or(0)
+        self.held().next().map_or(0, |band| band.above)
     }
-
-    fn service_tier(self) -> ServiceTier {
-        let Some(tier) = self.tier else { return ServiceTier::Standard };
-        let own = self.tariff.bands().iter().any(|band| band.tier.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(tier)));
-        match own {
-            true => ServiceTier::Own,
-            false if STANDARD.iter().any(|plain| plain.eq_ignore_ascii_case(tier)) => ServiceTier::Standard,
-            false => ServiceTier::Unknown,
-        }
-    }
-}
-
-fn wide(price: Price, times: u32) -> i128 {
-    // Below 2^63 times 2^30.
-    price.wide() * i128::from(times)
 }
 
 /// Where the price of tokens is looked for: in the modality along the buckets, then as text along the buckets.
 ///
 /// Reasoning is billed as output, a cache read as input. A cache write takes the price of the next longer life, else of
 /// the next shorter one, else of input.
-fn fallbacks(bucket: Bucket, modality: Modality) -> impl Iterator<Item = Unit> {
-    let chain: &'static [Bucket] = match bucket {
+fn fallbacks(bucket: Bucket) -> &'static [Bucket] {
+    match bucket {
         Bucket::Input => &[Bucket::Input],
         Bucket::CacheRead => &[Bucket::CacheRead, Bucket::Input],
         Bucket::CacheWrite5m => &[Bucket::CacheWrite5m, Bucket::CacheWrite30m, Bucket::CacheWrite1h, Bucket::Input],
@@ -152,9 +158,7 @@ fn fallbacks(bucket: Bucket, modality: Modality) -> impl Iterator<Item = Unit> {
         Bucket::CacheWrite1h => &[Bucket::CacheWrite1h, Bucket::CacheWrite30m, Bucket::CacheWrite5m, Bucket::Input],
         Bucket::Output => &[Bucket::Output],
         Bucket::Reasoning => &[Bucket::Reasoning, Bucket::Output],
-    };
-    let own = chain.iter().map(move |bucket| Unit::Tokens(*bucket, modality));
-    own.chain(chain.iter().map(|bucket| Unit::Tokens(*bucket, Modality::Text)))
+    }
 }
 
 /// Buckets that make up a prompt.
@@ -181,7 +185,7 @@ impl Tariff {
         self.add_pieces(&mut sum, view, usage)?;
         self.add_tokens(&mut sum, view, usage)?;
         let (nanos, parts) = round(&sum.fine)?;
-        Ok(Cost { nanos, parts, missing: sum.missing, above: view.above(), tier: view.service_tier() })
+        Ok(Cost { nanos, parts, missing: sum.missing, above: view.above(), tier: view.tier })
     }
 
     fn add_pieces(&self, sum: &mut Sum, view: View<'_>, usage: &Usage) -> Result<(), MoneyFault> {
@@ -232,7 +236,7 @@ impl Tariff {
     }
 
     fn prices_tokens(&self) -> bool {
-        self.bands().iter().any(|band| band.cells().first().is_some_and(|(unit, _)| unit.slot() < TOKEN_UNITS))
+        self.bands().iter().any(Band::prices_tokens)
     }
 }
 
@@ -244,7 +248,7 @@ fn tokens_of(usage: &Usage, bucket: Bucket) -> u64 {
 fn round(fine: &[i128; PARTS]) -> Result<(Nanos, Parts), MoneyFault> {
     let mut parts = Parts::default();
     let (mut running, mut rounded) = (0_i128, Nanos::ZERO);
-    for (part, fine) in parts.0.iter_mut().zip(fine) {
+    for (part, fine) in parts.0.iter_mut().zip(fine).filter(|(_, fine)| **fine > 0) {
         running = running.checked_add(*fine).ok_or(MoneyFault::TooLarge)?;
         let next = Nanos::rounded(running, FINE)?;
         *part = next.checked_sub(rounded).ok_or(MoneyFault::TooLarge)?;

@@ -141,9 +141,10 @@ impl Ask<'_> {
 
     fn worst(&self, tariff: &Tariff, prompt: u64, output: u64) -> Result<Nanos, MoneyFault> {
         // Below each limit of a band another price may hold, and shorter need not be cheaper.
-        let lengths = || tariff.bands().iter().map(|band| band.above).filter(|above| *above < prompt).chain([prompt]);
+        let lengths = || tariff.bands().iter().map(|band| band.above).filter(|above| (1..prompt).contains(above)).chain([prompt]);
         let mut most = 0;
-        for tier in [None, self.tier] {
+        // The ordinary tier counts even where another is asked for: the upstream may fall back to it.
+        for tier in [None].into_iter().chain(self.tier.map(Some)) {
             for length in lengths() {
                 let view = View::new(tariff, length, tier);
                 let input = self.dearest(view, PROMPT.into_iter().filter(|bucket| self.hour_cache || *bucket != Bucket::CacheWrite1h));
@@ -194,5 +195,6 @@ fn sum(tokens: [(u64, i128); 2], pieces: i128) -> Result<i128, MoneyFault> {
 
 /// Rounded up, so that no rounding of the cost is above it.
 fn rounded_up(fine: i128) -> Result<Nanos, MoneyFault> {
-    Nanos::from_wide(fine.div_euclid(FINE) + i128::from(fine.rem_euclid(FINE) > 0))
+    let floor = fine.div_euclid(FINE);
+    Nanos::from_wide(floor + i128::from(floor * FINE < fine))
 }

@@ -15,6 +15,9 @@ pub(super) const WHOLE: u32 = 1_000_000;
 /// Prices of tokens come before those of pieces.
 pub(super) const TOKEN_UNITS: usize = Bucket::ALL.len() * Modality::ALL.len();
 
+/// A view marks the bands that hold in 64 bits.
+const MOST_BANDS: usize = 64;
+
 /// What is paid for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unit {
@@ -82,12 +85,13 @@ impl Unit {
     /// Reads `cache_read`, `input.audio` or `image`; tokens without a modality are text.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        if let Some(piece) = Piece::ALL.into_iter().find(|piece| piece.name() == name) {
-            return Some(Self::Piece(piece));
+        let (bucket, modality) = name.split_once('.').map_or((name, None), |(bucket, modality)| (bucket, Some(modality)));
+        if let Some(bucket) = Bucket::ALL.into_iter().find(|known| bucket_name(*known) == bucket) {
+            let Some(modality) = modality else { return Some(Self::Tokens(bucket, Modality::Text)) };
+            let modality = Modality::ALL.into_iter().find(|known| modality_name(*known) == modality);
+            return modality.map(|modality| Self::Tokens(bucket, modality));
         }
-        let (bucket, modality) = name.split_once('.').unwrap_or((name, "text"));
-        let bucket = Bucket::ALL.into_iter().find(|known| bucket_name(*known) == bucket)?;
-        Modality::ALL.into_iter().find(|known| modality_name(*known) == modality).map(|modality| Self::Tokens(bucket, modality))
+        Piece::ALL.into_iter().find(|piece| piece.name() == name).map(Self::Piece)
     }
 
     /// Its place among all units.
@@ -132,21 +136,37 @@ pub struct Band {
     /// The service tier that the upstream must report; none for every tier.
     pub tier: Option<Box<str>>,
     /// What prices of tokens that this tier does not give itself are multiplied by, in millionths.
-    pub(super) times: Option<u32>,
-    cells: Box<[(Unit, Price)]>,
+    times: Option<u32>,
+    /// A bit for each unit that has a price here.
+    units: u32,
+    /// The prices, in the order of their units.
+    prices: Box<[Price]>,
 }
 
 impl Band {
     /// The price that the band itself gives.
     #[must_use]
     pub fn get(&self, unit: Unit) -> Option<Price> {
-        self.cells.iter().find(|(known, _)| *known == unit).map(|(_, price)| *price)
+        self.at(unit.slot())
+    }
+
+    /// The price of the unit in a slot.
+    pub(super) fn at(&self, slot: usize) -> Option<Price> {
+        let bit = 1_u32 << slot;
+        if self.units & bit == 0 {
+            return None;
+        }
+        self.prices.get((self.units & (bit - 1)).count_ones() as usize).copied()
     }
 
     /// Every price that the band itself gives.
-    #[must_use]
-    pub fn cells(&self) -> &[(Unit, Price)] {
-        &self.cells
+    pub fn cells(&self) -> impl Iterator<Item = (Unit, Price)> {
+        Unit::all().filter_map(|unit| Some((unit, self.get(unit)?)))
+    }
+
+    /// Whether a token has a price here.
+    pub(super) fn prices_tokens(&self) -> bool {
+        self.units & ((1 << TOKEN_UNITS) - 1) != 0
     }
 
     /// What prices of tokens are multiplied by, in millionths, where the tier has a multiplier.
@@ -194,6 +214,12 @@ pub enum RatesFault {
     /// A multiplier without a tier that it belongs to, or a tier without any effect.
     #[error("a band needs prices, or a tier with times")]
     Idle,
+    /// More bands than are looked through.
+    #[error("{bands} bands; at most {MOST_BANDS}")]
+    Many {
+        /// How many were given.
+        bands: usize,
+    },
     /// Not JSON.
     #[error("not JSON: {reason}")]
     Json {
@@ -257,6 +283,9 @@ impl Tariff {
     }
 
     fn compile(drafts: Vec<Draft>) -> Result<Self, RatesFault> {
+        if drafts.len() > MOST_BANDS {
+            return Err(RatesFault::Many { bands: drafts.len() });
+        }
         let mut bands = drafts.into_iter().map(Draft::finish).collect::<Result<Vec<_>, _>>()?;
         bands.sort_by(|a, b| (b.above, b.tier.is_some(), &a.tier).cmp(&(a.above, a.tier.is_some(), &b.tier)));
         if let Some(pair) = bands.windows(2).find(|pair| (pair[0].above, &pair[0].tier) == (pair[1].above, &pair[1].tier)) {
@@ -308,7 +337,7 @@ impl Band {
         if let Some(times) = self.times {
             members.insert("times".to_owned(), multiplier(times).into());
         }
-        members.extend(self.cells.iter().map(|(unit, price)| (unit.to_string(), unit.show(*price).into())));
+        members.extend(self.cells().map(|(unit, price)| (unit.to_string(), unit.show(price).into())));
         members
     }
 }
@@ -323,7 +352,7 @@ impl fmt::Display for Tariff {
             }
             words.extend(band.tier.iter().map(|tier| format!("tier={tier}")));
             words.extend(band.times.iter().map(|times| format!("times={}", multiplier(*times))));
-            words.extend(band.cells.iter().map(|(unit, price)| format!("{unit}={}", unit.show(*price))));
+            words.extend(band.cells().map(|(unit, price)| format!("{unit}={}", unit.show(price))));
             write!(f, "{}{}", if at > 0 { "; " } else { "" }, words.join(" "))?;
         }
         Ok(())
@@ -342,7 +371,8 @@ struct Draft {
     above: Option<u64>,
     tier: Option<Box<str>>,
     times: Option<u32>,
-    cells: Vec<(Unit, Price)>,
+    units: u32,
+    cells: Vec<(usize, Price)>,
 }
 
 impl Draft {
@@ -374,14 +404,18 @@ impl Draft {
             }
             "tier" => {
                 let fine = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-                self.tier.replace(fine.then(|| value.into()).ok_or_else(|| wrong("a name of letters, digits, -, _ and ."))?).is_some()
+                self.tier
+                    .replace(fine.then(|| value.to_ascii_lowercase().into()).ok_or_else(|| wrong("a name of letters, digits, -, _ and ."))?)
+                    .is_some()
             }
             "times" => self.times.replace(times(value).ok_or_else(|| wrong("a multiplier like \"0.5\", at most 1000"))?).is_some(),
             _ => {
                 let unit = Unit::parse(name).ok_or_else(|| RatesFault::UnknownUnit { name: name.into() })?;
                 let price = unit.price(value).map_err(|fault| RatesFault::Money { name: name.into(), fault })?;
-                let twice = self.cells.iter().any(|(known, _)| *known == unit);
-                self.cells.push((unit, price));
+                let bit = 1 << unit.slot();
+                self.cells.push((unit.slot(), price));
+                let twice = self.units & bit != 0;
+                self.units |= bit;
                 twice
             }
         };
@@ -393,8 +427,9 @@ impl Draft {
         if idle || (self.times.is_some() && self.tier.is_none()) {
             return Err(RatesFault::Idle);
         }
-        self.cells.sort_by_key(|(unit, _)| unit.slot());
-        Ok(Band { above: self.above.unwrap_or(0), tier: self.tier, times: self.times, cells: self.cells.into() })
+        self.cells.sort_unstable_by_key(|(slot, _)| *slot);
+        let prices = self.cells.iter().map(|(_, price)| *price).collect();
+        Ok(Band { above: self.above.unwrap_or(0), tier: self.tier, times: self.times, units: self.units, prices })
     }
 }
 
