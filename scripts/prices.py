@@ -83,7 +83,7 @@ OWN = {"aistudio": re.compile("^(gemini|gemma|imagen|veo|learnlm|embedding|text-
 # Ids that are the collection's own names for sizes, regions and families, and no models of the vendor.
 NO_MODELS = re.compile(
     r"^(ft:|together-ai-|fireworks-ai-|(global|global-standard|eu|us|azure)/|(low|medium|high|standard|hd|256|512|1024|1536)[-/].*x)"
-    r"|^gpt-\d-\d|^gpt-35|\.ft-$|container|^search$|lyria"
+    r"|^gpt-\d-\d|^gpt-35|-online$|\.ft-$|container|^search$|lyria"
 )
 MODES = {"chat", "responses", "completion", "embedding", "image_generation", "image_edit", "audio_transcription",
          "audio_speech", "video_generation", "realtime", "rerank", "moderation"}  # fmt: skip
@@ -195,7 +195,11 @@ def litellm_rows(path, vendor, today):
             limits = [model.get(limit) for limit in ("max_input_tokens", "max_output_tokens")]
             limits = [int(limit) if isinstance(limit, (int, Decimal)) and limit > 0 else None for limit in limits]
             page = str(model.get("source") or "").split("?")[0].strip()
-            yield name, limits, page if page.startswith("https://") and " " not in page else "", today, from_litellm(vendor, model)
+            bands = from_litellm(vendor, model)
+            if vendor == "perplexity" and "deep-research" not in name and "search" in bands.get((0, None), {}):
+                # It takes its search fee once for a request, however many searches that runs.
+                bands[(0, None)]["request"] = bands[(0, None)].pop("search")
+            yield name, limits, page if page.startswith("https://") and " " not in page else "", today, bands
 
 
 # ---- the other collection ----

@@ -179,12 +179,13 @@ fn within(prompt: u64, output: u64, shares: [u8; 10], modality: Modality) -> Usa
     usage
 }
 
+const TIERS: [Option<&str>; 4] = [None, Some("batch"), Some("priority"), Some("fast")];
+
 proptest! {
     #[test]
     fn no_call_costs_more_than_its_worst_case(
         row in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), prompt in 0_u64..2_000_000, output in 0_u64..200_000,
-        shares: [u8; 10], modality in prop::sample::select(&Modality::ALL[..]), tier in prop::sample::select(&[None, Some("batch"), Some("priority"), Some("fast")][..]),
-        downgraded: bool,
+        shares: [u8; 10], modality in prop::sample::select(&Modality::ALL[..]), tier in prop::sample::select(&TIERS[..]), downgraded: bool,
     ) {
         let list = Catalogue::shipped();
         let entry = &list.rows()[row.index(list.rows().len())].entry;
