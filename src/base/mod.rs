@@ -7,7 +7,7 @@ mod secret;
 mod usage;
 
 pub use glob::Glob;
-pub use hash::QuickMap;
+pub use hash::{QuickHasher, QuickMap};
 pub use id::{CredentialId, KeyId, ModelId, ProviderId, RequestId, UserId};
 pub use secret::Secret;
 pub use usage::{Bucket, Counts, Modality, Usage};
