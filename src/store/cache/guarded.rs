@@ -175,18 +175,19 @@ impl Guarded {
     }
 
     /// Tells the store what it is owed. Stops where it fails again.
-    async fn pay(&self) {
+    async fn pay(&self) -> Result<(), CacheFault> {
         for _ in 0..OWED {
-            let Some(owed) = self.debts().pop_front() else { return };
+            let Some(owed) = self.debts().pop_front() else { break };
             if let Err(fault) = self.pay_one(&owed).await {
                 if fault.is_outage() {
                     self.debts().push_front(owed);
-                    return;
+                    return Err(fault);
                 }
                 self.lost.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(id = %owed.id, error = %fault, "a settlement cannot be told to the shared counters");
             }
         }
+        Ok(())
     }
 
     async fn pay_one(&self, owed: &Owed) -> Result<End, CacheFault> {
@@ -239,10 +240,8 @@ impl Counters for Guarded {
                 ended
             })),
             Err(future) => Answer::later(async move {
-                // What is owed ends reservations that the store would count as overdue: first pay, then sweep.
-                if self.degraded_since.load(Ordering::Acquire) == 0 || self.store.read(&[], now_ms).await.is_ok() {
-                    self.pay().await;
-                }
+                // What is owed ends reservations that the store would count as overdue: nothing is swept before all is paid.
+                self.pay().await?;
                 ended.extend(future.await?);
                 Ok(ended)
             }),
