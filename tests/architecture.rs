@@ -99,6 +99,7 @@ const CRATES: &[(&[&str], &[&str])] = &[
     ),
     (&["tokio"], &["runtime/native", "http/native", "store/persist/", "store/cache/redis", "app/", "selfupdate/", "lab/", "main.rs"]),
     (&["sea_orm", "sea_query", "sqlx"], &["store/persist/sql"]),
+    (&["redis"], &["store/cache/redis"]),
     (&["wasm_bindgen", "wasm_bindgen_futures", "js_sys", "web_sys", "send_wrapper"], &["runtime/edge", "http/edge"]),
     (&["clap", "tracing_subscriber"], &["app/", "http/native", "main.rs"]),
     (&["tiktoken_rs", "fancy_regex"], &["tokenize/native"]),
@@ -396,6 +397,7 @@ fn each_planted_fault_is_found_where_it_stands() {
         planted("crates", 2, "src/pipeline/x.rs", "//! x\nfn f() { tokio::spawn(async {}); }\n"),
         planted("crates", 2, "src/store/persist/journal/x.rs", "//! x\nuse sea_orm::Database;\n"),
         planted("crates", 2, "src/http/native/x.rs", "//! x\nuse axum::Router;\n"),
+        planted("crates", 2, "src/store/cache/guarded.rs", "//! x\nuse redis::Script;\n"),
     ] {
         let found = check(plant.path, plant.text);
         let lines: Vec<(&str, usize)> = found.iter().map(|finding| (finding.rule, finding.line)).collect();

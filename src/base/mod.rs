@@ -9,7 +9,7 @@ mod secret;
 mod usage;
 
 pub use glob::Glob;
-pub use hash::QuickMap;
+pub use hash::{QuickHasher, QuickMap};
 pub use id::{
     AliasId, CredentialId, KeyId, ModelId, OrganizationId, PermissionId, PriceRuleId, ProviderId, ProviderRuleSetId, QuotaId, RateLimitId,
     RequestId, RouteId, RouteMemberId, RuleId, RuleSetId, TeamId, UserId,
