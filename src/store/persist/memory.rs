@@ -15,6 +15,8 @@ use crate::{
     },
 };
 
+mod kept;
+
 /// A store that lives as long as its value.
 #[derive(Debug)]
 pub struct MemoryStore {
@@ -30,6 +32,7 @@ struct State {
     usages: BTreeMap<RequestId, UsageRow>,
     downstream: BTreeMap<RequestId, DownstreamRow>,
     upstream: BTreeMap<(RequestId, u32), UpstreamRow>,
+    kept: kept::Shelf,
 }
 
 impl MemoryStore {
@@ -186,6 +189,7 @@ impl Records for MemoryStore {
             remove(&mut state.config.users, "user", id.0, |row| row.id == id)?;
             state.config.keys.retain(|row| row.user_id != id);
             state.config.permissions.retain(|row| row.user_id != id);
+            state.kept.forget_user(id);
             Ok(())
         })
     }

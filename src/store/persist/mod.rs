@@ -15,11 +15,14 @@ use crate::{
 mod fixture;
 #[cfg(feature = "native")]
 pub mod journal;
+mod kept;
 pub mod memory;
 #[cfg(feature = "native")]
 pub mod sql;
 #[cfg(feature = "native")]
 pub mod writer;
+
+pub use kept::{Kept, Link, Page};
 
 /// Why a store did not do it.
 #[derive(Debug, thiserror::Error)]

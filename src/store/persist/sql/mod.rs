@@ -18,6 +18,7 @@ use crate::store::persist::{StoreFault, Stored};
 
 mod dialect;
 mod hot;
+mod kept;
 mod ledger;
 mod migrate;
 mod noun;

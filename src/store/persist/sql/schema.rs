@@ -10,7 +10,7 @@ pub(super) struct Migration {
 }
 
 /// Every table that the steps make, besides `schema_migrations`.
-pub(super) const TABLES: [&str; 10] = [
+pub(super) const TABLES: [&str; 12] = [
     "providers",
     "credentials",
     "provider_models",
@@ -21,10 +21,12 @@ pub(super) const TABLES: [&str; 10] = [
     "usages",
     "downstream_requests",
     "upstream_requests",
+    "kept_things",
+    "kept_items",
 ];
 
 /// All steps, in order.
-pub(super) const MIGRATIONS: &[Migration] = &[Migration { version: 1, statements: FIRST }];
+pub(super) const MIGRATIONS: &[Migration] = &[Migration { version: 1, statements: FIRST }, super::kept::STEP];
 
 /// The table of the steps that were taken. `applied_at` is 0 while one is under way on an engine without transactional schemas.
 pub(super) const LEDGER_OF_STEPS: &str =
