@@ -10,12 +10,7 @@ use crate::{
     base::UserId,
     channel::Payload,
     pipeline::{engine::Engine, error::GatewayError, resolve::Resolved},
-    protocol::{
-        Operation, OperationKind,
-        fault::FaultKind,
-        json::Node,
-        splice::Document,
-    },
+    protocol::{Operation, OperationKind, fault::FaultKind, json::Node, splice::Document},
     store::{
         persist::Page,
         record::{KeptKind, KeptRow},
@@ -35,7 +30,8 @@ pub(in crate::pipeline) async fn recall(engine: &Engine, call: &mut Resolved) ->
     let Some(keeping) = engine.keeping().filter(|_| concerns(call)) else { return Ok(()) };
     let Payload::Json(document) = &mut call.payload else { return Ok(()) };
     let Some(asked) = Asked::read(document)? else { return Ok(()) };
-    let recalling = Recalling { keeping, user: call.call.caller.user(), now_ms: engine.platform.clock.unix_ms(), limit: engine.limits.body };
+    let recalling =
+        Recalling { keeping, user: call.call.caller.user(), now_ms: engine.platform.clock.unix_ms(), limit: engine.limits.body };
     let before = recalling.before(&asked).await?;
     let mut whole: Vec<String> = before.items;
     whole.extend(asked.items.iter().cloned());
@@ -71,10 +67,8 @@ pub(in crate::pipeline) async fn recall(engine: &Engine, call: &mut Resolved) ->
 
 /// Whether the gateway keeps for this call: its shape is that of Responses, and its provider takes another.
 pub(in crate::pipeline) fn concerns(call: &Resolved) -> bool {
-    let native = matches!(
-        call.target.kind(),
-        OperationKind::OpenAiResponses | OperationKind::OpenAiResponsesWebSocket | OperationKind::OpenAi
-    );
+    let native =
+        matches!(call.target.kind(), OperationKind::OpenAiResponses | OperationKind::OpenAiResponsesWebSocket | OperationKind::OpenAi);
     let elsewhere = !native || call.is_local;
     match (call.key.operation(), call.key.kind()) {
         (
@@ -129,7 +123,8 @@ fn conversation(document: &Document) -> Result<Option<String>, GatewayError> {
         return Ok(None);
     };
     let id = node.text().or_else(|| node.object()?.peek_text("id"));
-    let id = id.ok_or_else(|| bad(node.wrong("conversation", "the id of a conversation, or an object with it").to_string()).at("conversation"))?;
+    let id =
+        id.ok_or_else(|| bad(node.wrong("conversation", "the id of a conversation, or an object with it").to_string()).at("conversation"))?;
     Ok(Some(id.into_owned()))
 }
 
@@ -163,7 +158,8 @@ impl Recalling<'_> {
             GatewayError::new(FaultKind::UnknownPrevious, format!("Previous response with id '{id}' not found.")).at("previous_response_id")
         };
         let last = self.keeping.live((self.user, id), KeptKind::Response, self.now_ms).await?.ok_or_else(unknown)?;
-        let too_long = |what: String| Err(bad(format!("response {id:?} has {what}; send what matters of it as input")).at("previous_response_id"));
+        let too_long =
+            |what: String| Err(bad(format!("response {id:?} has {what}; send what matters of it as input")).at("previous_response_id"));
         if last.depth >= LONGEST_LINE {
             return too_long(format!("{LONGEST_LINE} responses before it, the most that are put together"));
         }
@@ -192,8 +188,7 @@ impl Recalling<'_> {
 
     /// Puts kept items in the place of those that are only named; tells whether there were any.
     async fn resolve(&self, whole: &mut [String]) -> Result<bool, GatewayError> {
-        let named: Vec<(usize, String)> =
-            whole.iter().enumerate().filter_map(|(at, item)| Some((at, items::reference(item)?))).collect();
+        let named: Vec<(usize, String)> = whole.iter().enumerate().filter_map(|(at, item)| Some((at, items::reference(item)?))).collect();
         if named.is_empty() {
             return Ok(false);
         }

@@ -243,7 +243,8 @@ fn item(row: &QueryResult) -> Result<KeptItem, DbErr> {
 
 fn read(row: &QueryResult) -> Result<KeptRow, StoreFault> {
     let kind: String = row.try_get("", "kind").map_err(failed)?;
-    let kind = KeptKind::parse(&kind).ok_or_else(|| StoreFault::Schema(format!("kept_things.kind is {kind:?}; a newer gproxy wrote it")))?;
+    let kind =
+        KeptKind::parse(&kind).ok_or_else(|| StoreFault::Schema(format!("kept_things.kind is {kind:?}; a newer gproxy wrote it")))?;
     let columns = || {
         Ok(KeptRow {
             user_id: UserId(row.try_get("", "user_id")?),

@@ -16,8 +16,17 @@ fn dsn(folder: &Path) -> String {
     format!("sqlite://{}/data/gproxy.db?mode=rwc", folder.display())
 }
 
-const NEXT: Migration = Migration { version: 2, statements: &["CREATE TABLE later (id BIGINT)"] };
-const BROKEN: Migration = Migration { version: 2, statements: &["CREATE TABLE later (id BIGINT)", "CREATE NONSENSE"] };
+const NEXT: Migration = Migration { version: 100, statements: &["CREATE TABLE later (id BIGINT)"] };
+const BROKEN: Migration = Migration { version: 100, statements: &["CREATE TABLE later (id BIGINT)", "CREATE NONSENSE"] };
+
+/// The steps of today, and one more.
+fn with(step: Migration) -> Vec<Migration> {
+    [schema::MIGRATIONS, &[step]].concat()
+}
+
+fn known() -> Vec<i64> {
+    schema::MIGRATIONS.iter().map(|step| step.version).collect()
+}
 
 async fn versions(store: &SqlStore) -> Vec<i64> {
     let rows = store.database.query_all_raw(store.statement("SELECT version FROM schema_migrations WHERE applied_at > 0", Vec::new()));
@@ -36,7 +45,7 @@ async fn a_missing_folder_is_made_and_a_second_opening_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     SqlStore::open(&dsn(folder.path())).await.unwrap().close().await.unwrap();
     let store = SqlStore::open(&dsn(folder.path())).await.unwrap();
-    assert_eq!(versions(&store).await, [1]);
+    assert_eq!(versions(&store).await, known());
     assert_eq!(files(folder.path()), ["gproxy.db"], "no backup without a migration");
 }
 
@@ -44,22 +53,21 @@ async fn a_missing_folder_is_made_and_a_second_opening_changes_nothing() {
 async fn a_file_is_copied_before_its_migration() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqlStore::open(&dsn(folder.path())).await.unwrap();
-    let steps = [schema::MIGRATIONS[0], NEXT];
-    migrate::run(&store, &steps).await.unwrap();
-    assert_eq!(versions(&store).await, [1, 2]);
+    migrate::run(&store, &with(NEXT)).await.unwrap();
+    assert_eq!(versions(&store).await, [known(), vec![100]].concat());
     let files = files(folder.path());
     let [_, copy] = &files[..] else { panic!("{files:?}") };
-    assert!(copy.starts_with("gproxy.db.v1-"), "{copy}");
+    assert!(copy.starts_with(&format!("gproxy.db.v{}-", known().last().unwrap())), "{copy}");
     let copy = SqlStore::connect(&format!("sqlite://{}/data/{copy}", folder.path().display())).await.unwrap();
-    assert_eq!(versions(&copy).await, [1]);
+    assert_eq!(versions(&copy).await, known());
 }
 
 #[tokio::test]
 async fn a_step_that_fails_leaves_the_version_before_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqlStore::open(&dsn(folder.path())).await.unwrap();
-    assert!(matches!(migrate::run(&store, &[schema::MIGRATIONS[0], BROKEN]).await, Err(StoreFault::Failed(_))));
-    assert_eq!(versions(&store).await, [1]);
+    assert!(matches!(migrate::run(&store, &with(BROKEN)).await, Err(StoreFault::Failed(_))));
+    assert_eq!(versions(&store).await, known());
     assert!(!store.dialect.tables(&store.database).await.unwrap().contains(&"later".to_owned()));
     store.close().await.unwrap();
     SqlStore::open(&dsn(folder.path())).await.unwrap();
@@ -69,10 +77,10 @@ async fn a_step_that_fails_leaves_the_version_before_it() {
 async fn a_newer_schema_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqlStore::open(&dsn(folder.path())).await.unwrap();
-    migrate::run(&store, &[schema::MIGRATIONS[0], NEXT]).await.unwrap();
+    migrate::run(&store, &with(NEXT)).await.unwrap();
     store.close().await.unwrap();
     let fault = SqlStore::open(&dsn(folder.path())).await.unwrap_err();
-    assert!(matches!(&fault, StoreFault::Schema(text) if text.contains("version 2, newer than the 1")), "{fault}");
+    assert!(matches!(&fault, StoreFault::Schema(text) if text.contains("version 100, newer than the")), "{fault}");
 }
 
 #[tokio::test]
