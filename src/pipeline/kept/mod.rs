@@ -59,12 +59,15 @@ fn down(fault: StoreFault) -> GatewayError {
         .because(fault)
 }
 
+/// Where else it may be.
+const ELSEWHERE: &str = "What a provider keeps itself is asked for under its own path, /{provider}/v1/...";
+
 fn no_response(id: &str) -> GatewayError {
-    GatewayError::new(FaultKind::UnknownThing, format!("Response with id '{id}' not found."))
+    GatewayError::new(FaultKind::UnknownThing, format!("Response with id '{id}' not found. {ELSEWHERE}"))
 }
 
 fn no_conversation(id: &str) -> GatewayError {
-    GatewayError::new(FaultKind::UnknownThing, format!("Conversation with id '{id}' not found."))
+    GatewayError::new(FaultKind::UnknownThing, format!("Conversation with id '{id}' not found. {ELSEWHERE}"))
 }
 
 fn bad(message: impl Into<String>) -> GatewayError {

@@ -60,7 +60,7 @@ pub(in crate::pipeline) async fn recall(engine: &Engine, call: &mut Resolved) ->
     call.draft = Some(Box::new(Draft::new(
         keeping,
         recalling.user,
-        Before { previous: before.previous, conversation: before.conversation, input: asked.items, stores },
+        Before { previous: before.previous, conversation: before.conversation, input: asked.items, asks: asked.stores, stores },
     )));
     Ok(())
 }

@@ -34,6 +34,8 @@ pub(super) struct Before {
     pub(super) conversation: Option<KeptRow>,
     /// The items that the call itself brought.
     pub(super) input: Vec<String>,
+    /// Whether the client wants the response kept, and whether it will be.
+    pub(super) asks: bool,
     pub(super) stores: bool,
 }
 
@@ -53,7 +55,7 @@ impl Draft {
     /// What the answer says of where it stands.
     pub(in crate::pipeline) fn standing(&self) -> Standing {
         Standing {
-            stores: self.before.stores,
+            stores: self.before.asks.then_some(self.before.stores),
             previous: self.before.previous.as_ref().map(|row| row.id.clone()),
             conversation: self.before.conversation.as_ref().map(|row| row.id.clone()),
         }
@@ -82,7 +84,7 @@ impl Draft {
     fn things(self, response: &[u8], now_ms: u64) -> Vec<Keep> {
         let Some((id, output, body_json)) = taken_apart(response) else { return Vec::new() };
         let Self { keeping, user, before } = self;
-        let Before { previous, conversation, input, stores } = before;
+        let Before { previous, conversation, input, stores, asks: _ } = before;
         let size = |items: &[String]| items.iter().map(|item| item.len() as u64).sum::<u64>();
         let answered: u64 = output.iter().map(|item| item.json.len() as u64).sum();
         let bytes = size(&input) + answered;

@@ -55,8 +55,8 @@ pub struct Telling {
 /// Where an answer stands among those that are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// Whether it is kept itself.
-    pub stores: bool,
+    /// Whether it is kept itself, where its client did not say that it shall not be.
+    pub stores: Option<bool>,
     /// The response that it goes on from.
     pub previous: Option<String>,
     /// The conversation that it belongs to.

@@ -180,7 +180,9 @@ impl Out {
         };
         o.null("user").object("metadata", |_| {});
         if let Some(standing) = standing {
-            o.bool("store", standing.stores);
+            if let Some(stores) = standing.stores {
+                o.bool("store", stores);
+            }
             if let Some(id) = &standing.conversation {
                 o.object("conversation", |o| {
                     o.text("id", id);
