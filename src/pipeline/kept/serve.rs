@@ -17,7 +17,7 @@ use crate::{
         models,
         trail::{Fact, Trail},
     },
-    protocol::{Family, Operation, dispatch::Implementation, fault::FaultKind},
+    protocol::{Family, Operation, OperationKey, OperationKind, dispatch::Implementation, fault::FaultKind},
     runtime::{Body, Reply},
     snapshot::Snapshot,
     store::{
@@ -26,14 +26,18 @@ use crate::{
     },
 };
 
-/// Whether a call is about what the gateway keeps: no provider is named in its path, or one that keeps nothing itself.
+/// Whether a call is about what the gateway keeps: no provider is named in its path, or one
+/// that takes no Responses, and so keeps nothing itself.
 pub(in crate::pipeline) fn is_here(engine: &Engine, call: &Authenticated, snapshot: &Snapshot) -> bool {
     let key = call.call.row.key(false);
     if !is_about_kept(key.operation()) || engine.keeping().is_none() {
         return false;
     }
     match call.call.scope.as_deref().and_then(|scope| snapshot.provider(scope)) {
-        Some(provider) => provider.dispatch.of(key, &*provider.channel) != Implementation::Passthrough,
+        Some(provider) => ![Some(key), OperationKey::new(Operation::GenerateContent, OperationKind::OpenAiResponses)]
+            .into_iter()
+            .flatten()
+            .all(|key| provider.dispatch.of(key, &*provider.channel) == Implementation::Passthrough),
         // An unknown provider is refused where providers are looked up.
         None => !models::is_scoped(call, snapshot),
     }
