@@ -28,7 +28,7 @@ pub use classify::family_of;
 pub use engine::{Engine, Limits, Parts};
 pub use error::GatewayError;
 pub use inbound::Inbound;
-pub use kept::Keeping;
+pub use kept::{Keeping, Memory};
 
 use std::time::Duration;
 

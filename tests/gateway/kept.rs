@@ -265,6 +265,26 @@ async fn each_message_of_a_socket_can_go_on_from_the_one_before() {
     assert!(texts[0].contains("one") && texts[1].contains("streamed") && texts[4].contains("three"), "{texts:?}");
 }
 
+#[tokio::test]
+async fn a_socket_remembers_its_last_response_that_nobody_keeps() {
+    let kit = Kit::start("claude").await;
+    let mut socket = dial(&kit.gateway, "/v1/responses", KEY).await.unwrap();
+    let mut ids: Vec<String> = Vec::new();
+    for (text, stores) in [("one", false), ("two", false), ("three", true)] {
+        kit.gateway.upstream.answers(stream(STREAM.len()));
+        let asked = json!({"type": "response.create", "model": MODEL, "input": text, "store": stores, "previous_response_id": ids.last()});
+        let events = create(&mut socket, &asked.to_string()).await;
+        let response = &events.last().unwrap()["response"];
+        assert_eq!(response["previous_response_id"].as_str(), ids.last().map(String::as_str));
+        ids.push(response["id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(kit.sent()["messages"].as_array().unwrap().len(), 5);
+    let lost = kit.ask(KEY, "POST", "/v1/responses", &asked(json!({"input": "x", "previous_response_id": ids[1]}))).await;
+    refused(&lost, 400, json!("previous_response_id"), json!("previous_response_not_found"));
+    kit.turn("on", asked(json!({"input": "four", "previous_response_id": ids[2]}))).await;
+    assert_eq!(kit.sent()["messages"].as_array().unwrap().len(), 7, "what is kept behind it has all that was said");
+}
+
 fn refused(answer: &Answer, status: u16, param: Value, code: Value) {
     let error = &answer.json()["error"];
     assert_eq!((answer.status, &error["param"], &error["code"]), (status, &param, &code), "{}", answer.text());

@@ -4,6 +4,7 @@
 //! A provider that speaks Responses itself is not touched: its calls pass as bytes, and what it keeps is its own.
 
 mod items;
+mod memory;
 mod recall;
 mod serve;
 mod thing;
@@ -21,6 +22,7 @@ use crate::{
     },
 };
 
+pub use memory::Memory;
 pub(super) use recall::{concerns, recall};
 pub(super) use serve::{is_here, serve};
 pub(super) use write::{Draft, Watch};

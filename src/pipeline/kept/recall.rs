@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Keeping, bad, down, items, no_conversation, signed,
+    Keeping, Memory, bad, down, items, no_conversation, signed,
     write::{Before, Draft},
 };
 use crate::{
@@ -30,8 +30,14 @@ pub(in crate::pipeline) async fn recall(engine: &Engine, call: &mut Resolved) ->
     let Some(keeping) = engine.keeping().filter(|_| concerns(call)) else { return Ok(()) };
     let Payload::Json(document) = &mut call.payload else { return Ok(()) };
     let Some(asked) = Asked::read(document)? else { return Ok(()) };
-    let recalling =
-        Recalling { keeping, user: call.call.caller.user(), now_ms: engine.platform.clock.unix_ms(), limit: engine.limits.body };
+    let memory = call.call.call.inbound.memory.clone();
+    let recalling = Recalling {
+        keeping,
+        memory: memory.as_deref(),
+        user: call.call.caller.user(),
+        now_ms: engine.platform.clock.unix_ms(),
+        limit: engine.limits.body,
+    };
     let before = recalling.before(&asked).await?;
     let mut whole: Vec<String> = before.items;
     whole.extend(asked.items.iter().cloned());
@@ -57,11 +63,15 @@ pub(in crate::pipeline) async fn recall(engine: &Engine, call: &mut Resolved) ->
         // Kept here: the provider need not.
         document.remove("store");
     }
-    call.draft = Some(Box::new(Draft::new(
-        keeping,
-        recalling.user,
-        Before { previous: before.previous, conversation: before.conversation, input: asked.items, asks: asked.stores, stores },
-    )));
+    // What nobody keeps is not gone on from by id: a response behind it is kept with all that was said.
+    let input = if before.unkept { whole.clone() } else { asked.items };
+    let draft =
+        Before { named: asked.previous, previous: before.previous, conversation: before.conversation, input, asks: asked.stores, stores };
+    let draft = Draft::new(keeping, recalling.user, draft);
+    call.draft = Some(Box::new(match memory.clone().filter(|_| !stores) {
+        Some(memory) => draft.remembered(memory, whole),
+        None => draft,
+    }));
     Ok(())
 }
 
@@ -134,10 +144,13 @@ struct Stood {
     items: Vec<String>,
     previous: Option<KeptRow>,
     conversation: Option<KeptRow>,
+    /// Whether the items are of a response that only its socket remembers.
+    unkept: bool,
 }
 
 struct Recalling<'a> {
     keeping: &'a Keeping,
+    memory: Option<&'a Memory>,
     user: UserId,
     now_ms: u64,
     /// The most bytes of a whole input.
@@ -147,7 +160,10 @@ struct Recalling<'a> {
 impl Recalling<'_> {
     async fn before(&self, asked: &Asked) -> Result<Stood, GatewayError> {
         match (&asked.previous, &asked.conversation) {
-            (Some(id), _) => self.line(id).await,
+            (Some(id), _) => match self.memory.and_then(|memory| memory.recall(id)) {
+                Some(items) => Ok(Stood { items, unkept: true, ..Stood::default() }),
+                None => self.line(id).await,
+            },
             (None, Some(id)) => self.conversation(id).await,
             (None, None) => Ok(Stood::default()),
         }
@@ -175,7 +191,7 @@ impl Recalling<'_> {
             items.extend(items::of_input(Some(link.input_json.as_bytes())).unwrap_or_default());
             items.extend(link.output.into_iter().map(|item| item.json));
         }
-        Ok(Stood { items, previous: Some(last), conversation: None })
+        Ok(Stood { items, previous: Some(last), ..Stood::default() })
     }
 
     async fn conversation(&self, id: &str) -> Result<Stood, GatewayError> {
@@ -183,7 +199,8 @@ impl Recalling<'_> {
         let row = found.ok_or_else(|| no_conversation(id).at("conversation"))?;
         let page = Page { after: None, newest_first: false, limit: MOST_ITEMS };
         let items = self.keeping.store.items(self.user, id.to_owned(), page).await.map_err(down)?;
-        Ok(Stood { items: items.into_iter().map(|item| item.json).collect(), previous: None, conversation: Some(row) })
+        let items = items.into_iter().map(|item| item.json).collect();
+        Ok(Stood { items, conversation: Some(row), ..Stood::default() })
     }
 
     /// Puts kept items in the place of those that are only named; tells whether there were any.

@@ -11,7 +11,11 @@ use futures_util::{
     future::{Either, select},
 };
 
-use super::{Keeping, items, signed};
+use super::{
+    Keeping, items,
+    memory::{Last, Memory},
+    signed,
+};
 use crate::{
     base::UserId,
     observe::Metrics,
@@ -30,6 +34,8 @@ const ENDS: [&[u8]; 2] = [b"event: response.completed\ndata: ", b"event: respons
 /// What is known of a call before its answer.
 #[derive(Debug)]
 pub(super) struct Before {
+    /// The response that the client named.
+    pub(super) named: Option<String>,
     pub(super) previous: Option<KeptRow>,
     pub(super) conversation: Option<KeptRow>,
     /// The items that the call itself brought.
@@ -45,18 +51,25 @@ pub(in crate::pipeline) struct Draft {
     keeping: Keeping,
     user: UserId,
     before: Before,
+    /// The socket that remembers the response, and all that was said up to it.
+    remembering: Option<(Arc<Memory>, Vec<String>)>,
 }
 
 impl Draft {
     pub(super) fn new(keeping: &Keeping, user: UserId, before: Before) -> Self {
-        Self { keeping: keeping.clone(), user, before }
+        Self { keeping: keeping.clone(), user, before, remembering: None }
+    }
+
+    /// The same, of a response that is kept nowhere else.
+    pub(super) fn remembered(self, memory: Arc<Memory>, said: Vec<String>) -> Self {
+        Self { remembering: Some((memory, said)), ..self }
     }
 
     /// What the answer says of where it stands.
     pub(in crate::pipeline) fn standing(&self) -> Standing {
         Standing {
             stores: self.before.asks.then_some(self.before.stores),
-            previous: self.before.previous.as_ref().map(|row| row.id.clone()),
+            previous: self.before.named.clone(),
             conversation: self.before.conversation.as_ref().map(|row| row.id.clone()),
         }
     }
@@ -83,8 +96,12 @@ impl Draft {
 
     fn things(self, response: &[u8], now_ms: u64) -> Vec<Keep> {
         let Some((id, output, body_json)) = taken_apart(response) else { return Vec::new() };
-        let Self { keeping, user, before } = self;
-        let Before { previous, conversation, input, stores, asks: _ } = before;
+        let Self { keeping, user, before, remembering } = self;
+        if let Some((memory, mut said)) = remembering {
+            said.extend(output.iter().map(|item| item.json.clone()));
+            memory.replace(Last { id: id.clone(), items: said });
+        }
+        let Before { previous, conversation, input, stores, .. } = before;
         let size = |items: &[String]| items.iter().map(|item| item.len() as u64).sum::<u64>();
         let answered: u64 = output.iter().map(|item| item.json.len() as u64).sum();
         let bytes = size(&input) + answered;

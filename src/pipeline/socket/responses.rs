@@ -2,14 +2,14 @@
 //!
 //! Source: `OpenAI`'s guide to WebSocket mode; Codex dials this before it falls back to HTTP.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    pipeline::{Engine, Inbound, Outbound, execute},
+    pipeline::{Engine, Inbound, Memory, Outbound, execute},
     protocol::{
         Family,
         fault::{Fault, FaultKind},
@@ -36,11 +36,12 @@ impl Template {
 #[derive(Debug)]
 pub struct Session {
     template: Template,
+    memory: Arc<Memory>,
 }
 
 impl Session {
     pub(super) fn new(template: Template) -> Self {
-        Self { template }
+        Self { template, memory: Arc::default() }
     }
 
     pub(super) async fn run(self, engine: &Engine, mut socket: Box<dyn Socket>) {
@@ -72,6 +73,7 @@ impl Session {
             headers: self.template.headers.clone(),
             body: Body::from(body),
             peer: self.template.peer,
+            memory: Some(Arc::clone(&self.memory)),
         });
         match execute(engine, inbound).await {
             Outbound::Refused(error, _) => {

@@ -34,10 +34,10 @@ impl Shelf {
 
     fn line(&self, last: &KeptRow) -> Option<Vec<Link>> {
         let mut links = Vec::new();
-        let mut next = Some(last.id.clone());
+        let mut next = Some(&last.id);
         while let Some(id) = next {
-            let thing = self.0.get(&(last.user_id, id))?;
-            next = thing.row.previous.clone();
+            let thing = self.0.get(&(last.user_id, id.clone()))?;
+            next = thing.row.previous.as_ref();
             links.push(Link { id: thing.row.id.clone(), input_json: thing.row.input_json.clone(), output: thing.items.clone() });
         }
         links.reverse();
@@ -74,7 +74,9 @@ impl Kept for MemoryStore {
             for thing in &things {
                 user_stands(&state.config, thing.row.user_id)?;
             }
-            things.into_iter().for_each(|thing| state.kept.put(thing));
+            for thing in things {
+                state.kept.put(thing);
+            }
             Ok(())
         })
     }
