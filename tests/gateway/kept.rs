@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
 use gproxy::{
     base::UserId,
     pipeline::Keeping,
@@ -19,6 +20,7 @@ use gproxy::{
     testing::ManualClock,
 };
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
     harness::{Answer, Gateway, KEY, NARROW},
@@ -233,20 +235,39 @@ fn ended(answer: &Answer) -> Value {
 async fn a_stream_is_kept_before_its_end_and_only_with_an_end() {
     let kit = Kit::start("claude").await;
     kit.gateway.upstream.answers(stream(STREAM.len()));
-    let answer = kit.ask(KEY, "POST", "/v1/responses", &asked(json!({"input": "hi", "stream": true}))).await;
+    let streamed = asked(json!({"input": "hi", "stream": true, "instructions": "Be brief."}));
+    let answer = kit.ask(KEY, "POST", "/v1/responses", &streamed).await;
     let end = ended(&answer);
     assert_eq!(end["type"], "response.completed");
     let response = &end["response"];
     let kept = kit.good("GET", &format!("/v1/responses/{}", response["id"].as_str().unwrap()), Value::Null).await;
     assert_eq!(&kept, response, "what is kept is what was streamed");
     kit.turn("more", asked(json!({"input": "go on", "previous_response_id": response["id"]}))).await;
-    let said = &kit.sent()["messages"][1]["content"];
-    assert!(said == "streamed" || said[0]["text"] == "streamed", "{said}");
+    assert_eq!(kit.sent().get("system"), None, "instructions are not carried over");
+    let words = &kit.sent()["messages"][1]["content"];
+    assert!(words == "streamed" || words[0]["text"] == "streamed", "{words}");
     kit.gateway.upstream.answers(stream(STREAM.len() - 60));
     let answer = kit.ask(KEY, "POST", "/v1/responses", &asked(json!({"input": "hi", "stream": true}))).await;
     let first: Value = serde_json::from_str(answer.text().lines().find_map(|line| line.strip_prefix("data: ")).unwrap()).unwrap();
     let cut = format!("/v1/responses/{}", first["response"]["id"].as_str().unwrap());
     assert_eq!(kit.ask(KEY, "GET", &cut, &Value::Null).await.status, 404, "{}", answer.text());
+    let head = Bytes::from("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n");
+    kit.gateway.upstream.answers(vec![head, said("claude", "in one piece", 0).into()]);
+    let end = ended(&kit.ask(KEY, "POST", "/v1/responses", &streamed).await);
+    let whole = format!("/v1/responses/{}", end["response"]["id"].as_str().unwrap());
+    assert_eq!(kit.good("GET", &whole, Value::Null).await, end["response"], "a stream that was made of a whole answer is kept too");
+}
+
+#[tokio::test]
+async fn a_refusal_on_a_socket_says_what_is_not_there() {
+    let kit = Kit::start("claude").await;
+    let mut socket = dial(&kit.gateway, "/v1/responses", KEY).await.unwrap();
+    let asked = json!({"type": "response.create", "model": MODEL, "input": "x", "previous_response_id": "resp_nobody"});
+    socket.send(Message::text(asked.to_string())).await.unwrap();
+    let refused: Value = serde_json::from_str(&socket.next().await.unwrap().unwrap().into_text().unwrap()).unwrap();
+    let error = &refused["error"];
+    assert_eq!((&refused["status"], &error["code"]), (&400.into(), &"previous_response_not_found".into()));
+    assert_eq!(error["param"], "previous_response_id");
 }
 
 #[tokio::test]
@@ -461,7 +482,7 @@ async fn what_is_too_large_is_answered_and_not_kept() {
 }
 
 #[tokio::test]
-async fn counts_of_tokens_lean_on_what_is_kept() {
+async fn counts_and_compactions_lean_on_what_is_kept() {
     let kit = Kit::start("nvidia").await;
     kit.gateway.upstream.answers_json(&said("nvidia", &"many words ".repeat(200), 1));
     let first = kit.good("POST", "/v1/responses", asked(json!({"input": "hi"}))).await;
@@ -469,4 +490,7 @@ async fn counts_of_tokens_lean_on_what_is_kept() {
     let alone = count(json!({"model": MODEL, "input": "go on"})).await;
     let leaning = count(json!({"model": MODEL, "input": "go on", "previous_response_id": first["id"]})).await;
     assert!(leaning > alone + 300, "{alone}, {leaning}");
+    kit.gateway.upstream.answers_json(&said("nvidia", "a summary", 2));
+    kit.good("POST", "/v1/responses/compact", json!({"model": MODEL, "input": "go on", "previous_response_id": first["id"]})).await;
+    assert!(String::from_utf8(kit.gateway.upstream.last().body).unwrap().contains("many words many words"));
 }
