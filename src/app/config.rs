@@ -64,6 +64,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// What is kept of responses, for providers that keep none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// For how long; zero keeps none.
+    pub span: Duration,
+    /// Bytes of one at most.
+    pub bytes: u64,
+}
+
 /// How the writer of records gathers its batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriteQueue {
@@ -123,6 +132,8 @@ pub struct Config {
     pub body_limit: usize,
     /// How long requests in flight may finish at shutdown.
     pub drain: Duration,
+    /// What is kept of responses.
+    pub keep: Keep,
 }
 
 impl Config {

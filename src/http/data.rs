@@ -35,5 +35,5 @@ pub fn arrive(engine: &Engine, request: Request<Body>, peer: Option<IpAddr>) -> 
     let (request_id, at_ms) = engine.request_id();
     let (parts, body) = request.into_parts();
     let arrived = engine.platform.clock.now();
-    Box::new(Inbound { request_id, arrived, at_ms, method: parts.method, uri: parts.uri, headers: parts.headers, body, peer })
+    Box::new(Inbound { request_id, arrived, at_ms, method: parts.method, uri: parts.uri, headers: parts.headers, body, peer, memory: None })
 }

@@ -3,11 +3,12 @@
 use std::{
     ops::Deref,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
+use super::kept::Keeping;
 use crate::{base::RequestId, observe::Metrics, runtime::Platform, snapshot::SnapshotCell, store::persist::Journal};
 
 /// Limits of the data plane.
@@ -42,6 +43,7 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// Limits.
     pub limits: Limits,
+    keeping: OnceLock<Keeping>,
     in_flight: AtomicUsize,
     turn: AtomicUsize,
     /// Random bytes of this process.
@@ -78,7 +80,18 @@ impl Engine {
         platform.entropy.fill(&mut first);
         let named = AtomicU64::new(u64::from_le_bytes(first));
         let (in_flight, turn) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self(Arc::new(Parts { snapshot, platform, journal, metrics, limits, in_flight, turn, seed, named }))
+        let keeping = OnceLock::new();
+        Self(Arc::new(Parts { snapshot, platform, journal, metrics, limits, keeping, in_flight, turn, seed, named }))
+    }
+
+    /// Keeps responses and conversations from here on. What was told first stands.
+    pub fn keep(&self, keeping: Keeping) {
+        let _first = self.keeping.set(keeping);
+    }
+
+    /// Where responses are kept, where they are.
+    pub(super) fn keeping(&self) -> Option<&Keeping> {
+        self.keeping.get()
     }
 
     /// A name for a call that arrives now, and the time, Unix milliseconds.

@@ -1,9 +1,10 @@
 //! A call as it came in, before anything is known of it.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use http::{HeaderMap, Method, Uri};
 
+use super::kept::Memory;
 use crate::{
     base::RequestId,
     runtime::{Body, Instant},
@@ -28,4 +29,6 @@ pub struct Inbound {
     pub body: Body,
     /// The client's address, as far as trusted proxies tell.
     pub peer: Option<IpAddr>,
+    /// What the socket that it came by remembers, where it came by one.
+    pub memory: Option<Arc<Memory>>,
 }

@@ -1,6 +1,6 @@
 //! The life of one request. The files in walking order: `inbound`, `classify`, `authenticate`, `resolve`, `authorize`,
 //! `attempt`, `settle`; beside the way `trail` and `capture` write down what happened, `models` answers lists over all
-//! providers, `socket` walks the same way for each message of a WebSocket.
+//! providers, `kept` what responses leave behind for later calls, `socket` walks the same way for each message of a WebSocket.
 
 mod attempt;
 mod authenticate;
@@ -13,6 +13,7 @@ mod error;
 mod form;
 mod headers;
 mod inbound;
+mod kept;
 mod local;
 mod models;
 mod resolve;
@@ -27,6 +28,7 @@ pub use classify::family_of;
 pub use engine::{Engine, Limits, Parts};
 pub use error::GatewayError;
 pub use inbound::Inbound;
+pub use kept::{Keeping, Memory};
 
 use std::time::Duration;
 
@@ -72,11 +74,20 @@ pub async fn execute(engine: &Engine, inbound: Box<Inbound>) -> Outbound {
     if lists && !models::is_scoped(&authenticated, &snapshot) {
         return Box::pin(models::list(engine, authenticated, trail, place)).await;
     }
-    let resolved = match resolve::resolve(authenticated, &snapshot, engine.limits.body).await {
+    if kept::is_here(engine, &authenticated, &snapshot) {
+        return Box::pin(kept::serve(engine, authenticated, trail, place)).await;
+    }
+    let mut resolved = match resolve::resolve(authenticated, &snapshot, engine.limits.body).await {
         Ok(resolved) => resolved,
         Err((_, error)) => return trail.refuse(error, family),
     };
     trail.note(Fact::Target(&resolved));
+    // Before admission, which has to know how large the prompt is.
+    if kept::concerns(&resolved)
+        && let Err(error) = Box::pin(kept::recall(engine, &mut resolved)).await
+    {
+        return trail.refuse(error, family);
+    }
     let admitted = match authorize::authorize(resolved) {
         Ok(admitted) => admitted,
         Err((_, error)) => return trail.refuse(error, family),

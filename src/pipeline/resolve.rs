@@ -7,7 +7,7 @@ use http::{HeaderValue, header::CONTENT_TYPE};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use serde_json::Value;
 
-use super::{authenticate::Authenticated, error::GatewayError, form};
+use super::{authenticate::Authenticated, error::GatewayError, form, kept::Draft};
 use crate::{
     access::Caller,
     channel::Payload,
@@ -48,6 +48,8 @@ pub(super) struct Resolved {
     pub(super) prompt_bytes: u64,
     /// Whether the usage chunk that we asked for must not reach the client.
     pub(super) hides_usage: bool,
+    /// What is to be kept of its answer, where the gateway keeps it.
+    pub(super) draft: Option<Box<Draft>>,
 }
 
 /// What a body says of the call.
@@ -69,7 +71,7 @@ pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit:
             let Placed { key, target, is_local, streams, provider, model, payload, path, query, prompt_bytes, hides_usage } = placed;
             call.call.path = path.unwrap_or(call.call.path);
             call.call.query = query.or(call.call.query);
-            Ok(Resolved { call, key, target, is_local, streams, provider, model, payload, prompt_bytes, hides_usage })
+            Ok(Resolved { call, key, target, is_local, streams, provider, model, payload, prompt_bytes, hides_usage, draft: None })
         }
         Err(error) => Err((call.caller, error)),
     }

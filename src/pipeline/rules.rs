@@ -14,7 +14,11 @@ use super::{error::GatewayError, resolve::Resolved};
 use crate::{
     channel::Payload,
     process::{RequestRules, ResponseRules, RuleBook, RuleScope},
-    protocol::{frame::sse::Splitter, peek::Peek, splice::Document},
+    protocol::{
+        frame::{Framing, json_array, ndjson, sse},
+        peek::Peek,
+        splice::Document,
+    },
     runtime::{Body, BodyFault, Reply},
     usage::Shape,
 };
@@ -66,17 +70,10 @@ pub(super) async fn ruled(mut reply: Reply, rules: Option<ResponseRules>, shape:
     let Some(mut rules) = rules.filter(|_| reply.status.is_success()) else { return Ok(reply) };
     reply.headers.remove(CONTENT_LENGTH);
     reply.body = match shape {
-        Shape::Sse => Body::stream(Ruled {
-            body: reply.body,
-            splitter: Splitter::default(),
-            rules,
-            ready: VecDeque::new(),
-            seen: Vec::new(),
-            base: 0,
-        }),
         Shape::Whole => Body::from(rules.apply(reply.body.collect(ANSWER).await?)),
-        // Google's array passes unruled: its providers are asked for events.
-        Shape::Ndjson | Shape::JsonArray => reply.body,
+        Shape::Sse => Body::stream(Ruled::new(reply.body, Framing::Sse(sse::Splitter::default()), rules)),
+        Shape::Ndjson => Body::stream(Ruled::new(reply.body, Framing::Ndjson(ndjson::Lines::default()), rules)),
+        Shape::JsonArray => Body::stream(Ruled::new(reply.body, Framing::JsonArray(json_array::Elements::default()), rules)),
     };
     Ok(reply)
 }
@@ -84,7 +81,7 @@ pub(super) async fn ruled(mut reply: Reply, rules: Option<ResponseRules>, shape:
 /// A stream whose events pass the rules one by one. What they leave alone passes byte for byte.
 struct Ruled {
     body: Body,
-    splitter: Splitter,
+    framing: Framing,
     rules: ResponseRules,
     ready: VecDeque<Bytes>,
     /// Bytes that belong to no finished event yet, and where they begin in the stream.
@@ -93,18 +90,33 @@ struct Ruled {
 }
 
 impl Ruled {
+    fn new(body: Body, framing: Framing, rules: ResponseRules) -> Self {
+        Self { body, framing, rules, ready: VecDeque::new(), seen: Vec::new(), base: 0 }
+    }
+
     fn pass(&mut self, chunk: &[u8]) -> Result<(), BodyFault> {
         self.seen.extend_from_slice(chunk);
-        let Self { splitter, rules, ready, seen, base, .. } = self;
+        let Self { framing, rules, ready, seen, base, .. } = self;
+        let lies_bare = matches!(framing, Framing::JsonArray(_));
+        let is_named = matches!(framing, Framing::Sse(_));
         let mut done = *base;
         let mut out = Vec::new();
-        splitter
+        framing
             .push(chunk, &mut |event| {
                 let data = Bytes::copy_from_slice(event.data);
                 let ruled = rules.apply(data.clone());
                 let place = |at: u64| usize::try_from(at - *base).unwrap_or(usize::MAX).min(seen.len());
                 if ruled == data {
                     out.extend_from_slice(&seen[place(done)..place(event.raw.end)]);
+                } else if lies_bare {
+                    // The brackets and commas around an element stay as they came.
+                    let end = event.body + event.data.len() as u64;
+                    out.extend_from_slice(&seen[place(done)..place(event.body)]);
+                    out.extend_from_slice(&ruled);
+                    out.extend_from_slice(&seen[place(end)..place(event.raw.end)]);
+                } else if !is_named {
+                    out.extend_from_slice(&seen[place(done)..place(event.raw.start)]);
+                    out.extend_from_slice(&[&*ruled, b"\n"].concat());
                 } else {
                     out.extend_from_slice(&seen[place(done)..place(event.raw.start)]);
                     if !event.name.is_empty() {
@@ -144,6 +156,70 @@ impl http_body::Body for Ruled {
                 Some(Err(fault)) => return Poll::Ready(Some(Err(fault))),
                 None if this.seen.is_empty() => return Poll::Ready(None),
                 None => this.ready.push_back(std::mem::take(&mut this.seen).into()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::HeaderMap;
+
+    use super::{Body, Framing, Ruled, json_array, ndjson, sse};
+    use crate::{
+        process::{ProviderCache, ResponseRules, RuleBook, RuleScope, RuleSet},
+        protocol::{Operation, OperationKind, rule::Rule},
+    };
+
+    fn rules() -> ResponseRules {
+        let config = r#"{"phase":"response","locate":{"path":"text"},"actions":[{"op":"replace_text","from":"sea","with":"ocean"}]}"#;
+        let rule = Rule::parse(&format!(r#"{{"kind":"transform","config_json":{config}}}"#));
+        let (book, faults) =
+            RuleBook::compile(&[RuleSet { name: "set".into(), sort_order: 0, rules: vec![rule] }], ProviderCache::default());
+        assert_eq!(faults, []);
+        let headers = HeaderMap::new();
+        let scope = RuleScope {
+            operation: Operation::StreamGenerateContent,
+            kind: OperationKind::GeminiGenerateContent,
+            inbound_model: "m",
+            upstream_model: "m",
+            headers: &headers,
+        };
+        book.response(&scope).unwrap()
+    }
+
+    async fn ruled(framing: Framing, pieces: Vec<Bytes>) -> String {
+        let body = Body::stream(Ruled::new(Body::from(pieces), framing, rules()));
+        String::from_utf8(body.collect(1 << 20).await.unwrap().to_vec()).unwrap()
+    }
+
+    /// What no rule changes is the same to the byte, wherever the stream was cut.
+    #[tokio::test]
+    async fn events_of_every_framing_are_ruled_one_by_one() {
+        type Made = fn() -> Framing;
+        let cases: [(Made, &str, &str); 3] = [
+            (
+                || Framing::Sse(sse::Splitter::default()),
+                ": hi\n\ndata: {\"text\": \"sky\"}\r\n\r\nevent: x\ndata: {\"text\":\"sea\"}\n\n",
+                ": hi\n\ndata: {\"text\": \"sky\"}\r\n\r\nevent: x\ndata: {\"text\":\"ocean\"}\n\n",
+            ),
+            (
+                || Framing::Ndjson(ndjson::Lines::default()),
+                "{\"text\": \"sky\"}\r\n{\"text\":\"sea\"}\n\n{\"text\":\"end\"}",
+                "{\"text\": \"sky\"}\r\n{\"text\":\"ocean\"}\n\n{\"text\":\"end\"}",
+            ),
+            (
+                || Framing::JsonArray(json_array::Elements::default()),
+                "[{\"text\": \"sky\"}\r\n,\r\n{\"text\":\"sea\"} , {\"x\":\"[,]\",\"text\":\"sea\"}\n]\n",
+                "[{\"text\": \"sky\"}\r\n,\r\n{\"text\":\"ocean\"} , {\"x\":\"[,]\",\"text\":\"ocean\"}\n]\n",
+            ),
+        ];
+        for (framing, stream, expected) in cases {
+            for cut in 0..=stream.len() {
+                let (one, two) = stream.split_at(cut);
+                let pieces = [one, two].map(|piece| Bytes::copy_from_slice(piece.as_bytes()));
+                assert_eq!(ruled(framing(), pieces.to_vec()).await, expected, "cut at {cut}");
             }
         }
     }

@@ -10,6 +10,7 @@ use super::{
     attempt::Attempted,
     bill::Bill,
     engine::{Engine, Place},
+    kept::Watch,
     settling::{Gather, Settling, Shaping},
     trail::{Fact, Trail},
     translate::Translation,
@@ -44,12 +45,13 @@ fn pass(engine: &Engine, attempted: Attempted, trail: Box<Trail>, place: Place) 
 }
 
 /// The same for an answer that has to be turned.
-async fn turn(engine: &Engine, attempted: Attempted, translation: Box<Translation>, on: (Box<Trail>, Place)) -> Outbound {
+async fn turn(engine: &Engine, attempted: Attempted, mut translation: Box<Translation>, on: (Box<Trail>, Place)) -> Outbound {
     let shape = shape(&attempted.reply.headers, attempted.key);
     let (mut bill, mut reply) = Bill::open(engine, attempted, shape, on);
     if let Some(open) = bill.as_mut() {
         open.trail.note(Fact::Losses(&translation.losses));
     }
+    let draft = translation.draft.take();
     let body = std::mem::take(&mut reply.body);
     let told = match (reply.status.is_success(), shape, translation.client_streams) {
         (false, ..) => {
@@ -71,10 +73,16 @@ async fn turn(engine: &Engine, attempted: Attempted, translation: Box<Translatio
             return Outbound::Answer(Reply {
                 status: reply.status,
                 headers,
-                body: Body::stream(Settling::new(body, bill, shape, shaping)),
+                body: Body::stream(Settling::new(body, bill, shape, shaping).watched(draft.map(|draft| Watch::new(engine, draft)))),
             });
         }
     };
+    // The client's next call may come as soon as it has this answer: what that one leans on stands before.
+    if let (Ok(told), Some(draft)) = (&told, draft)
+        && told.status.is_success()
+    {
+        draft.write(engine, &told.body).await;
+    }
     bill.tell(told, &translation, &reply.headers)
 }
 

@@ -13,6 +13,7 @@ use http_body::{Frame, SizeHint};
 use super::{
     bill::Bill,
     engine::Engine,
+    kept::Watch,
     trail::Fact,
     translate::{Converter, Translation},
 };
@@ -85,11 +86,18 @@ pub(super) struct Settling {
     /// What may leave at once.
     ready: VecDeque<Bytes>,
     ended: bool,
+    /// Holds the end of an answer until it is kept.
+    watch: Option<Box<Watch>>,
 }
 
 impl Settling {
     pub(super) fn new(body: Body, bill: Bill, shape: Shape, shaping: Shaping) -> Self {
-        Self { body, bill, shape, shaping, ready: VecDeque::new(), ended: false }
+        Self { body, bill, shape, shaping, ready: VecDeque::new(), ended: false, watch: None }
+    }
+
+    /// Keeps the answer before its end leaves.
+    pub(super) fn watched(self, watch: Option<Watch>) -> Self {
+        Self { watch: watch.map(Box::new), ..self }
     }
 
     /// Lets what passed the meter leave.
@@ -123,6 +131,9 @@ impl Settling {
         }
         if let Some(open) = self.bill.as_mut() {
             open.trail.keep(&piece);
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.see(&piece);
         }
         self.ready.push_back(piece);
     }
@@ -210,6 +221,9 @@ impl http_body::Body for Settling {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         let this = self.get_mut();
         loop {
+            if let Some(watch) = &mut this.watch {
+                std::task::ready!(watch.poll(cx));
+            }
             if let Some(piece) = this.ready.pop_front() {
                 return Poll::Ready(Some(Ok(Frame::data(piece))));
             }

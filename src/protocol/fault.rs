@@ -19,6 +19,10 @@ pub enum FaultKind {
     NotFound,
     /// No such model.
     ModelNotFound,
+    /// No such thing among those that are kept.
+    UnknownThing,
+    /// The response that a call goes on from is not kept.
+    UnknownPrevious,
     /// The path takes other methods.
     MethodNotAllowed,
     /// The body is too large.
@@ -45,6 +49,8 @@ impl FaultKind {
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::ModelNotFound => "model_not_found",
+            Self::UnknownThing => "unknown_thing",
+            Self::UnknownPrevious => "unknown_previous",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::TooLarge => "too_large",
             Self::Unsupported => "unsupported",
@@ -59,10 +65,10 @@ impl FaultKind {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::BadRequest => 400,
+            Self::BadRequest | Self::UnknownPrevious => 400,
             Self::Unauthenticated => 401,
             Self::Forbidden => 403,
-            Self::NotFound | Self::ModelNotFound => 404,
+            Self::NotFound | Self::ModelNotFound | Self::UnknownThing => 404,
             Self::MethodNotAllowed => 405,
             Self::TooLarge => 413,
             Self::Unsupported => 501,
@@ -76,11 +82,12 @@ impl FaultKind {
     /// `OpenAI`'s `type` and `code`.
     const fn openai(self) -> (&'static str, Option<&'static str>) {
         match self {
-            Self::BadRequest | Self::MethodNotAllowed => ("invalid_request_error", None),
+            Self::BadRequest | Self::MethodNotAllowed | Self::UnknownThing => ("invalid_request_error", None),
             Self::Unauthenticated => ("invalid_request_error", Some("invalid_api_key")),
             Self::Forbidden => ("invalid_request_error", Some("permission_denied")),
             Self::NotFound => ("invalid_request_error", Some("unknown_url")),
             Self::ModelNotFound => ("invalid_request_error", Some("model_not_found")),
+            Self::UnknownPrevious => ("invalid_request_error", Some("previous_response_not_found")),
             Self::TooLarge => ("invalid_request_error", Some("request_too_large")),
             Self::Unsupported => ("invalid_request_error", Some("unsupported_operation")),
             Self::Overloaded => ("server_error", Some("overloaded")),
@@ -93,10 +100,10 @@ impl FaultKind {
     /// Anthropic's `type`.
     const fn claude(self) -> &'static str {
         match self {
-            Self::BadRequest | Self::MethodNotAllowed | Self::Unsupported => "invalid_request_error",
+            Self::BadRequest | Self::UnknownPrevious | Self::MethodNotAllowed | Self::Unsupported => "invalid_request_error",
             Self::Unauthenticated => "authentication_error",
             Self::Forbidden => "permission_error",
-            Self::NotFound | Self::ModelNotFound => "not_found_error",
+            Self::NotFound | Self::ModelNotFound | Self::UnknownThing => "not_found_error",
             Self::TooLarge => "request_too_large",
             Self::Overloaded => "overloaded_error",
             Self::Internal | Self::Upstream => "api_error",
@@ -107,10 +114,10 @@ impl FaultKind {
     /// Google's `status`.
     const fn gemini(self) -> &'static str {
         match self {
-            Self::BadRequest | Self::MethodNotAllowed | Self::TooLarge => "INVALID_ARGUMENT",
+            Self::BadRequest | Self::UnknownPrevious | Self::MethodNotAllowed | Self::TooLarge => "INVALID_ARGUMENT",
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::Forbidden => "PERMISSION_DENIED",
-            Self::NotFound | Self::ModelNotFound => "NOT_FOUND",
+            Self::NotFound | Self::ModelNotFound | Self::UnknownThing => "NOT_FOUND",
             Self::Unsupported => "UNIMPLEMENTED",
             Self::Overloaded | Self::Upstream => "UNAVAILABLE",
             Self::Internal => "INTERNAL",

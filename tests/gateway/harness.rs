@@ -16,9 +16,9 @@ use gproxy::{
         ops::Readiness,
     },
     observe::Metrics,
-    pipeline::{Engine, Limits},
-    runtime::{Body, Platform, native},
-    snapshot::{Compiler, SnapshotCell, compile},
+    pipeline::{Engine, Keeping, Limits},
+    runtime::{Body, Clock, Platform, native},
+    snapshot::{Compiler, Snapshot, SnapshotCell, compile},
     store::{
         persist::{Journal, JournalFault, Ledger, Records, RecordsExt, memory::MemoryStore},
         record::{Entry, NewCredential, NewKey, NewPermission, NewProvider, NewUser, UsageRow},
@@ -207,11 +207,30 @@ impl Gateway {
         Self::over(channel, Limits::default(), Upstream::start().await, address).await
     }
 
+    /// With a store of responses, and a clock of its own for how long they are kept.
+    pub(crate) async fn keeping(channel: &str, clock: Arc<dyn Clock>, keep: impl FnOnce(Arc<MemoryStore>) -> Keeping) -> Self {
+        let upstream = Upstream::start().await;
+        let address = upstream.address;
+        let (platform, _tasks) = native::platform();
+        let platform = Platform { clock, ..platform };
+        let (snapshot, store) = snapshot(&platform, channel, &format!("http://{address}")).await;
+        let limits = Limits { body: 1 << 20, ..Limits::default() };
+        Self::serve(platform, snapshot, upstream, (limits, Some(keep(store)))).await
+    }
+
     async fn over(channel: &str, limits: Limits, upstream: Upstream, provider: SocketAddr) -> Self {
         let (platform, _tasks) = native::platform();
-        let snapshot = SnapshotCell::new(snapshot(&platform, channel, &format!("http://{provider}")).await);
+        let (snapshot, _) = snapshot(&platform, channel, &format!("http://{provider}")).await;
+        Self::serve(platform, snapshot, upstream, (limits, None)).await
+    }
+
+    async fn serve(platform: Platform, snapshot: Snapshot, upstream: Upstream, (limits, keeping): (Limits, Option<Keeping>)) -> Self {
+        let snapshot = SnapshotCell::new(snapshot);
         let journal = Arc::<Notebook>::default();
         let engine = Engine::new(snapshot, platform, Arc::clone(&journal) as _, Arc::<Metrics>::default(), limits);
+        if let Some(keeping) = keeping {
+            engine.keep(keeping);
+        }
         let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = server.address().unwrap();
         let serving = Serving {
@@ -252,8 +271,8 @@ impl Gateway {
     }
 }
 
-async fn snapshot(platform: &Platform, channel: &str, base_url: &str) -> gproxy::snapshot::Snapshot {
-    let store = MemoryStore::new(Arc::clone(&platform.clock));
+async fn snapshot(platform: &Platform, channel: &str, base_url: &str) -> (Snapshot, Arc<MemoryStore>) {
+    let store = Arc::new(MemoryStore::new(Arc::clone(&platform.clock)));
     let sealer = gproxy::credentials::Sealer::new(gproxy::base::Secret::new("test".to_owned()));
     let settings_json = format!("{{\"base_url\":\"{base_url}\"}}");
     let provider = NewProvider { settings_json, ..NewProvider::of("up", channel) };
@@ -273,7 +292,7 @@ async fn snapshot(platform: &Platform, channel: &str, base_url: &str) -> gproxy:
     let snapshot = compile(&rows, Compiler { sealer: &sealer, platform });
     assert!(snapshot.faults().is_empty(), "{:?}", snapshot.faults());
     store.ping().await.unwrap();
-    snapshot
+    (snapshot, store)
 }
 
 /// An answer taken apart, its chunks joined.

@@ -10,6 +10,7 @@
 
 mod harness;
 mod identity;
+mod kept;
 mod refusals;
 mod sockets;
 mod streams;

@@ -10,11 +10,23 @@ use crate::{
     identity::{chunked, streams},
 };
 
-async fn dial(gateway: &Gateway, path: &str, key: &str) -> Result<tokio_tungstenite::WebSocketStream<TcpStream>, Error> {
+pub(crate) async fn dial(gateway: &Gateway, path: &str, key: &str) -> Result<tokio_tungstenite::WebSocketStream<TcpStream>, Error> {
     let mut request = format!("ws://{}{path}", gateway.address).into_client_request().unwrap();
     request.headers_mut().insert("authorization", format!("Bearer {key}").parse().unwrap());
     let stream = TcpStream::connect(gateway.address).await.unwrap();
     tokio_tungstenite::client_async(request, stream).await.map(|(socket, _)| socket)
+}
+
+/// Asks once, and reads the events up to the last.
+pub(crate) async fn create(socket: &mut tokio_tungstenite::WebSocketStream<TcpStream>, asked: &str) -> Vec<Value> {
+    socket.send(Message::text(asked)).await.unwrap();
+    let mut events: Vec<Value> = Vec::new();
+    while events.last().is_none_or(|event| event["type"] != "response.completed") {
+        let message = socket.next().await.unwrap().unwrap().into_text().unwrap();
+        events.push(serde_json::from_str(&message).unwrap());
+        assert_ne!(events.last().unwrap()["type"], "error", "{events:?}");
+    }
+    events
 }
 
 #[tokio::test]

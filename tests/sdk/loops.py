@@ -129,6 +129,30 @@ class Responses(Agent):
         return text, [Call(item["call_id"], item["name"], json.loads(item["arguments"])) for item in items if item["type"] == "function_call"]
 
 
+class Leaning(Agent):
+    """Responses as OpenAI's own agents speak it: all is kept on the server, and a turn names the one before it."""
+
+    def __init__(self, target: Target, *, stream: bool) -> None:
+        super().__init__(target, stream=stream)
+        self.previous: str | None = None
+
+    def give(self, calls: list[Call], texts: list[str]) -> None:
+        self.turns += [{"type": "function_call_output", "call_id": call.id, "output": text} for call, text in zip(calls, texts, strict=True)]
+
+    def turn(self) -> tuple[str, list[Call]]:
+        tools: Any = [{"type": "function", "name": name, "description": name, "parameters": CITY, "strict": False} for name in NAMES]
+        body: Any = {"model": self.target.model("tools"), "instructions": "Be brief.", "input": self.turns, "tools": tools}
+        body |= {"reasoning": {"effort": "high", "summary": "auto"}, "max_output_tokens": 32000}
+        if self.previous:
+            body["previous_response_id"] = self.previous
+        client = self.target.openai()
+        response = list(client.responses.create(stream=True, **body))[-1].response if self.stream else client.responses.create(**body)
+        assert response.status == "completed" and response.previous_response_id == self.previous
+        self.previous, self.turns = response.id, []
+        calls = [Call(item.call_id, item.name, json.loads(item.arguments)) for item in response.output if item.type == "function_call"]
+        return response.output_text, calls
+
+
 class Claude(Agent):
     """Messages as Claude Code speaks it: thinking on, the last two user turns marked for the cache."""
 
@@ -210,4 +234,4 @@ def whole_parts(parts: list[Json]) -> list[Json]:
     return made
 
 
-AGENTS: dict[str, type[Agent]] = {"chat": Chat, "responses": Responses, "claude": Claude, "gemini": Gemini}
+AGENTS: dict[str, type[Agent]] = {"chat": Chat, "responses": Responses, "leaning": Leaning, "claude": Claude, "gemini": Gemini}

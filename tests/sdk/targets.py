@@ -45,9 +45,9 @@ _MODELS: dict[str, dict[str, str]] = {
 _MODELS |= {"items": {role: model for role, model in _MODELS["openai"].items() if role != "embed"}}
 _MODELS |= {"messages": _MODELS["anthropic"], "contents": {role: model for role, model in _MODELS["gemini"].items() if role != "embed"}}
 # What a target does not promise: the demo channel echoes, it does not think, look or fill schemas; some routes are OpenAI's alone.
-_OPENAI_ONLY = frozenset({"state", "media"})
+_OPENAI_ONLY = frozenset({"media"})
 _LACKS = {
-    "demo": frozenset({"parallel", "schema", "images", "system", "thinks", "stops", "faults", "strict"}) | _OPENAI_ONLY,
+    "demo": frozenset({"parallel", "schema", "images", "system", "thinks", "stops", "faults", "strict", "state"}) | _OPENAI_ONLY,
     **{name: _OPENAI_ONLY for name in ("anthropic", "gemini", "vendor", "items", "messages", "contents")},
 }
 

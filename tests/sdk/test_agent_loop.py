@@ -1,6 +1,6 @@
 """Agents that work for long: twenty turns with tools and thinking, in each dialect over each provider.
 
-Whatever an answer held goes back with the next turn. Nothing is refused, the provider's own thinking comes back to it unaltered (the mocks
+Whatever an answer held goes back with the next turn, or is kept by the gateway and put before it. Nothing is refused, the provider's own thinking comes back to it unaltered (the mocks
 check each signature), and what it is sent in turn N is the beginning of what it is sent in turn N+1, byte for byte.
 """
 
@@ -24,6 +24,8 @@ TURNS = 20
 ROADS = {
     "chat": ("vendor", "items", "messages", "contents"),
     "responses": ("openai", "anthropic", "gemini", "vendor"),
+    # Who keeps responses itself is sent each turn alone.
+    "leaning": ("anthropic", "gemini", "vendor"),
     "claude": ("openai", "anthropic", "gemini", "vendor"),
     "gemini": ("openai", "anthropic", "gemini", "vendor"),
 }

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import openai
 import pytest
 from mock.openai_more import PIXEL
-from targets import CITY, PERSON, Target, is_person
+from targets import CHANNELS, CITY, CLIENT_KEY, PERSON, Target, is_person, make
 
 pytestmark = pytest.mark.sdk("openai")
 
@@ -174,10 +175,66 @@ def test_count_tokens(target: Target) -> None:
 
 
 @pytest.mark.needs("state")
-def test_previous_response_id(target: Target) -> None:
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "plain"])
+def test_previous_response_id(target: Target, stream: bool) -> None:
+    """Five turns with a tool and thinking, of which each brings only what is new."""
     client = target.openai()
-    first = client.responses.create(model=target.model("tools"), input=USE, tools=[TOOL])
-    call = next(item for item in first.output if item.type == "function_call")
-    output: Any = [{"type": "function_call_output", "call_id": call.call_id, "output": "sunny"}]
-    second = client.responses.create(model=target.model("tools"), input=output, previous_response_id=first.id, tools=[TOOL])
-    assert "sunny" in second.output_text
+    body: Any = {"model": target.model("tools"), "tools": [TOOL], "reasoning": {"effort": "high", "summary": "auto"}, "max_output_tokens": 32000}
+
+    def ask(given: Any, **more: Any) -> Any:
+        made = client.responses.create(input=given, stream=stream, **body, **more)
+        return list(made)[-1].response if stream else made
+
+    answer = ask("Use the tool get_weather 4 times")
+    assert answer.output[0].type == "reasoning"
+    for number in range(1, 5):
+        call = next(item for item in answer.output if item.type == "function_call")
+        result: Any = [{"type": "function_call_output", "call_id": call.call_id, "output": f"answer {number} is sunny"}]
+        answer = ask(result, previous_response_id=answer.id)
+    places = [answer.output_text.find(f"answer {number} is sunny") for number in range(1, 5)]
+    assert -1 not in places and places == sorted(places), answer.output_text
+    # Who keeps responses itself is asked under its own path.
+    scoped = target.openai(base_url="/".join(part for part in (target.base, target.prefix.rstrip("/"), "v1") if part))
+    assert scoped.responses.retrieve(answer.id).output_text == answer.output_text
+    if target.name != "openai":
+        listed = client.responses.input_items.list(answer.id)
+        assert [item.type for item in listed.data] == ["function_call_output"]
+    scoped.responses.delete(answer.id)
+    with pytest.raises(openai.NotFoundError):
+        scoped.responses.retrieve(answer.id)
+
+
+@pytest.mark.gateway
+@pytest.mark.needs("state")
+def test_a_response_that_is_not_kept(target: Target) -> None:
+    client = target.openai()
+    unkept = client.responses.create(model=target.model(), input="hi", store=False)
+    for id in ("resp_nobody", unkept.id):
+        with pytest.raises(openai.BadRequestError) as refused:
+            client.responses.create(model=target.model(), input="x", previous_response_id=id)
+        assert (refused.value.code, refused.value.param) == ("previous_response_not_found", "previous_response_id")
+
+
+@pytest.mark.gateway
+@pytest.mark.parametrize("name", ["anthropic", "gemini", "vendor"])
+def test_a_conversation(gateway: Any, name: str) -> None:
+    target = make(name, gateway.base, CLIENT_KEY, prefix=f"{CHANNELS[name]}/")
+    client = target.openai()
+    first: Any = {"type": "message", "role": "user", "content": "My name is Ann."}
+    made = client.conversations.create(metadata={"topic": "names"}, items=[first])
+    answer = client.responses.create(model=target.model(), input="three, please", conversation=made.id)
+    assert answer.conversation and answer.conversation.id == made.id
+    listed = list(client.conversations.items.list(made.id, order="asc"))
+    assert [item.type for item in listed[:2]] == ["message", "message"] and listed[-1].type == "message"
+    assert listed[0].content[0].text == "My name is Ann." and listed[-1].content[0].text == answer.output_text
+    paged = list(client.conversations.items.list(made.id, order="asc", limit=1))
+    assert [item.id for item in paged] == [item.id for item in listed]
+    added = client.conversations.items.create(made.id, items=[{"type": "message", "role": "user", "content": "more"}])
+    one = client.conversations.items.retrieve(added.data[0].id, conversation_id=made.id)
+    assert one.content[0].text == "more"
+    client.conversations.items.delete(one.id, conversation_id=made.id)
+    assert client.conversations.update(made.id, metadata={"a": "b"}).metadata == {"a": "b"}
+    assert client.conversations.retrieve(made.id).metadata == {"a": "b"}
+    assert client.conversations.delete(made.id).deleted
+    with pytest.raises(openai.NotFoundError):
+        client.responses.create(model=target.model(), input="x", conversation=made.id)

@@ -130,6 +130,21 @@ pub static KNOBS: &[Knob] = &[
         Kind::Whole,
         knob("drain-seconds", &["GPROXY_DRAIN_SECONDS"], "30", "how long requests in flight may finish at shutdown"),
     ),
+    at(
+        "runtime",
+        Kind::Whole,
+        knob(
+            "keep-responses-days",
+            &["GPROXY_KEEP_RESPONSES_DAYS"],
+            "30",
+            "how long responses are kept for providers that keep none; 0 keeps none",
+        ),
+    ),
+    at(
+        "runtime",
+        Kind::Whole,
+        knob("keep-response-bytes", &["GPROXY_KEEP_RESPONSE_BYTES"], "16777216", "bytes of one kept response at most"),
+    ),
 ];
 
 /// Variables of the reference that we know and do not serve.

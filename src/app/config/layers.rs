@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Config, Explicit, FileConfig, FileUse, Finding, Findings, LogFormat, Sources, WriteQueue, file,
+    Config, Explicit, FileConfig, FileUse, Finding, Findings, Keep, LogFormat, Sources, WriteQueue, file,
     file::Told,
     knob::{self, KNOBS, Kind, Knob, UNSERVED_ENV},
     user_entry,
@@ -172,6 +172,10 @@ impl Layers<'_> {
             max_in_flight: self.whole("max-in-flight", 1024, (1, 1 << 20)),
             body_limit: self.whole("body-limit", 52_428_800, (1024, 1 << 31)),
             drain: Duration::from_secs(self.whole("drain-seconds", 30, (0, 3600))),
+            keep: Keep {
+                span: Duration::from_hours(24 * self.whole("keep-responses-days", 30, (0, 36_500))),
+                bytes: self.whole("keep-response-bytes", 16 << 20, (1024, 1 << 30)),
+            },
             data_dir,
         }
     }

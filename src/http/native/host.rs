@@ -11,14 +11,14 @@ use crate::{
     admin::{Control, Stores},
     app::{
         bootstrap::{self, BootFault, Booted},
-        config::{Config, KeyFault, database_key},
-        reload,
+        config::{Config, Keep, KeyFault, database_key},
+        expire, reload,
     },
     base::Secret,
     credentials::Sealer,
     http::{api, cors::Cors, ops::Readiness},
     observe::Metrics,
-    pipeline::{Engine, Limits},
+    pipeline::{Engine, Keeping, Limits},
     runtime::{Body, Platform, native::Tasks},
     store::persist::{
         StoreFault,
@@ -77,6 +77,7 @@ pub async fn run(config: Config, platform: Platform, tasks: Arc<Tasks>) -> Resul
     let server = listen(&config).await?;
     let keepers = keep(&journal, &writer, &platform);
     let serving = serving(&config, &control, &journal);
+    keep_responses(&config, &serving.engine, &store);
     let drain = config.drain;
     announce(&server, admin_key.as_ref());
     reload::watch(Arc::clone(&control), Arc::new(config));
@@ -117,6 +118,16 @@ fn serving(config: &Config, control: &Arc<Control>, journal: &Arc<FileJournal>) 
         trusted_proxies: config.trusted_proxies.clone(),
         readiness: Arc::new(Readiness::default()),
     }
+}
+
+/// Keeps responses in the database, where they are wanted.
+fn keep_responses(config: &Config, engine: &Engine, store: &Arc<SqlStore>) {
+    let Keep { span, bytes } = config.keep;
+    if !span.is_zero() {
+        engine.keep(Keeping { store: Arc::clone(store) as _, span, bytes });
+    }
+    // What an earlier configuration kept still expires.
+    expire::watch(Arc::clone(store) as _, &engine.platform);
 }
 
 /// The admin API over whole bodies.

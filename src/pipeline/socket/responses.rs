@@ -2,14 +2,14 @@
 //!
 //! Source: `OpenAI`'s guide to WebSocket mode; Codex dials this before it falls back to HTTP.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    pipeline::{Engine, Inbound, Outbound, execute},
+    pipeline::{Engine, Inbound, Memory, Outbound, execute},
     protocol::{
         Family,
         fault::{Fault, FaultKind},
@@ -36,11 +36,12 @@ impl Template {
 #[derive(Debug)]
 pub struct Session {
     template: Template,
+    memory: Arc<Memory>,
 }
 
 impl Session {
     pub(super) fn new(template: Template) -> Self {
-        Self { template }
+        Self { template, memory: Arc::default() }
     }
 
     pub(super) async fn run(self, engine: &Engine, mut socket: Box<dyn Socket>) {
@@ -60,7 +61,7 @@ impl Session {
     async fn serve(&self, engine: &Engine, socket: &mut dyn Socket, text: &[u8]) -> Result<(), BodyFault> {
         let body = match request_of(text) {
             Ok(body) => body,
-            Err(message) => return send(socket, refusal(FaultKind::BadRequest, &message).to_string()).await,
+            Err(message) => return send(socket, refusal(FaultKind::BadRequest, &message, None).to_string()).await,
         };
         let (request_id, at_ms) = engine.request_id();
         let inbound = Box::new(Inbound {
@@ -72,10 +73,11 @@ impl Session {
             headers: self.template.headers.clone(),
             body: Body::from(body),
             peer: self.template.peer,
+            memory: Some(Arc::clone(&self.memory)),
         });
         match execute(engine, inbound).await {
             Outbound::Refused(error, _) => {
-                let mut event = refusal(error.kind, &error.public);
+                let mut event = refusal(error.kind, &error.public, error.field.as_deref());
                 if let Some(span) = error.retry_after {
                     event["headers"] = json!({"retry-after": span.as_secs().to_string()});
                 }
@@ -141,7 +143,7 @@ async fn send(socket: &mut dyn Socket, text: String) -> Result<(), BodyFault> {
     socket.send(Message::Text(text.into())).await
 }
 
-fn refusal(kind: FaultKind, message: &str) -> Value {
-    let body = Fault { kind, message, field: None, request_id: "" }.body(Family::OpenAi);
+fn refusal(kind: FaultKind, message: &str, field: Option<&str>) -> Value {
+    let body = Fault { kind, message, field, request_id: "" }.body(Family::OpenAi);
     json!({"type": "error", "status": kind.status(), "status_code": kind.status(), "error": body["error"]})
 }

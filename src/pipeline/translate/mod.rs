@@ -8,6 +8,7 @@ use percent_encoding::utf8_percent_encode;
 
 use super::{
     error::GatewayError,
+    kept::Draft,
     resolve::{Resolved, SEGMENT, ask_for_usage},
 };
 use crate::{
@@ -43,6 +44,8 @@ pub(super) struct Translation {
     telling: Telling,
     /// What the request could not carry.
     pub(super) losses: Vec<Loss>,
+    /// What is to be kept of the answer.
+    pub(super) draft: Option<Box<Draft>>,
 }
 
 impl Translation {
@@ -64,13 +67,14 @@ pub(super) fn translate(call: &mut Resolved) -> Result<Option<Box<Translation>>,
     }
     let inbound = &call.call.call.inbound;
     let query = call.call.call.query.as_deref();
-    let telling = Telling::new(
+    let mut telling = Telling::new(
         inbound.request_id.to_string(),
         inbound.at_ms / 1000,
         call.model.to_string(),
         call.prompt_bytes / 4,
         wire(client, query),
     );
+    telling.standing = call.draft.as_ref().map(|draft| draft.standing());
     let body = call.payload.json();
     let made = way::make((client, provider), &body, telling, query)?;
     refuse_losses(&inbound.headers, &made.losses)?;
@@ -84,7 +88,8 @@ pub(super) fn translate(call: &mut Resolved) -> Result<Option<Box<Translation>>,
         redirect(call, made.query)?;
     }
     put(call, made.body)?;
-    Ok(Some(Box::new(Translation { way: made.way, client, client_streams, provider, telling: made.telling, losses: made.losses })))
+    let draft = call.draft.take();
+    Ok(Some(Box::new(Translation { way: made.way, client, client_streams, provider, telling: made.telling, losses: made.losses, draft })))
 }
 
 /// What another provider sealed went out in the client's own slot. This one would refuse it, and the call with it.

@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod changes;
+mod kept;
 
 /// A store that lives as long as its value.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ struct State {
     usages: BTreeMap<RequestId, UsageRow>,
     downstream: BTreeMap<RequestId, DownstreamRow>,
     upstream: BTreeMap<(RequestId, u32), UpstreamRow>,
+    kept: kept::Shelf,
 }
 
 impl MemoryStore {
@@ -93,6 +95,11 @@ impl Records for MemoryStore {
             let stamps = batch.make(changes)?;
             let (config, last_id, touched) = batch.end();
             let revision = config.revision;
+            for (_, id) in touched.iter().filter(|(noun, _)| *noun == Noun::User) {
+                if config.users.get((*id).into()).is_none() {
+                    state.kept.forget_user((*id).into());
+                }
+            }
             state.log.extend(touched.into_iter().map(|(noun, id)| (revision, noun, id)));
             state.config = config;
             state.last_id = last_id;

@@ -5,18 +5,21 @@ use std::fmt;
 use crate::{
     base::{KeyId, ProviderId, RequestId, UserId},
     runtime::BoxFuture,
-    store::record::{Change, ConfigRows, Delta, DownstreamRow, Entry, Kept, Record, SettingsRow, Stamp, UpstreamRow, UsageRow},
+    store::record::{Change, ConfigRows, Delta, DownstreamRow, Entry, Record, SettingsRow, Stamp, Standing, UpstreamRow, UsageRow},
 };
 
 #[cfg(test)]
 mod fixture;
 #[cfg(feature = "native")]
 pub mod journal;
+mod kept;
 pub mod memory;
 #[cfg(feature = "native")]
 pub mod sql;
 #[cfg(feature = "native")]
 pub mod writer;
+
+pub use kept::{Kept, Link, Page};
 
 /// Why a store did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +74,7 @@ pub trait Records: Send + Sync + fmt::Debug {
 /// One change at a time.
 pub trait RecordsExt: Records {
     /// Makes a row, or changes the one of an id.
-    fn save<N: Record>(&self, id: Option<N::Id>, row: N) -> Stored<'_, Kept<N>> {
+    fn save<N: Record>(&self, id: Option<N::Id>, row: N) -> Stored<'_, Standing<N>> {
         let change = match id {
             Some(id) => Change::Set(id.into(), row.clone().into_row()),
             None => Change::Make(row.clone().into_row()),
@@ -80,7 +83,7 @@ pub trait RecordsExt: Records {
     }
 
     /// Makes a row unless one that is alike stands; gives the one that stands.
-    fn ensure<N: Record>(&self, row: N) -> Stored<'_, Kept<N>> {
+    fn ensure<N: Record>(&self, row: N) -> Stored<'_, Standing<N>> {
         let change = Change::Ensure(row.clone().into_row());
         Box::pin(async move { kept(row, &self.apply(vec![change]).await?) })
     }
@@ -93,9 +96,9 @@ pub trait RecordsExt: Records {
 
 impl<R: Records + ?Sized> RecordsExt for R {}
 
-fn kept<N: Record>(row: N, stamps: &[Stamp]) -> Result<Kept<N>, StoreFault> {
+fn kept<N: Record>(row: N, stamps: &[Stamp]) -> Result<Standing<N>, StoreFault> {
     let stamp = stamps.first().ok_or_else(|| StoreFault::Failed("the store told nothing of its change".into()))?;
-    Ok(Kept { id: stamp.id.into(), row, created_at: stamp.created_at, updated_at: stamp.updated_at })
+    Ok(Standing { id: stamp.id.into(), row, created_at: stamp.created_at, updated_at: stamp.updated_at })
 }
 
 /// Which usage rows to show. All that is set must hold.

@@ -8,6 +8,7 @@ mod call;
 mod cell;
 mod change;
 mod identity;
+mod kept;
 mod noun;
 mod routing;
 mod rules;
@@ -21,9 +22,10 @@ pub use cell::{Cell, CellKind, Datum, OnDelete};
 pub(in crate::store) use change::maker;
 pub use change::{Change, Delta, Stamp, made_by};
 pub use identity::{NewKey, NewOrganization, NewTeam, NewUser, OnDisconnect, Role};
+pub use kept::{Keep, KeptItem, KeptKind, KeptRow};
 pub use noun::{
-    AliasRow, ConfigRows, CredentialRow, Kept, KeyRow, Link, ModelRow, Noun, NounWork, OrganizationRow, PermissionRow, PriceRuleRow,
-    ProviderRow, ProviderRuleSetRow, QuotaRow, RateLimitRow, Record, RouteMemberRow, RouteRow, Row, RowWork, RuleRow, RuleSetRow, Tabled,
+    AliasRow, ConfigRows, CredentialRow, KeyRow, Link, ModelRow, Noun, NounWork, OrganizationRow, PermissionRow, PriceRuleRow, ProviderRow,
+    ProviderRuleSetRow, QuotaRow, RateLimitRow, Record, RouteMemberRow, RouteRow, Row, RowWork, RuleRow, RuleSetRow, Standing, Tabled,
     TeamRow, UserRow, link_of,
 };
 pub use routing::{NewAlias, NewRoute, NewRouteMember, Strategy};

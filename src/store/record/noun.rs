@@ -80,7 +80,7 @@ pub trait Tabled: Sized {
 /// A row as the store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound = "")]
-pub struct Kept<N: Record> {
+pub struct Standing<N: Record> {
     /// Its id.
     pub id: N::Id,
     /// What was given.
@@ -92,7 +92,7 @@ pub struct Kept<N: Record> {
     pub updated_at: i64,
 }
 
-impl<N: Record> std::ops::Deref for Kept<N> {
+impl<N: Record> std::ops::Deref for Standing<N> {
     type Target = N;
 
     fn deref(&self) -> &N {
@@ -177,7 +177,7 @@ macro_rules! nouns {
 
         $(
             #[doc = concat!("A kept ", $name, ".")]
-            pub type $row = Kept<super::$record>;
+            pub type $row = Standing<super::$record>;
         )+
 
         /// All configuration. Cloning it shares the rows.

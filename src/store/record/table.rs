@@ -2,21 +2,21 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Kept, Record};
+use super::{Record, Standing};
 
 /// Rows in the order of their ids.
 #[derive(Debug)]
-pub struct Table<N: Record>(Arc<BTreeMap<N::Id, Arc<Kept<N>>>>);
+pub struct Table<N: Record>(Arc<BTreeMap<N::Id, Arc<Standing<N>>>>);
 
 impl<N: Record> Table<N> {
     /// The row of an id.
     #[must_use]
-    pub fn get(&self, id: N::Id) -> Option<&Kept<N>> {
+    pub fn get(&self, id: N::Id) -> Option<&Standing<N>> {
         self.0.get(&id).map(|row| &**row)
     }
 
     /// All rows, lowest id first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Kept<N>> + ExactSizeIterator + Clone {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Standing<N>> + ExactSizeIterator + Clone {
         self.0.values().map(|row| &**row)
     }
 
@@ -33,7 +33,7 @@ impl<N: Record> Table<N> {
     }
 
     /// Puts a row in its place.
-    pub fn put(&mut self, row: Kept<N>) {
+    pub fn put(&mut self, row: Standing<N>) {
         Arc::make_mut(&mut self.0).insert(row.id, Arc::new(row));
     }
 
@@ -76,21 +76,21 @@ impl<N: Record> PartialEq for Table<N> {
 
 impl<N: Record> Eq for Table<N> {}
 
-impl<N: Record, const ROWS: usize> PartialEq<[Kept<N>; ROWS]> for Table<N> {
-    fn eq(&self, other: &[Kept<N>; ROWS]) -> bool {
+impl<N: Record, const ROWS: usize> PartialEq<[Standing<N>; ROWS]> for Table<N> {
+    fn eq(&self, other: &[Standing<N>; ROWS]) -> bool {
         self.iter().eq(other)
     }
 }
 
-impl<N: Record> FromIterator<Kept<N>> for Table<N> {
-    fn from_iter<I: IntoIterator<Item = Kept<N>>>(rows: I) -> Self {
+impl<N: Record> FromIterator<Standing<N>> for Table<N> {
+    fn from_iter<I: IntoIterator<Item = Standing<N>>>(rows: I) -> Self {
         Self(Arc::new(rows.into_iter().map(|row| (row.id, Arc::new(row))).collect()))
     }
 }
 
 impl<'a, N: Record> IntoIterator for &'a Table<N> {
-    type Item = &'a Kept<N>;
-    type IntoIter = Box<dyn Iterator<Item = &'a Kept<N>> + 'a>;
+    type Item = &'a Standing<N>;
+    type IntoIter = Box<dyn Iterator<Item = &'a Standing<N>> + 'a>;
 
     fn into_iter(self) -> Self::IntoIter {
         Box::new(self.iter())

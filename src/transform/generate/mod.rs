@@ -30,4 +30,4 @@ mod testing;
 pub use convert::{Broken, Collector, Converted, Memory, StreamConverter, answer, request, stream_of_answer, stream_of_fault};
 pub use dialect::Dialect;
 pub use frames::Wire;
-pub use spoke::{Asked, Target, Telling};
+pub use spoke::{Asked, Standing, Target, Telling};

@@ -44,10 +44,23 @@ pub struct Telling {
     pub prompt_estimate: u64,
     /// How the client's stream is framed.
     pub wire: Wire,
+    /// Where a Responses answer stands, where it is kept by the gateway and not by its provider.
+    pub standing: Option<Standing>,
     /// The dialect of the provider that answers; its own conversions say it.
     pub(in crate::transform) from: Option<Dialect>,
     /// Tools that went out under another name or in another form, by the name that went out.
     pub(in crate::transform) tools: BTreeMap<String, Disguise>,
+}
+
+/// Where an answer stands among those that are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether it is kept itself, where its client did not say that it shall not be.
+    pub stores: Option<bool>,
+    /// The response that it goes on from.
+    pub previous: Option<String>,
+    /// The conversation that it belongs to.
+    pub conversation: Option<String>,
 }
 
 /// A tool as the client knows it.

@@ -29,9 +29,7 @@ const PROVIDERS = {
 // How each asks for thinking that is shown and can be sent back. Chat has no word for showing it.
 const THINKING = {
   "openai-chat": { openai: { reasoningEffort: "high", forceReasoning: true } },
-  "openai-responses": {
-    openai: { reasoningEffort: "high", reasoningSummary: "auto", forceReasoning: true, store: false, include: ["reasoning.encrypted_content"] },
-  },
+  "openai-responses": { openai: { reasoningEffort: "high", reasoningSummary: "auto", forceReasoning: true } },
   anthropic: { anthropic: { thinking: { type: "adaptive", display: "summarized" }, effort: "high" } },
   google: { google: { thinkingConfig: { includeThoughts: true, thinkingBudget: 2048 } } },
   compatible: { gateway: { reasoningEffort: "high" } },
@@ -63,8 +61,8 @@ function speaker(job) {
     get_weather: tool({ description: "The weather", inputSchema: city, execute: told("get_weather") }),
     get_time: tool({ description: "The time", inputSchema: city, execute: told("get_time") }),
   };
-  // OpenAI's Responses keeps what was said on the server, unless it is told not to.
-  const kept = job.provider === "openai-responses" ? { providerOptions: { openai: { store: false } } } : {};
+  // Responses keeps what was said on the server, unless it is told not to. Who answers offline keeps nothing.
+  const kept = job.provider === "openai-responses" && job.target === "demo" ? { providerOptions: { openai: { store: false } } } : {};
   const limit = job.provider === "compatible" ? {} : { maxOutputTokens: 8000 };
   const model = (role, more) => PROVIDERS[job.provider]({ base: job.base, apiKey: job.key, ...more })(job.models[role] ?? role);
   const base = (role, more) => ({ model: model(role, more), ...limit, ...kept, maxRetries: 0 });

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::store::{
     persist::StoreFault,
-    record::{Change, ConfigRows, Delta, Kept, Noun, NounWork, OnDelete, Record, RowWork, Stamp, maker},
+    record::{Change, ConfigRows, Delta, Noun, NounWork, OnDelete, Record, RowWork, Stamp, Standing, maker},
 };
 
 /// Rows on their way to their next revision.
@@ -113,7 +113,7 @@ impl RowWork for Put<'_> {
             batch.last_id
         });
         let stamp = Stamp { id, created_at: standing.unwrap_or(batch.now), updated_at: batch.now };
-        N::table_mut(&mut batch.rows).put(Kept { id: id.into(), row, created_at: stamp.created_at, updated_at: stamp.updated_at });
+        N::table_mut(&mut batch.rows).put(Standing { id: id.into(), row, created_at: stamp.created_at, updated_at: stamp.updated_at });
         batch.touched.push((N::NOUN, id));
         Ok(stamp)
     }

@@ -2,7 +2,7 @@
 
 use sea_orm::{DbErr, QueryResult, Value};
 
-use crate::store::record::{CellKind, Datum, Kept, Record};
+use crate::store::record::{CellKind, Datum, Record, Standing};
 
 /// What to bind for a row, in the order of its columns.
 pub(super) fn values<N: Record>(row: &N) -> impl Iterator<Item = Value> {
@@ -19,12 +19,12 @@ pub(super) fn value(datum: Datum) -> Value {
 }
 
 /// Reads a kept row.
-pub(super) fn kept<N: Record>(row: &QueryResult) -> Result<Kept<N>, DbErr> {
+pub(super) fn kept<N: Record>(row: &QueryResult) -> Result<Standing<N>, DbErr> {
     let data = N::COLUMNS.iter().map(|(column, kind)| datum(row, column, *kind)).collect::<Result<Vec<_>, _>>()?;
     let id: i64 = row.try_get("", "id")?;
     let read =
         N::read(data).ok_or_else(|| DbErr::Type(format!("row {id} of {} holds a word that this program does not know", N::TABLE)))?;
-    Ok(Kept { id: id.into(), row: read, created_at: row.try_get("", "created_at")?, updated_at: row.try_get("", "updated_at")? })
+    Ok(Standing { id: id.into(), row: read, created_at: row.try_get("", "created_at")?, updated_at: row.try_get("", "updated_at")? })
 }
 
 fn datum(row: &QueryResult, column: &str, kind: CellKind) -> Result<Datum, DbErr> {

@@ -20,6 +20,7 @@ mod change;
 mod data;
 mod dialect;
 mod hot;
+mod kept;
 mod ledger;
 mod migrate;
 mod records;

@@ -1,6 +1,11 @@
 //! What an answer of this dialect is made of: numbered events, items in their places, and the object around them.
 
-use super::super::{canon::Tokens, event::Opening, frames::Frames, spoke::Telling};
+use super::super::{
+    canon::Tokens,
+    event::Opening,
+    frames::Frames,
+    spoke::{Standing, Telling},
+};
 use super::{ids, usage};
 use crate::protocol::json::{ObjectWriter, object};
 
@@ -16,6 +21,7 @@ pub(super) struct Out {
     model: String,
     created: u64,
     tier: Option<String>,
+    standing: Option<Standing>,
     /// Finished items by their place; an open one is empty.
     items: Vec<Vec<u8>>,
 }
@@ -44,13 +50,15 @@ impl Out {
             model: telling.model.clone(),
             created: telling.now,
             tier: None,
+            standing: telling.standing.clone(),
             items: Vec::new(),
         }
     }
 
     /// Takes what is known at the beginning.
     pub(super) fn open(&mut self, opening: &Opening<'_>) {
-        if !opening.id.is_empty() {
+        // What is kept here needs a name that no provider gives twice.
+        if !opening.id.is_empty() && self.standing.is_none() {
             self.id = ids::answer(&opening.id, "");
         }
         self.base = ids::base(&self.id);
@@ -153,7 +161,9 @@ impl Out {
                 a.json(&String::from_utf8_lossy(item));
             }
         });
-        o.bool("parallel_tool_calls", true).null("previous_response_id").null("prompt_cache_key");
+        let standing = self.standing.as_ref();
+        o.bool("parallel_tool_calls", true);
+        o.text_or_null("previous_response_id", standing.and_then(|standing| standing.previous.as_deref())).null("prompt_cache_key");
         o.object("reasoning", |o| {
             o.null("effort").null("summary");
         });
@@ -169,6 +179,16 @@ impl Out {
             None => o.null("usage"),
         };
         o.null("user").object("metadata", |_| {});
+        if let Some(standing) = standing {
+            if let Some(stores) = standing.stores {
+                o.bool("store", stores);
+            }
+            if let Some(id) = &standing.conversation {
+                o.object("conversation", |o| {
+                    o.text("id", id);
+                });
+            }
+        }
     }
 }
 
