@@ -133,6 +133,12 @@ impl Order {
         self.draft.query.take()
     }
 
+    /// Takes the headers out.
+    #[must_use]
+    pub fn take_headers(&mut self) -> HeaderMap {
+        std::mem::take(&mut self.draft.headers)
+    }
+
     /// Takes the order apart for sending.
     #[must_use]
     pub fn into_parts(self) -> (OperationKey, Draft, Via) {

@@ -117,7 +117,9 @@ impl Metrics {
 
     /// Counts tokens of one bucket.
     pub fn tokens(&self, bucket: Bucket, tokens: u64) {
-        self.tokens[bucket as usize].inc_by(tokens);
+        if tokens > 0 {
+            self.tokens[bucket as usize].inc_by(tokens);
+        }
     }
 
     /// Everything in Prometheus' (OpenMetrics) text form.

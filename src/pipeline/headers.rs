@@ -3,52 +3,62 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// Headers of a connection, which say nothing about the message.
-const HOP: &[&str] = &[
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
+fn is_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
 
 /// Request headers that are the client's or the way's own business.
-const PRIVATE: &[&str] = &[
-    "host",
-    "via",
-    "cookie",
-    "origin",
-    "referer",
-    "dnt",
-    "priority",
-    "content-length",
-    "user-agent",
-    "accept-encoding",
-    "accept-language",
-    "forwarded",
-    "x-real-ip",
-    "cf-connecting-ip",
-    "true-client-ip",
-    "authorization",
-    "x-api-key",
-    "x-goog-api-key",
-    "api-key",
-    "expect",
-    "x-gproxy-session-id",
-    "sec-websocket-key",
-    "sec-websocket-version",
-    "sec-websocket-extensions",
-    "sec-websocket-accept",
-];
+fn is_private(name: &str) -> bool {
+    matches!(
+        name,
+        "host"
+            | "via"
+            | "cookie"
+            | "origin"
+            | "referer"
+            | "dnt"
+            | "priority"
+            | "content-length"
+            | "user-agent"
+            | "accept-encoding"
+            | "accept-language"
+            | "forwarded"
+            | "x-real-ip"
+            | "cf-connecting-ip"
+            | "true-client-ip"
+            | "authorization"
+            | "x-api-key"
+            | "x-goog-api-key"
+            | "api-key"
+            | "expect"
+            | "x-gproxy-session-id"
+            | "sec-websocket-key"
+            | "sec-websocket-version"
+            | "sec-websocket-extensions"
+            | "sec-websocket-accept"
+    ) || PRIVATE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
 
 const PRIVATE_PREFIXES: &[&str] = &["x-forwarded-", "sec-fetch", "sec-ch-ua", "x-gproxy-"];
 
 /// Response headers that belong to the upstream's connection or domain.
-const FOREIGN: &[&str] =
-    &["set-cookie", "alt-svc", "strict-transport-security", "server", "via", "nel", "report-to", "cf-ray", "cf-cache-status"];
+fn is_foreign(name: &str) -> bool {
+    matches!(
+        name,
+        "set-cookie" | "alt-svc" | "strict-transport-security" | "server" | "via" | "nel" | "report-to" | "cf-ray" | "cf-cache-status"
+    )
+}
 
 /// What nearly every client says.
 const JSON: &str = "application/json";
@@ -69,15 +79,13 @@ const SECRET: &[&str] = &[
 /// The client's headers as the upstream gets them.
 pub(super) fn towards_upstream(headers: &mut HeaderMap) {
     drop_nominated(headers);
-    retain(headers, |name| {
-        !HOP.contains(&name) && !PRIVATE.contains(&name) && !PRIVATE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-    });
+    remove(headers, |name| is_hop(name) || is_private(name));
 }
 
 /// The upstream's headers as the client gets them.
 pub(super) fn towards_client(headers: &mut HeaderMap) {
     drop_nominated(headers);
-    retain(headers, |name| !HOP.contains(&name) && !FOREIGN.contains(&name));
+    remove(headers, |name| is_hop(name) || is_foreign(name));
 }
 
 /// A body that was read as JSON goes out as JSON, whatever a bare `curl -d` called it.
@@ -98,8 +106,8 @@ fn drop_nominated(headers: &mut HeaderMap) {
     }
 }
 
-fn retain(headers: &mut HeaderMap, keep: impl Fn(&str) -> bool) {
-    let doomed: Vec<HeaderName> = headers.keys().filter(|name| !keep(name.as_str())).cloned().collect();
+fn remove(headers: &mut HeaderMap, is_doomed: impl Fn(&str) -> bool) {
+    let doomed: Vec<HeaderName> = headers.keys().filter(|name| is_doomed(name.as_str())).cloned().collect();
     for name in doomed {
         headers.remove(name);
     }

@@ -107,6 +107,11 @@ impl Peek {
         self.members.iter().filter(move |member| key_is(&body[member.key.clone()], name))
     }
 
+    /// Where the members called `name` stand among the others.
+    pub(super) fn places(&self, body: &[u8], name: &str) -> impl Iterator<Item = usize> {
+        (0..self.members.len()).filter(move |at| key_is(&body[self.members[*at].key.clone()], name))
+    }
+
     /// The value of the last member called `name`, as JSON text.
     #[must_use]
     pub fn value<'a>(&self, body: &'a [u8], name: &str) -> Option<&'a [u8]> {

@@ -67,9 +67,7 @@ impl Document {
 
     /// The members called `name` that are still there, by place.
     fn named(&self, name: &str) -> Vec<usize> {
-        let members = self.peek.members();
-        let called: Vec<_> = self.peek.all(&self.body, name).collect();
-        (0..members.len()).filter(|at| called.contains(&&members[*at]) && !self.removed.contains(at)).collect()
+        self.peek.places(&self.body, name).filter(|at| !self.removed.contains(at)).collect()
     }
 
     /// Whether the body goes out as it came.

@@ -5,7 +5,7 @@
 //! whose they are; when it sends them back, the tag is taken off. Untagged text in such a slot belongs to the slot's own
 //! dialect.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::LazyLock};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use memchr::memmem;
@@ -15,6 +15,8 @@ use super::generate::Dialect;
 const MARK: &str = "gproxy1.";
 /// The same in base64, as far as that is certain.
 const MARK_IN_BASE64: &[u8] = b"Z3Byb3h5MS";
+/// What looks for the two: made once, since that costs more than to look through a short body.
+static FINDERS: LazyLock<[memmem::Finder<'static>; 2]> = LazyLock::new(|| [MARK.as_bytes(), MARK_IN_BASE64].map(memmem::Finder::new));
 
 /// An opaque text and the dialect whose provider made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,12 +58,12 @@ impl<'a> Seal<'a> {
     /// Whether a body of `dialect` may hold a tagged text, by the look of its bytes. Every body is searched, so none twice in vain.
     #[must_use]
     pub fn is_in(dialect: Dialect, body: &[u8]) -> bool {
-        let has = |mark: &[u8]| memmem::find(body, mark).is_some();
+        let [text, base64] = &*FINDERS;
         match dialect {
-            Dialect::Gemini => has(MARK_IN_BASE64),
+            Dialect::Gemini => base64.find(body).is_some(),
             // Chat's calls carry Google's slot beside its own.
-            Dialect::Chat => has(MARK.as_bytes()) || has(MARK_IN_BASE64),
-            Dialect::Responses | Dialect::Claude => has(MARK.as_bytes()),
+            Dialect::Chat => text.find(body).is_some() || base64.find(body).is_some(),
+            Dialect::Responses | Dialect::Claude => text.find(body).is_some(),
         }
     }
 

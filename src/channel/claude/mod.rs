@@ -80,7 +80,7 @@ impl Adapter for Claude {
                 return auth::bearer(secret, headers);
             }
             if claude {
-                self.betas(&order.draft().headers, headers)?;
+                self.betas(headers)?;
             }
             auth::by_family(Family::Claude, secret, headers)
         })
@@ -94,11 +94,11 @@ impl Adapter for Claude {
 
 impl Claude {
     /// The client's betas and the settings', each once.
-    fn betas(&self, asked: &HeaderMap, headers: &mut HeaderMap) -> Result<(), PrepareFault> {
+    fn betas(&self, headers: &mut HeaderMap) -> Result<(), PrepareFault> {
         if self.settings.anthropic_extra_beta_headers.is_empty() {
             return Ok(());
         }
-        let theirs = asked.get_all(ANTHROPIC_BETA).iter().filter_map(|value| value.to_str().ok());
+        let theirs = headers.get_all(ANTHROPIC_BETA).iter().filter_map(|value| value.to_str().ok());
         let ours = self.settings.anthropic_extra_beta_headers.iter().map(String::as_str);
         let mut betas: Vec<&str> = Vec::new();
         for beta in theirs.flat_map(|value| value.split(',')).chain(ours).map(str::trim).filter(|beta| !beta.is_empty()) {

@@ -1,5 +1,6 @@
 //! How upstreams want their key, by family.
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 
 use crate::{base::Secret, channel::PrepareFault, protocol::Family};
@@ -17,12 +18,12 @@ pub fn by_family(family: Family, secret: &Secret<String>, headers: &mut HeaderMa
     match family {
         Family::OpenAi => bearer(secret, headers),
         Family::Claude => {
-            headers.insert(X_API_KEY, value(secret.expose())?);
+            headers.insert(X_API_KEY, value(secret.expose().clone())?);
             headers.entry(ANTHROPIC_VERSION).or_insert(HeaderValue::from_static("2023-06-01"));
             Ok(())
         }
         Family::Gemini => {
-            headers.insert(X_GOOG_API_KEY, value(secret.expose())?);
+            headers.insert(X_GOOG_API_KEY, value(secret.expose().clone())?);
             Ok(())
         }
     }
@@ -44,12 +45,14 @@ pub fn always_bearer(_family: Family, secret: &Secret<String>, headers: &mut Hea
 /// # Errors
 /// [`PrepareFault::Address`] where the key cannot stand in a header.
 pub fn bearer(secret: &Secret<String>, headers: &mut HeaderMap) -> Result<(), PrepareFault> {
-    headers.insert(AUTHORIZATION, value(&format!("Bearer {}", secret.expose()))?);
+    headers.insert(AUTHORIZATION, value(["Bearer ", secret.expose()].concat())?);
     Ok(())
 }
 
-fn value(text: &str) -> Result<HeaderValue, PrepareFault> {
-    let mut value = HeaderValue::from_str(text).map_err(|_| PrepareFault::Address("the credential cannot stand in a header".into()))?;
+/// Takes the text over as it lies: nothing else of the size of a key is copied for each call.
+fn value(text: String) -> Result<HeaderValue, PrepareFault> {
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from(text))
+        .map_err(|_| PrepareFault::Address("the credential cannot stand in a header".into()))?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -5,6 +5,7 @@ use http::{
     header::{ACCEPT_ENCODING, USER_AGENT},
 };
 
+use super::auth::ANTHROPIC_VERSION;
 use crate::{
     channel::{Dispatch, Order, PrepareFault, Site},
     runtime::UpstreamRequest,
@@ -31,13 +32,13 @@ pub struct Destination {
     pub query: Option<String>,
 }
 
-/// Makes the request of an order. `prove` puts the credential in.
+/// Makes the request of an order. `prove` puts the credential in, over what the client sent but for Anthropic's version.
 ///
 /// # Errors
 /// [`PrepareFault`].
 pub fn request(
     site: &Site,
-    order: Order,
+    mut order: Order,
     to: Destination,
     prove: impl FnOnce(&Order, &mut http::HeaderMap) -> Result<(), PrepareFault>,
 ) -> Result<Dispatch, PrepareFault> {
@@ -47,17 +48,13 @@ pub fn request(
         address.push_str(&query);
     }
     let uri = Uri::try_from(address).map_err(|error| PrepareFault::Address(error.to_string()))?;
-    let mut proof = http::HeaderMap::new();
-    prove(&order, &mut proof)?;
-    let (_, draft, via) = order.into_parts();
-    let mut headers = draft.headers;
-    for (name, value) in proof {
-        if let Some(name) = name
-            && !(name == super::auth::ANTHROPIC_VERSION && headers.contains_key(&name))
-        {
-            headers.insert(name, value);
-        }
+    let mut headers = order.take_headers();
+    let version = headers.get(ANTHROPIC_VERSION).cloned();
+    prove(&order, &mut headers)?;
+    if let Some(version) = version {
+        headers.insert(ANTHROPIC_VERSION, version);
     }
+    let (_, draft, via) = order.into_parts();
     let own = HeaderValue::from_static(concat!("gproxy/", env!("CARGO_PKG_VERSION")));
     headers.insert(USER_AGENT, site.user_agent.clone().unwrap_or(own));
     // Bytes pass as they are, and the meter must be able to read them.

@@ -20,7 +20,7 @@ use hyper_util::{
 };
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{body, upgrade};
+use super::{body, heads::HeadTimer, upgrade};
 use crate::{
     base::Network,
     http::{
@@ -36,6 +36,12 @@ use crate::{
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+
+/// The longest head of a request, in bytes.
+const HEAD_BYTES: u32 = 64 << 10;
+/// What is read at a time, in bytes; a head must fit into it. A larger buffer stays with its connection, and costs a long
+/// body more than it saves: it is copied out of there, and what was just read is still in the processor's cache.
+const READ_BYTES: usize = HEAD_BYTES as usize;
 
 /// The control plane as the server sees it: takes every request under `/admin`, `/user` and `/login`.
 pub(super) type ControlPlane = Arc<dyn Fn(Request<Body>, Option<IpAddr>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
@@ -87,9 +93,8 @@ impl Server {
     /// Serves until `stop` resolves, then lets what runs end, at most for `drain`.
     pub async fn run(self, serving: Serving, stop: impl Future<Output = ()>, drain: Duration) {
         let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(30));
-        builder.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(20)).max_header_list_size(64 * 1024);
-        let builder = Arc::new(builder);
+        builder.http1().header_read_timeout(Duration::from_secs(30)).max_buf_size(READ_BYTES);
+        builder.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(20)).max_header_list_size(HEAD_BYTES);
         let graceful = GracefulShutdown::new();
         let serving = Arc::new(serving);
         let mut stop = std::pin::pin!(stop);
@@ -121,7 +126,7 @@ impl Server {
 fn connect(
     stream: TcpStream,
     peer: IpAddr,
-    (builder, graceful): (&Arc<auto::Builder<TokioExecutor>>, &GracefulShutdown),
+    (builder, graceful): (&auto::Builder<TokioExecutor>, &GracefulShutdown),
     serving: &Arc<Serving>,
 ) {
     // Without it the first token of a stream waits 40 ms for an acknowledgement.
@@ -130,6 +135,8 @@ fn connect(
     }
     let serving = Arc::clone(serving);
     let service = service_fn(move |request| guarded(&serving, request, peer));
+    let mut builder = builder.clone();
+    builder.http1().timer(HeadTimer::default());
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
     let watched = graceful.watch(connection);
     tokio::spawn(async move {

@@ -4,6 +4,7 @@
 //! costs two task switches. Here the caller's task drives both, and pieces that arrived together leave together.
 
 use std::{
+    future::poll_fn,
     pin::Pin,
     task::{Context, Poll, Waker},
     time::Duration,
@@ -16,9 +17,10 @@ use hyper::{
     body::Incoming,
     client::conn::{TrySendError, http1},
 };
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use super::{
+    alarm::Alarm,
     connect::Line,
     gate::{Gate, hushed},
     pool::Shelf,
@@ -35,14 +37,13 @@ pub(super) struct Lane {
     sender: http1::SendRequest<Body>,
     driver: Pin<Box<http1::Connection<Line, Body>>>,
     gate: Gate,
-    /// The timer of the last exchange. It is set anew only where it would ring too late.
-    timer: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
 }
 
 impl Lane {
     pub(super) async fn open(line: Line) -> Result<Self, TransportFault> {
         let (sender, driver) = http1::Builder::new().handshake(line).await.map_err(|error| TransportFault::Connect(error.into()))?;
-        Ok(Self { sender, driver: Box::pin(driver), gate: Gate::default(), timer: None })
+        Ok(Self { sender, driver: Box::pin(driver), gate: Gate::default(), alarm: Alarm::default() })
     }
 
     /// Drives the connection once and tells whether it can take a request.
@@ -56,76 +57,63 @@ impl Lane {
     }
 }
 
-/// A deadline that costs a timer only once something is really waited for, and not a new one for each exchange.
+/// Until when the next piece must have come.
 struct Deadline {
     at: Instant,
     what: &'static str,
-    sleep: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
 }
 
 impl Deadline {
-    #[expect(clippy::disallowed_methods, reason = "the native runtime may use its own timers")]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
-        let at = self.at;
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
-        if sleep.deadline() > at {
-            sleep.as_mut().reset(at);
-        }
-        while sleep.as_mut().poll(cx).is_ready() {
-            if sleep.deadline() >= at {
-                return Poll::Ready(self.what);
-            }
-            // It was set when less was known; the true deadline is later.
-            sleep.as_mut().reset(at);
-        }
-        Poll::Pending
+        self.alarm.poll(self.at, cx).map(|()| self.what)
     }
 }
+
+/// What came of a request: the answer's head, or a fault with the request where nothing of it was sent.
+pub(super) type Exchanged = Result<Response<Body>, (TransportFault, Option<Box<Request<Body>>>)>;
 
 /// Sends a request on a lane and waits for the head.
 ///
 /// The request comes back in the error where nothing of it was sent, so that another connection may try.
-#[expect(clippy::result_large_err, reason = "an unsent request goes back whole; boxing it would cost the path that succeeds")]
-pub(super) async fn exchange(
-    mut lane: Lane,
-    request: Request<Body>,
-    timers: Timers,
-    shelf: Shelf,
-) -> Result<Response<Body>, (TransportFault, Option<Request<Body>>)> {
+pub(super) fn exchange(mut lane: Lane, request: Request<Body>, timers: Timers, shelf: Shelf) -> impl Future<Output = Exchanged> {
     let now = Instant::now();
-    let mut deadline = Deadline { at: now + timers.head, what: "response head", sleep: lane.timer.take() };
+    let mut deadline = Deadline { at: now + timers.head, what: "response head", alarm: std::mem::take(&mut lane.alarm) };
     // This turn drives the connection, without being told of the request.
     let (sending, _held) = hushed(|| lane.sender.try_send_request(request));
-    let mut sending = Box::pin(sending);
+    let mut sending = Some(Box::pin(sending));
     let mut driven = Some(lane);
-    let head = std::future::poll_fn(|cx| {
+    let mut shelf = Some(shelf);
+    poll_fn(move |cx| {
+        let Some(answering) = &mut sending else { return Poll::Pending };
         // Only driving the connection makes progress, and we do that ourselves: no need to be woken by the answer's channel.
         let mut idle = Context::from_waker(Waker::noop());
         let ended = driven.as_mut().is_none_or(|lane| lane.drive(cx));
-        let mut answer = sending.as_mut().poll(&mut idle);
+        let mut answer = answering.as_mut().poll(&mut idle);
         if ended && answer.is_pending() {
             // Dropping the connection gives a request back that it had not begun to send.
             driven = None;
-            answer = sending.as_mut().poll(&mut idle);
+            answer = answering.as_mut().poll(&mut idle);
         }
-        if let Poll::Ready(answer) = answer {
-            return Poll::Ready(answer.map_err(refused));
-        }
-        if ended {
-            return Poll::Ready(Err((TransportFault::Broken("connection closed before the answer".into()), None)));
-        }
-        deadline.poll(cx).map(|what| Err((TransportFault::Timeout(what), None)))
+        let head = match answer {
+            Poll::Ready(Ok(head)) => head,
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(refused(error))),
+            Poll::Pending if ended => {
+                return Poll::Ready(Err((TransportFault::Broken("connection closed before the answer".into()), None)));
+            }
+            Poll::Pending => return deadline.poll(cx).map(|what| Err((TransportFault::Timeout(what), None))),
+        };
+        sending = None;
+        let Some(shelf) = shelf.take() else { return Poll::Pending };
+        let (parts, incoming) = head.into_parts();
+        let deadline = Deadline { at: deadline.at, what: "more of the answer", alarm: std::mem::take(&mut deadline.alarm) };
+        let body = Answer { incoming, lane: driven.take(), shelf, deadline, idle_limit: timers.idle, end: now + timers.total, next: None };
+        Poll::Ready(Ok(Response::from_parts(parts, Body::stream(body))))
     })
-    .await?;
-    drop(sending);
-    let (parts, incoming) = head.into_parts();
-    deadline.what = "more of the answer";
-    let body = Answer { incoming, lane: driven, shelf, deadline, idle_limit: timers.idle, end: now + timers.total, next: None };
-    Ok(Response::from_parts(parts, Body::stream(body)))
 }
 
-fn refused(mut error: TrySendError<Request<Body>>) -> (TransportFault, Option<Request<Body>>) {
-    let request = error.take_message();
+fn refused(mut error: TrySendError<Request<Body>>) -> (TransportFault, Option<Box<Request<Body>>>) {
+    let request = error.take_message().map(Box::new);
     (TransportFault::Broken(error.into_error().into()), request)
 }
 
@@ -190,7 +178,7 @@ impl Answer {
         if let Some(mut lane) = self.lane.take()
             && lane.is_alive(cx)
         {
-            lane.timer = self.deadline.sleep.take();
+            lane.alarm = std::mem::take(&mut self.deadline.alarm);
             self.shelf.give_back(lane, now);
         }
     }
@@ -260,12 +248,11 @@ impl http_body::Body for Answer {
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
-
+    use http::uri::Authority;
     use hyper_util::rt::TokioIo;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
-    use super::{Body, Lane, Line, Poll, Request, Shelf, Timers, exchange};
+    use super::{Body, Lane, Line, Poll, Request, Shelf, Timers, exchange, poll_fn};
 
     /// A connection at rest, and its server.
     async fn resting() -> (Lane, DuplexStream) {
@@ -275,11 +262,15 @@ mod tests {
         (lane, theirs)
     }
 
+    fn shelf() -> Shelf {
+        Shelf::of(&Authority::from_static("upstream.test")).unwrap()
+    }
+
     #[tokio::test]
     async fn a_request_comes_back_whole_where_the_server_had_hung_up() {
         let (lane, server) = resting().await;
         drop(server);
-        let sent = exchange(lane, Request::new(Body::from("text".to_owned())), Timers::default(), Shelf::default()).await;
+        let sent = exchange(lane, Request::new(Body::from("text".to_owned())), Timers::default(), shelf()).await;
         let (_, unsent) = sent.err().unwrap();
         assert_eq!(unsent.unwrap().into_body().collect(9).await.unwrap(), "text");
     }
@@ -292,7 +283,7 @@ mod tests {
             assert!(server.read(&mut request).await.unwrap() > 0);
             server.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 4\r\n\r\ntext").await.unwrap();
         };
-        let sent = async { exchange(lane, Request::new(Body::Empty), Timers::default(), Shelf::default()).await.ok().unwrap() };
+        let sent = async { exchange(lane, Request::new(Body::Empty), Timers::default(), shelf()).await.ok().unwrap() };
         let ((), answer) = tokio::join!(serve, sent);
         assert_eq!(answer.into_body().collect(9).await.unwrap(), "text");
     }

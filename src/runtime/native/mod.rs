@@ -1,5 +1,6 @@
 //! The native platform: tokio's clock and tasks, the system's randomness, hyper's connections.
 
+mod alarm;
 mod connect;
 mod exchange;
 mod gate;
@@ -13,6 +14,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+pub use alarm::Alarm;
 pub use gate::{Gate, Held, hushed};
 pub use tasks::Tasks;
 pub use transport::HyperTransport;

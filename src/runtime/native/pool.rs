@@ -6,14 +6,14 @@ use std::{
     time::Duration,
 };
 
-use http::uri::Authority;
+use http::{HeaderValue, uri::Authority};
 use hyper::client::conn::http2;
 use tokio::time::Instant;
 
 use super::exchange::Lane;
 use crate::{
     base::QuickMap,
-    runtime::{Body, Profile},
+    runtime::{Body, Profile, TransportFault},
 };
 
 /// How long a connection may rest. Shorter than the 60 s after which common servers and balancers hang up.
@@ -29,9 +29,15 @@ pub(super) struct Origin {
     pub(super) profile: Profile,
 }
 
-/// The connections of one origin.
-#[derive(Clone, Default)]
-pub(super) struct Shelf(Arc<Mutex<Resting>>);
+/// The connections of one origin, and what its requests have in common.
+#[derive(Clone)]
+pub(super) struct Shelf(Arc<Place>);
+
+struct Place {
+    /// The origin's name as the header `host` says it.
+    host: HeaderValue,
+    resting: Mutex<Resting>,
+}
 
 #[derive(Default)]
 struct Resting {
@@ -55,12 +61,17 @@ pub(super) enum Found {
 
 impl Pool {
     /// The place of an origin's connections.
-    pub(super) fn shelf(&self, origin: &Origin) -> Shelf {
+    ///
+    /// # Errors
+    /// [`TransportFault::Unusable`] where the origin's name cannot stand in a header.
+    pub(super) fn shelf(&self, origin: &Origin) -> Result<Shelf, TransportFault> {
         let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
-        match shelves.get(origin) {
-            Some(shelf) => shelf.clone(),
-            None => shelves.entry(origin.clone()).or_default().clone(),
+        if let Some(shelf) = shelves.get(origin) {
+            return Ok(shelf.clone());
         }
+        let shelf = Shelf::of(&origin.authority)?;
+        shelves.insert(origin.clone(), shelf.clone());
+        Ok(shelf)
     }
 
     /// Closes what has rested for too long, and forgets origins that nobody uses.
@@ -71,8 +82,24 @@ impl Pool {
 }
 
 impl Shelf {
+    /// An empty place for the connections to `authority`.
+    ///
+    /// # Errors
+    /// [`TransportFault::Unusable`] where the name cannot stand in a header.
+    pub(super) fn of(authority: &Authority) -> Result<Self, TransportFault> {
+        let authority = authority.as_str();
+        let host = memchr::memrchr(b'@', authority.as_bytes()).map_or(authority, |at| &authority[at + 1..]);
+        let host = HeaderValue::from_str(host).map_err(|error| TransportFault::Unusable(error.to_string()))?;
+        Ok(Self(Arc::new(Place { host, resting: Mutex::default() })))
+    }
+
+    /// The header `host` of the origin's requests.
+    pub(super) fn host(&self) -> HeaderValue {
+        self.0.host.clone()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Resting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.resting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The connection that was used last; it is the least likely to have been closed.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, Uri, header::HOST, uri::PathAndQuery};
+use http::{Request, Response, Uri, header::HOST, uri::PathAndQuery};
 use http_body::{Frame, SizeHint};
 use hyper::{body::Incoming, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -39,46 +39,42 @@ impl HyperTransport {
         self.pool.sweep();
     }
 
-    async fn carry(&self, request: UpstreamRequest) -> Result<Reply, TransportFault> {
+    /// Not an `async fn`, which would keep its arguments twice: many of these wait at a time, and each is moved into its box.
+    fn carry(&self, request: UpstreamRequest) -> Result<impl Future<Output = Result<Reply, TransportFault>>, TransportFault> {
         let UpstreamRequest { method, uri, headers, body, profile, timers } = request;
         let authority = uri.authority().cloned().ok_or_else(|| TransportFault::Unusable("the address has no host".into()))?;
         let secure = uri.scheme_str() == Some("https");
         let origin = Origin { secure, authority, profile };
-        let shelf = self.pool.shelf(&origin);
+        let shelf = self.pool.shelf(&origin)?;
+        let proxy = origin.profile.proxy;
         let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.headers_mut() = headers;
-        *request.uri_mut() = uri.clone();
-        loop {
-            let (lane, reused) = match shelf.take() {
-                Some(Found::Shared(sender)) => return Box::pin(multiplexed(sender, request, timers)).await,
-                Some(Found::Lane(lane)) => (Some(lane), true),
-                None => (None, false),
-            };
-            let lane = match lane {
-                Some(lane) => lane,
-                None => {
-                    // In boxes, since all that waits for an answer would be as large as what opens a connection.
-                    let proxy = origin.profile.proxy.as_deref();
-                    let line = Box::pin(self.connector.open(&uri, proxy, Offer::Any, timers.connect)).await?;
-                    if line.is_h2 {
-                        let sender = Box::pin(Self::share(&shelf, line)).await?;
-                        return Box::pin(multiplexed(sender, request, timers)).await;
-                    }
-                    Box::pin(Lane::open(line)).await?
+        Ok(async move {
+            loop {
+                let (lane, reused) = match shelf.take() {
+                    Some(Found::Shared(sender)) => return Box::pin(multiplexed(sender, request, uri, timers)).await,
+                    Some(Found::Lane(lane)) => (lane, true),
+                    // In a box, since all that waits for an answer would be as large as what opens a connection.
+                    None => match Box::pin(self.open(&shelf, &uri, proxy.as_deref(), timers)).await? {
+                        Found::Shared(sender) => return Box::pin(multiplexed(sender, request, uri, timers)).await,
+                        Found::Lane(lane) => (lane, false),
+                    },
+                };
+                plain_form(&mut request, &uri, &shelf);
+                match exchange(lane, request, timers, shelf.clone()).await {
+                    Ok(response) => return Ok(reply(response)),
+                    // The server had closed a resting connection; nothing was sent, so another one may carry it.
+                    Err((_, Some(unsent))) if reused => request = *unsent,
+                    Err((fault, _)) => return Err(fault),
                 }
-            };
-            plain_form(&mut request, &origin)?;
-            match exchange(lane, request, timers, shelf.clone()).await {
-                Ok(response) => return Ok(reply(response)),
-                // The server had closed a resting connection; nothing was sent, so another one may carry it.
-                Err((_, Some(unsent))) if reused => {
-                    request = unsent;
-                    *request.uri_mut() = uri.clone();
-                }
-                Err((fault, _)) => return Err(fault),
             }
-        }
+        })
+    }
+
+    async fn open(&self, shelf: &Shelf, uri: &Uri, proxy: Option<&str>, timers: Timers) -> Result<Found, TransportFault> {
+        let line = self.connector.open(uri, proxy, Offer::Any, timers.connect).await?;
+        Ok(if line.is_h2 { Found::Shared(Self::share(shelf, line).await?) } else { Found::Lane(Lane::open(line).await?) })
     }
 
     async fn share(shelf: &Shelf, line: super::connect::Line) -> Result<http2::SendRequest<Body>, TransportFault> {
@@ -109,7 +105,10 @@ impl Default for HyperTransport {
 
 impl Transport for HyperTransport {
     fn send(&self, request: UpstreamRequest) -> BoxFuture<'_, Result<Reply, TransportFault>> {
-        Box::pin(self.carry(request))
+        match self.carry(request) {
+            Ok(carrying) => Box::pin(carrying),
+            Err(fault) => Box::pin(std::future::ready(Err(fault))),
+        }
     }
 
     fn dial(&self, request: UpstreamRequest) -> BoxFuture<'_, Result<Box<dyn Socket>, TransportFault>> {
@@ -118,17 +117,19 @@ impl Transport for HyperTransport {
 }
 
 /// HTTP/1.1 wants the path alone in the request line, and a `host` header.
-fn plain_form(request: &mut Request<Body>, origin: &Origin) -> Result<(), TransportFault> {
-    let authority = origin.authority.as_str();
-    let host = memchr::memrchr(b'@', authority.as_bytes()).map_or(authority, |at| &authority[at + 1..]);
-    let host = HeaderValue::from_str(host).map_err(|error| TransportFault::Unusable(error.to_string()))?;
-    request.headers_mut().insert(HOST, host);
-    let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+fn plain_form(request: &mut Request<Body>, uri: &Uri, shelf: &Shelf) {
+    request.headers_mut().insert(HOST, shelf.host());
+    let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
     *request.uri_mut() = Uri::from(path);
-    Ok(())
 }
 
-async fn multiplexed(mut sender: http2::SendRequest<Body>, request: Request<Body>, timers: Timers) -> Result<Reply, TransportFault> {
+async fn multiplexed(
+    mut sender: http2::SendRequest<Body>,
+    mut request: Request<Body>,
+    uri: Uri,
+    timers: Timers,
+) -> Result<Reply, TransportFault> {
+    *request.uri_mut() = uri;
     #[expect(clippy::disallowed_methods, reason = "the native runtime may use its own timers")]
     let response = tokio::time::timeout(timers.head, async {
         sender.ready().await?;
