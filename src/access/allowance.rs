@@ -57,7 +57,15 @@ impl Allowance {
 
 /// The allowances of some scopes, gathered in one walk over their rows.
 #[derive(Debug, Default)]
-pub(super) struct Gathered(HashMap<Scope, (Vec<Grant>, Vec<Limit>, Option<QuotaRow>)>);
+pub(super) struct Gathered(HashMap<Scope, Given>);
+
+/// What one scope was given, as far as it was read.
+#[derive(Debug, Default)]
+struct Given {
+    grants: Vec<Grant>,
+    limits: Vec<Limit>,
+    quota: Option<QuotaRow>,
+}
 
 impl Gathered {
     /// Those for which `wanted` says so.
@@ -68,26 +76,26 @@ impl Gathered {
             // A group that this version does not know opens nothing rather than everything.
             let group = (!row.operation_group.is_empty()).then(|| OperationGroup::parse(&row.operation_group));
             if wanted(scope) && group != Some(None) {
-                gathered.at(scope).0.push(Grant { pattern: Glob::new(&row.pattern), group: group.flatten() });
+                gathered.at(scope).grants.push(Grant { pattern: Glob::new(&row.pattern), group: group.flatten() });
             }
         }
         for row in &rows.rate_limits {
             let scope = Scope { kind: row.scope, id: row.scope_id };
             if wanted(scope) {
-                gathered.at(scope).1.push(Limit { id: row.id, pattern: Glob::new(&row.pattern), row: row.row.clone() });
+                gathered.at(scope).limits.push(Limit { id: row.id, pattern: Glob::new(&row.pattern), row: row.row.clone() });
             }
         }
         for row in &rows.quotas {
             let NewQuota { scope, scope_id, .. } = row.row;
             let scope = Scope { kind: scope, id: scope_id };
             if wanted(scope) {
-                gathered.at(scope).2 = Some(row.clone());
+                gathered.at(scope).quota = Some(row.clone());
             }
         }
         gathered
     }
 
-    fn at(&mut self, scope: Scope) -> &mut (Vec<Grant>, Vec<Limit>, Option<QuotaRow>) {
+    fn at(&mut self, scope: Scope) -> &mut Given {
         self.0.entry(scope).or_default()
     }
 
@@ -95,7 +103,7 @@ impl Gathered {
     pub(super) fn take(&mut self, scope: impl Into<Scope>) -> Allowance {
         let scope = scope.into();
         match self.0.remove(&scope) {
-            Some((grants, limits, quota)) => Allowance { scope, grants: grants.into(), limits: limits.into(), quota },
+            Some(Given { grants, limits, quota }) => Allowance { scope, grants: grants.into(), limits: limits.into(), quota },
             None => Allowance::none(scope),
         }
     }

@@ -59,7 +59,7 @@ pub struct Directory {
 
 impl Default for Directory {
     fn default() -> Self {
-        Self { shards: vec![Arc::new(Shard::default()); SHARDS].into() }
+        Self { shards: std::iter::repeat_with(Arc::default).take(SHARDS).collect() }
     }
 }
 
