@@ -155,7 +155,7 @@ async fn what_changed_leads_to_what_stands(store: &impl Records) {
     store.delete::<NewProvider>(provider.id).await.unwrap();
     store.delete::<NewProvider>(made.id).await.unwrap();
     store.save(None, super::user("fay")).await.unwrap();
-    let delta = store.since(seen.revision).await.unwrap().expect("a log that reaches back");
+    let delta = store.since(seen.revision).await.unwrap().unwrap();
     let mut touched = delta.gone.clone();
     touched.sort_unstable();
     assert!(touched.contains(&(Noun::Provider, provider.id.0)) && touched.contains(&(Noun::Provider, made.id.0)), "{touched:?}");
