@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use gproxy::{
-    base::{Bucket, CredentialId, KeyId, Modality, ProviderId, RequestId, Usage, UserId},
+    base::{Bucket, CredentialId, KeyId, Modality, Nanos, ProviderId, RequestId, Usage, UserId},
     protocol::{Operation, OperationKind},
     runtime::{BoxFuture, Clock, Instant},
     store::{
@@ -16,7 +16,7 @@ use gproxy::{
             sql::SqlStore,
             writer::{Writer, WriterConfig},
         },
-        record::{Begun, Ended, Entry, Source, UsageRow},
+        record::{Begun, Billed, Ended, Entry, Source, UsageRow},
     },
 };
 
@@ -104,6 +104,8 @@ fn usage(number: u64) -> UsageRow {
             at: 1_790_000_000_000 + number / 50,
             user_id: UserId(7),
             key_id: KeyId(9),
+            team_id: None,
+            organization_id: None,
             provider_id: ProviderId(3),
             credential_id: Some(CredentialId(4)),
             operation: Operation::StreamGenerateContent,
@@ -116,6 +118,7 @@ fn usage(number: u64) -> UsageRow {
         status: 200,
         first_byte_us: Some(350_000),
         latency_us: 1_900_000,
+        billed: Some(Billed { cost: Nanos::new(i64::try_from(number).unwrap_or(0) * 1250), price: "2026-11-25".into() }),
         losses: Vec::new(),
     }
 }

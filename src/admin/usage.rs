@@ -1,10 +1,12 @@
 //! What calls used.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::{Admin, AdminFault, Member};
 use crate::{
-    base::{Bucket, CredentialId, KeyId, ProviderId, RequestId, UserId},
+    base::{Bucket, CredentialId, KeyId, Nanos, OrganizationId, ProviderId, RequestId, TeamId, UserId},
     protocol::{Operation, OperationKind},
     store::{
         persist::{UsageFilter, UsageSummary},
@@ -91,6 +93,14 @@ pub struct UsageView {
     pub first_byte_us: Option<u64>,
     /// Until the end, microseconds.
     pub latency_us: u64,
+    /// What it cost, dollars; `None` where nobody has a price for it.
+    pub cost: Option<Nanos>,
+    /// The version of the price.
+    pub price: Option<Arc<str>>,
+    /// The user's team at that time.
+    pub team_id: Option<TeamId>,
+    /// The user's organization at that time.
+    pub organization_id: Option<OrganizationId>,
     /// What a conversion between dialects could not carry: `path dropped` or `path changed`.
     pub losses: Vec<String>,
 }
@@ -117,6 +127,10 @@ impl From<&UsageRow> for UsageView {
             status: row.status,
             first_byte_us: row.first_byte_us,
             latency_us: row.latency_us,
+            cost: row.billed.as_ref().map(|billed| billed.cost),
+            price: row.billed.as_ref().map(|billed| Arc::clone(&billed.price)),
+            team_id: begun.team_id,
+            organization_id: begun.organization_id,
             losses: row.losses.clone(),
         }
     }
@@ -130,11 +144,15 @@ pub struct SummaryView {
     /// What they used.
     #[serde(flatten)]
     pub tokens: TokensView,
+    /// What the priced ones cost, dollars.
+    pub cost: Nanos,
+    /// Calls that used tokens nobody has a price for.
+    pub unpriced: u64,
 }
 
 impl From<UsageSummary> for SummaryView {
     fn from(summary: UsageSummary) -> Self {
-        Self { requests: summary.requests, tokens: summary.tokens.into() }
+        Self { requests: summary.requests, tokens: summary.tokens.into(), cost: summary.cost, unpriced: summary.unpriced }
     }
 }
 

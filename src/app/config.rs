@@ -134,6 +134,22 @@ pub struct Config {
     pub drain: Duration,
     /// What is kept of responses.
     pub keep: Keep,
+    /// Where several instances count together.
+    pub redis: Option<Secret<String>>,
+    /// What holds while that is down.
+    pub counters_down: CountersDown,
+}
+
+/// What holds while the counters of several instances cannot be asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CountersDown {
+    /// Callers with limits or budgets are refused.
+    #[default]
+    Closed,
+    /// They are let in.
+    Open,
+    /// Each of so many instances grants its share.
+    Share(u32),
 }
 
 impl Config {

@@ -2,6 +2,7 @@
 
 pub mod bootstrap;
 pub mod config;
+pub mod counting;
 pub mod expire;
 #[cfg(feature = "native")]
 pub mod flags;

@@ -104,6 +104,12 @@ pub struct PriceBook {
     global: Shelf,
 }
 
+impl Default for PriceBook {
+    fn default() -> Self {
+        Self { catalogue: Catalogue::shipped(), own: QuickMap::default(), global: Shelf::default() }
+    }
+}
+
 impl PriceBook {
     /// Lays rules over a catalogue. A rule that cannot be read is left out and told.
     #[must_use]

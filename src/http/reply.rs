@@ -27,6 +27,9 @@ pub fn refuse(error: &GatewayError, family: Family, request_id: RequestId) -> Re
     if let Some(retry_after) = error.retry_after {
         headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
     }
+    if let Some(more) = error.headers.as_deref() {
+        headers.extend(more.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
     if let Some(allow) = error.allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
         headers.insert(ALLOW, allow);
     }

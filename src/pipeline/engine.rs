@@ -9,7 +9,16 @@ use std::{
 };
 
 use super::kept::Keeping;
-use crate::{base::RequestId, observe::Metrics, runtime::Platform, snapshot::SnapshotCell, store::persist::Journal};
+use crate::{
+    base::RequestId,
+    observe::Metrics,
+    runtime::Platform,
+    snapshot::SnapshotCell,
+    store::{
+        cache::{Counters, memory::MemoryCounters},
+        persist::Journal,
+    },
+};
 
 /// Limits of the data plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +53,7 @@ pub struct Parts {
     /// Limits.
     pub limits: Limits,
     keeping: OnceLock<Keeping>,
+    counters: OnceLock<Arc<dyn Counters>>,
     in_flight: AtomicUsize,
     turn: AtomicUsize,
     /// Random bytes of this process.
@@ -80,13 +90,23 @@ impl Engine {
         platform.entropy.fill(&mut first);
         let named = AtomicU64::new(u64::from_le_bytes(first));
         let (in_flight, turn) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let keeping = OnceLock::new();
-        Self(Arc::new(Parts { snapshot, platform, journal, metrics, limits, keeping, in_flight, turn, seed, named }))
+        let (keeping, counters) = (OnceLock::new(), OnceLock::new());
+        Self(Arc::new(Parts { snapshot, platform, journal, metrics, limits, keeping, counters, in_flight, turn, seed, named }))
     }
 
     /// Keeps responses and conversations from here on. What was told first stands.
     pub fn keep(&self, keeping: Keeping) {
         let _first = self.keeping.set(keeping);
+    }
+
+    /// Counts limits and budgets elsewhere than in this process from here on. What was told first stands.
+    pub fn count(&self, counters: Arc<dyn Counters>) {
+        let _first = self.counters.set(counters);
+    }
+
+    /// Where limits and budgets are counted.
+    pub fn counters(&self) -> &Arc<dyn Counters> {
+        self.counters.get_or_init(|| Arc::new(MemoryCounters::new()))
     }
 
     /// Where responses are kept, where they are.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::HeaderMap;
+
 use crate::{
     access::{Forbidden, Unauthenticated},
     channel::PrepareFault,
@@ -22,6 +24,8 @@ pub struct GatewayError {
     pub field: Option<Box<str>>,
     /// When to come back.
     pub retry_after: Option<Duration>,
+    /// More headers of the refusal: how much of each limit is left.
+    pub headers: Option<Box<HeaderMap>>,
     /// The methods that the path takes.
     pub allow: Option<String>,
     /// Whether the request's body is still on the wire, so that its connection cannot go on.
@@ -34,7 +38,7 @@ pub struct GatewayError {
 impl GatewayError {
     /// An error with words for the caller.
     pub fn new(kind: FaultKind, public: impl Into<String>) -> Self {
-        Self { kind, public: public.into(), field: None, retry_after: None, allow: None, closes: false, source: None }
+        Self { kind, public: public.into(), field: None, retry_after: None, headers: None, allow: None, closes: false, source: None }
     }
 
     /// Names the field at fault.

@@ -12,6 +12,7 @@ mod engine;
 mod error;
 mod form;
 mod headers;
+mod hold;
 mod inbound;
 mod kept;
 mod local;
@@ -32,6 +33,8 @@ pub use kept::{Keeping, Memory};
 
 use std::time::Duration;
 
+use http::HeaderMap;
+
 use crate::{
     protocol::{Family, Operation},
     runtime::{Body, Reply},
@@ -45,6 +48,17 @@ pub enum Outbound {
     Answer(Reply),
     /// A refusal, to be written in the family's shape.
     Refused(Box<GatewayError>, Family),
+}
+
+impl Outbound {
+    /// The same with more headers.
+    fn with(mut self, more: HeaderMap) -> Self {
+        match &mut self {
+            Self::Answer(reply) => reply.headers.extend(more),
+            Self::Refused(error, _) => _ = error.headers.get_or_insert_default().extend(more),
+        }
+        self
+    }
 }
 
 /// Walks one call through the rooms. What is rare stands in a box, so that the common walk stays small enough to be moved cheaply.
@@ -92,6 +106,17 @@ pub async fn execute(engine: &Engine, inbound: Box<Inbound>) -> Outbound {
         Ok(admitted) => admitted,
         Err((_, error)) => return trail.refuse(error, family),
     };
+    let left = match hold::ask(&admitted.call, &snapshot) {
+        Ok(None) => None,
+        Ok(Some(asked)) => match Box::pin(hold::hold(engine, asked)).await {
+            Ok(hold::Held { hold, left }) => {
+                trail.note(Fact::Held(hold));
+                Some(left)
+            }
+            Err(error) => return trail.refuse(error, family),
+        },
+        Err(error) => return trail.refuse(error, family),
+    };
     if admitted.call.is_local {
         return local::answer(admitted, trail, place);
     }
@@ -106,7 +131,11 @@ pub async fn execute(engine: &Engine, inbound: Box<Inbound>) -> Outbound {
                 Some(provider) => Box::pin(models::prefixed(attempted, &provider)).await,
                 None => attempted,
             };
-            settle::settle(engine, attempted, trail, place).await
+            let outbound = settle::settle(engine, attempted, trail, place).await;
+            match left {
+                Some(left) => outbound.with(left),
+                None => outbound,
+            }
         }
         Err(error) => trail.refuse(error, family),
     }

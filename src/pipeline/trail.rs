@@ -5,15 +5,18 @@ use std::{sync::Arc, time::Duration};
 use http::HeaderMap;
 use tracing::{Level, error, info};
 
-use super::{Outbound, capture::Half, classify::Classified, engine::Engine, error::GatewayError, inbound::Inbound, resolve::Resolved};
+use super::{
+    Outbound, capture::Half, classify::Classified, engine::Engine, error::GatewayError, hold::Hold, inbound::Inbound, resolve::Resolved,
+};
 use crate::{
     access::Caller,
-    base::{Bucket, CredentialId, KeyId, RequestId, Usage, UserId},
+    base::{Bucket, CredentialId, Nanos, RequestId, Usage},
+    billing::{Lookup, PriceBook},
     observe::CallLabels,
     protocol::{Family, OperationKey, catalog::CatalogRow, fault::FaultKind},
     runtime::Instant,
-    snapshot::{Capture, Snapshot},
-    store::record::{Begun, DownstreamRow, Ended, Entry, Source, UsageRow},
+    snapshot::{Capture, Provider, Snapshot},
+    store::record::{Begun, Billed, DownstreamRow, Ended, Entry, Source, UsageRow},
     transform::Loss,
 };
 
@@ -28,6 +31,8 @@ pub(super) enum Fact<'a> {
     Caller(&'a Caller),
     Target(&'a Resolved),
     Credential(Option<CredentialId>),
+    /// What is reserved for the call.
+    Held(Hold),
     /// The call is on record as begun.
     Begun(Begun),
     /// The request leaves for the upstream now.
@@ -52,8 +57,10 @@ pub(super) struct Trail {
     query: Option<String>,
     row: Option<&'static CatalogRow>,
     key: Option<OperationKey>,
-    caller: Option<(UserId, KeyId)>,
-    provider: Option<(crate::base::ProviderId, Arc<str>)>,
+    caller: Option<Caller>,
+    prices: Arc<PriceBook>,
+    hold: Option<Hold>,
+    provider: Option<Arc<Provider>>,
     credential: Option<CredentialId>,
     /// What the journal has of the call, until its end is written too.
     open: Option<Begun>,
@@ -80,6 +87,8 @@ impl Trail {
             row: None,
             key: None,
             caller: None,
+            prices: Arc::clone(snapshot.prices()),
+            hold: None,
             provider: None,
             credential: None,
             open: None,
@@ -97,15 +106,16 @@ impl Trail {
         match fact {
             Fact::Row(row) => self.row = Some(row),
             Fact::Request(call) => self.query.clone_from(&call.query),
-            Fact::Caller(caller) => self.caller = Some((caller.user(), caller.key())),
+            Fact::Caller(caller) => self.caller = Some(caller.clone()),
             Fact::Target(call) => {
                 self.key = Some(call.key);
-                self.provider = Some((call.provider.id, Arc::clone(&call.provider.name)));
+                self.provider = Some(Arc::clone(&call.provider));
                 self.model = Some(Arc::clone(&call.model));
                 if let (Some(half), crate::channel::Payload::Json(document)) = (&mut self.request_half, &call.payload) {
                     half.push(document.body());
                 }
             }
+            Fact::Held(hold) => self.hold = Some(hold),
             Fact::Credential(credential) => self.credential = credential,
             Fact::Begun(begun) => self.open = Some(begun),
             Fact::Sent(at) => self.engine.metrics.overhead(at.since(self.arrived)),
@@ -132,16 +142,18 @@ impl Trail {
 
     /// The call as it leaves for the upstream; `None` where nothing is metered.
     pub(super) fn begun(&self) -> Option<Begun> {
-        let (user_id, key_id) = self.caller?;
-        let (provider_id, _) = self.provider.as_ref()?;
+        let caller = self.caller.as_ref()?;
+        let provider = self.provider.as_ref()?;
         let key = self.key?;
         self.row.filter(|row| row.metered())?;
         Some(Begun {
             request_id: self.request_id,
             at: self.at_ms,
-            user_id,
-            key_id,
-            provider_id: *provider_id,
+            user_id: caller.user(),
+            key_id: caller.key(),
+            team_id: caller.team(),
+            organization_id: caller.organization(),
+            provider_id: provider.id,
             credential_id: self.credential,
             operation: key.operation(),
             kind: key.kind(),
@@ -163,16 +175,21 @@ impl Trail {
     /// The call's row, where the journal waits for its end.
     pub(super) fn end(&mut self, status: u16, ended: Ended, (usage, source): (Usage, Source)) -> Option<UsageRow> {
         let (first_byte_us, latency_us) = self.spans(self.engine.platform.clock.now());
-        self.open.take().map(|begun| UsageRow {
-            begun,
-            usage,
-            source,
-            ended,
-            status,
-            first_byte_us,
-            latency_us,
-            losses: self.losses.clone(),
-        })
+        let begun = self.open.take()?;
+        let billed = self.bill(&usage);
+        if let Some(hold) = self.hold.take() {
+            let at_ms = self.at_ms.saturating_add(latency_us / 1000);
+            hold.settle(at_ms, usage.total(), billed.as_ref().map(|billed| billed.cost));
+        }
+        Some(UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us, billed, losses: self.losses.clone() })
+    }
+
+    /// What the call cost. Where nothing was used nothing is owed, whether there is a price or not.
+    fn bill(&self, usage: &Usage) -> Option<Billed> {
+        let (provider, model) = (self.provider.as_ref()?, self.model.as_ref()?);
+        let Lookup::Priced(entry) = self.prices.find(provider.id, provider.vendor, model) else { return None };
+        let cost = if usage.is_zero() { Nanos::ZERO } else { entry.tariff.cost(usage, None).ok()?.nanos };
+        Some(Billed { cost, price: Arc::clone(&entry.version) })
     }
 
     pub(super) fn request_id(&self) -> RequestId {
@@ -216,7 +233,7 @@ impl Trail {
         let labels = CallLabels {
             operation: self.key.map_or("", |key| key.operation().id()),
             kind: self.key.map_or("", |key| key.kind().id()),
-            provider: self.provider.as_ref().map_or_else(|| Arc::from(""), |(_, name)| Arc::clone(name)),
+            provider: self.provider.as_ref().map_or_else(|| Arc::from(""), |provider| Arc::clone(&provider.name)),
             status: self.status,
         };
         self.engine.metrics.call(&labels, duration);
@@ -235,7 +252,7 @@ impl Trail {
                 status = self.status,
                 outcome,
                 losses = self.losses.len(),
-                user = self.caller.map(|(user, _)| user.0),
+                user = self.caller.as_ref().map(|caller| caller.user().0),
                 ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
                 "request"
             );
@@ -248,8 +265,8 @@ impl Trail {
         DownstreamRow {
             request_id: self.request_id,
             at: self.at_ms,
-            user_id: self.caller.map(|(user, _)| user),
-            key_id: self.caller.map(|(_, key)| key),
+            user_id: self.caller.as_ref().map(Caller::user),
+            key_id: self.caller.as_ref().map(Caller::key),
             method: self.method.clone(),
             path: self.path.clone(),
             query: self.query.clone(),

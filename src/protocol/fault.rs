@@ -29,6 +29,10 @@ pub enum FaultKind {
     TooLarge,
     /// Nobody here can do this.
     Unsupported,
+    /// More than the caller's limits allow.
+    RateLimited,
+    /// The caller's budget is spent.
+    QuotaSpent,
     /// Too much at once.
     Overloaded,
     /// Our own fault.
@@ -54,6 +58,8 @@ impl FaultKind {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::TooLarge => "too_large",
             Self::Unsupported => "unsupported",
+            Self::RateLimited => "rate_limited",
+            Self::QuotaSpent => "quota_spent",
             Self::Overloaded => "overloaded",
             Self::Internal => "internal",
             Self::Upstream => "upstream",
@@ -72,6 +78,7 @@ impl FaultKind {
             Self::MethodNotAllowed => 405,
             Self::TooLarge => 413,
             Self::Unsupported => 501,
+            Self::RateLimited | Self::QuotaSpent => 429,
             Self::Overloaded => 503,
             Self::Internal => 500,
             Self::Upstream => 502,
@@ -90,6 +97,8 @@ impl FaultKind {
             Self::UnknownPrevious => ("invalid_request_error", Some("previous_response_not_found")),
             Self::TooLarge => ("invalid_request_error", Some("request_too_large")),
             Self::Unsupported => ("invalid_request_error", Some("unsupported_operation")),
+            Self::RateLimited => ("rate_limit_error", Some("rate_limit_exceeded")),
+            Self::QuotaSpent => ("insufficient_quota", Some("insufficient_quota")),
             Self::Overloaded => ("server_error", Some("overloaded")),
             Self::Internal => ("server_error", Some("internal_error")),
             Self::Upstream => ("server_error", Some("upstream_error")),
@@ -105,6 +114,7 @@ impl FaultKind {
             Self::Forbidden => "permission_error",
             Self::NotFound | Self::ModelNotFound | Self::UnknownThing => "not_found_error",
             Self::TooLarge => "request_too_large",
+            Self::RateLimited | Self::QuotaSpent => "rate_limit_error",
             Self::Overloaded => "overloaded_error",
             Self::Internal | Self::Upstream => "api_error",
             Self::UpstreamTimeout => "timeout_error",
@@ -119,6 +129,7 @@ impl FaultKind {
             Self::Forbidden => "PERMISSION_DENIED",
             Self::NotFound | Self::ModelNotFound | Self::UnknownThing => "NOT_FOUND",
             Self::Unsupported => "UNIMPLEMENTED",
+            Self::RateLimited | Self::QuotaSpent => "RESOURCE_EXHAUSTED",
             Self::Overloaded | Self::Upstream => "UNAVAILABLE",
             Self::Internal => "INTERNAL",
             Self::UpstreamTimeout => "DEADLINE_EXCEEDED",

@@ -6,12 +6,13 @@ use std::{
 };
 
 use super::{
-    Capture, Credential, Fault, Model, Provider, Rules, Settings, Snapshot, name, rules,
+    Capture, Credential, Fault, Model, Provider, Rules, Settings, Snapshot, name, prices, rules,
     secret::{self, API_KEY},
 };
 use crate::{
     access::{Directory, key::parse_digest},
     base::{Network, ProviderId},
+    billing::{Catalogue, Limits},
     channel::{self, CHANNELS, Channel},
     credentials::Sealer,
     runtime::{Platform, Profile},
@@ -91,6 +92,17 @@ impl Snapshot {
         providers.sort_by(|a: &Arc<Provider>, b| a.name.cmp(&b.name));
         faults.extend(provider_faults.values().flat_map(|told| told.iter().cloned()));
         identities(rows, &mut faults);
+        let (prices, price_faults) = match before {
+            Some((before, _)) if before.rows.price_rules.is_same(&rows.price_rules) => {
+                (Arc::clone(&before.prices), Arc::clone(&before.price_faults))
+            }
+            _ => {
+                let (prices, told) = prices::book(rows);
+                (prices, told.into())
+            }
+        };
+        faults.extend(price_faults.iter().cloned());
+        (self.prices, self.price_faults) = (prices, price_faults);
         self.by_name = providers.iter().enumerate().map(|(at, provider)| (Arc::clone(&provider.name), at)).collect();
         self.settings = settings;
         self.providers = providers;
@@ -153,15 +165,21 @@ fn provider(
     credentials.sort_by_key(|credential| credential.id);
     let (dispatch, unusable) = Rules::read(row.dispatch_json.as_deref());
     faults.extend(unusable.into_iter().map(|rule| fault(&format!("dispatch.{}", rule.path), rule.message)));
-    let models = models
-        .into_iter()
-        .map(|model| Model { id: model.model_id.as_str().into(), display_name: model.display_name.as_deref().map(Into::into) });
+    let models = models.into_iter().map(|model| Model {
+        id: model.model_id.as_str().into(),
+        display_name: model.display_name.as_deref().map(Into::into),
+        limits: Limits {
+            prompt: model.context_window.and_then(|tokens| u64::try_from(tokens).ok()),
+            output: model.max_output_tokens.and_then(|tokens| u64::try_from(tokens).ok()),
+        },
+    });
     let members = serde_json::from_str(&row.settings_json).unwrap_or_default();
     Ok(Provider {
         id: row.id,
         name: row.name.as_str().into(),
         channel,
         credentials,
+        vendor: Catalogue::shipped().vendor(&row.channel).or_else(|| Catalogue::shipped().vendor(&row.name)),
         models: models.collect(),
         profile: Profile { proxy },
         rules: rules::compile(&row.name, &members, faults),

@@ -7,6 +7,7 @@ mod compile;
 mod dispatch;
 mod fault;
 pub mod name;
+mod prices;
 mod rules;
 pub mod secret;
 mod view;

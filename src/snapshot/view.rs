@@ -6,6 +6,7 @@ use super::{Fault, Rules};
 use crate::{
     access::Directory,
     base::{CredentialId, ProviderId, QuickMap, Secret},
+    billing::{Limits, PriceBook, Vendor},
     channel::Channel,
     process::RuleBook,
     runtime::Profile,
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub(super) by_name: QuickMap<Arc<str>, usize>,
     /// What of each provider does not serve, and why; also of those that do not serve at all.
     pub(super) provider_faults: BTreeMap<ProviderId, Arc<[Fault]>>,
+    pub(super) prices: Arc<PriceBook>,
+    pub(super) price_faults: Arc<[Fault]>,
     pub(super) faults: Vec<Fault>,
 }
 
@@ -42,6 +45,12 @@ impl Snapshot {
     #[must_use]
     pub fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
         self.by_name.get(name).map(|at| &self.providers[*at])
+    }
+
+    /// What models cost.
+    #[must_use]
+    pub fn prices(&self) -> &Arc<PriceBook> {
+        &self.prices
     }
 
     /// All enabled providers, by name.
@@ -105,6 +114,8 @@ pub struct Provider {
     pub channel: Arc<dyn Channel>,
     /// Its enabled credentials, opened. It may have none: calls then say so.
     pub credentials: Vec<Credential>,
+    /// Whose prices hold for its models, where the list has them.
+    pub vendor: Option<Vendor>,
     /// Its enabled models, as its operator lists them.
     pub models: Vec<Model>,
     /// How it is reached: its own proxy, else the instance's.
@@ -133,4 +144,6 @@ pub struct Model {
     pub id: Arc<str>,
     /// A name for people.
     pub display_name: Option<Arc<str>>,
+    /// The longest prompt and the longest answer, in tokens, where the operator says so.
+    pub limits: Limits,
 }

@@ -13,7 +13,7 @@ pub mod images;
 mod loss;
 pub mod models;
 mod seal;
-mod time;
+pub(crate) mod time;
 
 #[cfg(test)]
 mod across;

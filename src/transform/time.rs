@@ -1,7 +1,7 @@
 //! Dates: Unix seconds on one side, RFC 3339 on the other.
 
 /// Unix seconds as RFC 3339 in UTC.
-pub(in crate::transform) fn written(unix: u64) -> String {
+pub(crate) fn written(unix: u64) -> String {
     let (days, second) = (unix / 86_400, unix % 86_400);
     let (year, month, day) = civil(days);
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)

@@ -99,6 +99,7 @@ pub(crate) struct Upstream {
     pub address: SocketAddr,
     got: Arc<Mutex<Vec<Got>>>,
     script: Arc<Mutex<VecDeque<Vec<Bytes>>>>,
+    standing: Arc<Mutex<Vec<Bytes>>>,
     pub gone: Arc<Notify>,
 }
 
@@ -108,11 +109,14 @@ impl Upstream {
         let address = listener.local_addr().unwrap();
         let (got, script, gone) =
             (Arc::<Mutex<Vec<Got>>>::default(), Arc::<Mutex<VecDeque<Vec<Bytes>>>>::default(), Arc::new(Notify::new()));
-        let upstream = Self { address, got: Arc::clone(&got), script: Arc::clone(&script), gone: Arc::clone(&gone) };
+        let standing = Arc::<Mutex<Vec<Bytes>>>::default();
+        let upstream =
+            Self { address, got: Arc::clone(&got), script: Arc::clone(&script), standing: Arc::clone(&standing), gone: Arc::clone(&gone) };
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (got, script, gone) = (Arc::clone(&got), Arc::clone(&script), Arc::clone(&gone));
-                tokio::spawn(async move { serve(stream, &got, &script, &gone).await });
+                let standing = Arc::clone(&standing);
+                tokio::spawn(async move { serve(stream, &got, (&script, &standing), &gone).await });
             }
         });
         upstream
@@ -121,6 +125,14 @@ impl Upstream {
     /// The next answer: each piece is written and flushed by itself. An empty piece stands for "wait until the peer is gone".
     pub(crate) fn answers(&self, pieces: Vec<Bytes>) {
         self.script.lock().unwrap().push_back(pieces);
+    }
+
+    /// The answer to every request that the script has none for.
+    pub(crate) fn always(&self, status: u16, body: &str) {
+        let length = body.len();
+        let head =
+            format!("HTTP/1.1 {status} OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+        *self.standing.lock().unwrap() = vec![Bytes::from(head), Bytes::copy_from_slice(body.as_bytes())];
     }
 
     /// The next answer: a whole JSON body.
@@ -141,11 +153,14 @@ impl Upstream {
     }
 }
 
-async fn serve(mut stream: TcpStream, got: &Mutex<Vec<Got>>, script: &Mutex<VecDeque<Vec<Bytes>>>, gone: &Notify) {
+type Script<'a> = (&'a Mutex<VecDeque<Vec<Bytes>>>, &'a Mutex<Vec<Bytes>>);
+
+async fn serve(mut stream: TcpStream, got: &Mutex<Vec<Got>>, (script, standing): Script<'_>, gone: &Notify) {
     stream.set_nodelay(true).unwrap();
     let Some(request) = read_request(&mut stream).await else { return };
     got.lock().unwrap().push(request);
-    let Some(pieces) = script.lock().unwrap().pop_front() else { return };
+    let next = script.lock().unwrap().pop_front();
+    let pieces = next.unwrap_or_else(|| standing.lock().unwrap().clone());
     for piece in pieces {
         if piece.is_empty() {
             // Reads until the other side has closed.
@@ -188,6 +203,7 @@ pub(crate) struct Gateway {
     pub address: SocketAddr,
     pub upstream: Upstream,
     pub journal: Arc<Notebook>,
+    pub engine: Engine,
 }
 
 impl Gateway {
@@ -205,6 +221,16 @@ impl Gateway {
     /// With the provider somewhere else than at the scripted one.
     pub(crate) async fn start_at(channel: &str, address: SocketAddr) -> Self {
         Self::over(channel, Limits::default(), Upstream::start().await, address).await
+    }
+
+    /// With more configuration.
+    pub(crate) async fn configured(channel: &str, configure: impl AsyncFnOnce(&MemoryStore)) -> Self {
+        let upstream = Upstream::start().await;
+        let (platform, _tasks) = native::platform();
+        let (_, store) = snapshot(&platform, channel, &format!("http://{}", upstream.address)).await;
+        configure(&store).await;
+        let snapshot = compiled(&store, &platform).await;
+        Self::serve(platform, snapshot, upstream, (Limits { body: 1 << 20, ..Limits::default() }, None)).await
     }
 
     /// With a store of responses, and a clock of its own for how long they are kept.
@@ -234,14 +260,14 @@ impl Gateway {
         let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = server.address().unwrap();
         let serving = Serving {
-            engine,
+            engine: engine.clone(),
             control: Arc::new(|_, _| Box::pin(async { http::Response::new(Body::Empty) })),
             cors: Cors::Any,
             trusted_proxies: Vec::new(),
             readiness: Arc::new(Readiness::default()),
         };
         tokio::spawn(server.run(serving, std::future::pending(), Duration::from_secs(1)));
-        Self { address, upstream, journal }
+        Self { address, upstream, journal, engine }
     }
 
     /// Sends a request and reads the answer to its end.
@@ -288,11 +314,15 @@ async fn snapshot(platform: &Platform, channel: &str, base_url: &str) -> (Snapsh
         store.save(None, NewKey::of(user.id, digest, prefix)).await.unwrap();
         store.ensure(NewPermission::of(user.id, pattern)).await.unwrap();
     }
-    let rows = store.load().await.unwrap();
-    let snapshot = compile(&rows, Compiler { sealer: &sealer, platform });
-    assert!(snapshot.faults().is_empty(), "{:?}", snapshot.faults());
     store.ping().await.unwrap();
-    (snapshot, store)
+    (compiled(&store, platform).await, store)
+}
+
+async fn compiled(store: &MemoryStore, platform: &Platform) -> Snapshot {
+    let sealer = gproxy::credentials::Sealer::new(gproxy::base::Secret::new("test".to_owned()));
+    let snapshot = compile(&store.load().await.unwrap(), Compiler { sealer: &sealer, platform });
+    assert!(snapshot.faults().is_empty(), "{:?}", snapshot.faults());
+    snapshot
 }
 
 /// An answer taken apart, its chunks joined.

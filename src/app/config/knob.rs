@@ -145,6 +145,26 @@ pub static KNOBS: &[Knob] = &[
         Kind::Whole,
         knob("keep-response-bytes", &["GPROXY_KEEP_RESPONSE_BYTES"], "16777216", "bytes of one kept response at most"),
     ),
+    at(
+        "runtime",
+        Kind::Text,
+        knob(
+            "redis-url",
+            &["GPROXY_REDIS_URL"],
+            "none",
+            "where several instances count limits and budgets together, redis:// or rediss://",
+        ),
+    ),
+    at(
+        "runtime",
+        Kind::Text,
+        knob(
+            "counters-down",
+            &["GPROXY_COUNTERS_DOWN"],
+            "closed",
+            "while that Redis is down: closed refuses limited callers, open lets them in, a number of instances shares limits out",
+        ),
+    ),
 ];
 
 /// Variables of the reference that we know and do not serve.
@@ -155,7 +175,6 @@ pub static UNSERVED_ENV: &[&str] = &[
     "GPROXY_HF_URL",
     "GPROXY_UPDATE_SOURCE",
     "GPROXY_INSTANCE_ID",
-    "GPROXY_REDIS_URL",
     "GPROXY_MASTER_KEY",
     "GPROXY_PERSISTENCE",
     "GPROXY_IMPORT_FILE",

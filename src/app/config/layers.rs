@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Config, Explicit, FileConfig, FileUse, Finding, Findings, Keep, LogFormat, Sources, WriteQueue, file,
+    Config, CountersDown, Explicit, FileConfig, FileUse, Finding, Findings, Keep, LogFormat, Sources, WriteQueue, file,
     file::Told,
     knob::{self, KNOBS, Kind, Knob, UNSERVED_ENV},
     user_entry,
@@ -176,6 +176,8 @@ impl Layers<'_> {
                 span: Duration::from_hours(24 * self.whole("keep-responses-days", 30, (0, 36_500))),
                 bytes: self.whole("keep-response-bytes", 16 << 20, (1024, 1 << 30)),
             },
+            redis: self.told("redis-url").map(|told| told.value),
+            counters_down: self.parsed("counters-down", CountersDown::Closed, counters_down),
             data_dir,
         }
     }
@@ -244,6 +246,15 @@ fn host(text: &str) -> Result<String, String> {
         Ok(bare.to_owned())
     } else {
         Err(format!("expected an address such as 0.0.0.0 or a host's name, not {text:?}"))
+    }
+}
+
+fn counters_down(text: &str) -> Result<CountersDown, String> {
+    match (text, text.parse::<u32>()) {
+        ("closed", _) => Ok(CountersDown::Closed),
+        ("open", _) => Ok(CountersDown::Open),
+        (_, Ok(instances)) if instances > 0 => Ok(CountersDown::Share(instances)),
+        _ => Err(format!("expected closed, open or a number of instances, not {text:?}")),
     }
 }
 

@@ -105,12 +105,8 @@ fn every_wrong_value_is_named_with_what_was_expected() {
 
 #[test]
 fn variables_that_have_no_effect_are_named() {
-    let env = [
-        ("GPROXY_PROT", "1"),
-        ("GPROXY_REDIS_URL", "redis://x"),
-        ("GPROXY_PORT", "tcp://10.0.0.7:8787"),
-        ("GPROXY_SERVICE_HOST", "10.0.0.7"),
-    ];
+    let env =
+        [("GPROXY_PROT", "1"), ("GPROXY_INSTANCE_ID", "7"), ("GPROXY_PORT", "tcp://10.0.0.7:8787"), ("GPROXY_SERVICE_HOST", "10.0.0.7")];
     let (config, findings) = read(&[], &env, &[]).unwrap();
     assert_eq!(config.port, 8787);
     let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();

@@ -12,7 +12,7 @@ use crate::{
         Admin, AdminFault, providers,
         usage::{self, LIMIT, LIMIT_MAX, TokensView, UsageQuery, UsageView},
     },
-    base::{CredentialId, KeyId, ProviderId, RequestId, UserId},
+    base::{CredentialId, KeyId, Nanos, ProviderId, RequestId, UserId},
     protocol::{Operation, OperationKind},
     store::persist::UsageFilter,
 };
@@ -104,7 +104,7 @@ pub(super) async fn query(admin: Admin<'_>, call: Call<'_>) -> Answer {
 pub(super) async fn summary(admin: Admin<'_>, call: Call<'_>) -> Answer {
     let wanted: Filter = call.input()?;
     let all = providers::list(admin).await?;
-    let mut sum = usage::SummaryView { requests: 0, tokens: TokensView::default() };
+    let mut sum = usage::SummaryView { requests: 0, tokens: TokensView::default(), cost: Nanos::ZERO, unpriced: 0 };
     for filter in single(&wanted, &all)? {
         add(&mut sum, usage::summary(admin, filter).await?);
     }
@@ -128,6 +128,8 @@ fn row(view: UsageView, all: &[providers::ProviderView]) -> Row<'_> {
 }
 
 fn add(sum: &mut usage::SummaryView, more: usage::SummaryView) {
+    sum.cost = sum.cost.checked_add(more.cost).unwrap_or(sum.cost);
+    sum.unpriced += more.unpriced;
     let (to, from) = (&mut sum.tokens, more.tokens);
     sum.requests += more.requests;
     to.input_tokens += from.input_tokens;

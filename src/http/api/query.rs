@@ -7,7 +7,7 @@ use crate::{
         AdminFault,
         usage::{LIMIT_MAX, UsageQuery},
     },
-    base::{KeyId, ProviderId, RequestId, UserId},
+    base::{KeyId, OrganizationId, ProviderId, RequestId, TeamId, UserId},
     snapshot::name,
     store::persist::UsageFilter,
 };
@@ -58,7 +58,7 @@ impl<'a> Parameters<'a> {
     }
 }
 
-const USAGE: &[&str] = &["from_ms", "to_ms", "user_id", "key_id", "provider_id", "model", "before", "limit"];
+const USAGE: &[&str] = &["from_ms", "to_ms", "user_id", "key_id", "provider_id", "team_id", "organization_id", "model", "before", "limit"];
 
 /// Reads the question of a usage list or summary.
 pub(super) fn usage(query: Option<&str>) -> Result<UsageQuery, AdminFault> {
@@ -69,6 +69,8 @@ pub(super) fn usage(query: Option<&str>) -> Result<UsageQuery, AdminFault> {
         user_id: given.number(&["user_id"])?.map(UserId),
         key_id: given.number(&["key_id", "user_key_id"])?.map(KeyId),
         provider_id: given.number(&["provider_id"])?.map(ProviderId),
+        team_id: given.number(&["team_id"])?.map(TeamId),
+        organization_id: given.number(&["organization_id", "org_id"])?.map(OrganizationId),
         model: given.take(&["model"]).map(|(_, model)| model),
     };
     let question = UsageQuery { filter, before: given.request_id(&["before", "before_id"])?, limit: given.limit()? };

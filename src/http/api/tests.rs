@@ -353,6 +353,8 @@ fn usage(number: u64, user: i64, model: &str) -> UsageRow {
             at: number,
             user_id: UserId(user),
             key_id: KeyId(1),
+            team_id: None,
+            organization_id: None,
             provider_id: ProviderId(1),
             credential_id: None,
             operation: Operation::GenerateContent,
@@ -365,6 +367,7 @@ fn usage(number: u64, user: i64, model: &str) -> UsageRow {
         status: 200,
         first_byte_us: Some(1),
         latency_us: 2,
+        billed: None,
         losses: Vec::new(),
     }
 }

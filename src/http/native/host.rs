@@ -11,8 +11,8 @@ use crate::{
     admin::{Control, Stores},
     app::{
         bootstrap::{self, BootFault, Booted},
-        config::{Config, Keep, KeyFault, database_key},
-        expire, reload,
+        config::{Config, CountersDown, Keep, KeyFault, database_key},
+        counting, expire, reload,
     },
     base::Secret,
     credentials::Sealer,
@@ -20,11 +20,18 @@ use crate::{
     observe::Metrics,
     pipeline::{Engine, Keeping, Limits},
     runtime::{Body, Platform, native::Tasks},
-    store::persist::{
-        StoreFault,
-        journal::{FileJournal, JournalConfig, OpenFault},
-        sql::SqlStore,
-        writer::{Writer, WriterConfig},
+    store::{
+        cache::{
+            CacheFault,
+            guarded::{Guarded, Policy},
+            redis::RedisStore,
+        },
+        persist::{
+            StoreFault,
+            journal::{FileJournal, JournalConfig, OpenFault},
+            sql::SqlStore,
+            writer::{Writer, WriterConfig},
+        },
     },
 };
 
@@ -48,6 +55,9 @@ pub enum HostFault {
     /// The configuration cannot be brought up.
     #[error(transparent)]
     Boot(#[from] BootFault),
+    /// The counters' address cannot be used.
+    #[error("redis-url: {0}")]
+    Counters(#[from] CacheFault),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}")]
     Listen {
@@ -78,6 +88,7 @@ pub async fn run(config: Config, platform: Platform, tasks: Arc<Tasks>) -> Resul
     let keepers = keep(&journal, &writer, &platform);
     let serving = serving(&config, &control, &journal);
     keep_responses(&config, &serving.engine, &store);
+    count(&config, &serving.engine, &control, &store).await?;
     let drain = config.drain;
     announce(&server, admin_key.as_ref());
     reload::watch(Arc::clone(&control), Arc::new(config));
@@ -118,6 +129,26 @@ fn serving(config: &Config, control: &Arc<Control>, journal: &Arc<FileJournal>) 
         trusted_proxies: config.trusted_proxies.clone(),
         readiness: Arc::new(Readiness::default()),
     }
+}
+
+/// Counts limits and budgets: in this process, or with others on one Redis.
+async fn count(config: &Config, engine: &Engine, control: &Control, store: &Arc<SqlStore>) -> Result<(), HostFault> {
+    let platform = &engine.platform;
+    if let Some(address) = &config.redis {
+        let shared = RedisStore::new(address.expose(), "gproxy", Arc::clone(&platform.clock), Arc::clone(&platform.spawn))?;
+        let policy = match config.counters_down {
+            CountersDown::Closed => Policy::Closed,
+            CountersDown::Open => Policy::Open,
+            CountersDown::Share(instances) => Policy::Share { instances },
+        };
+        engine.count(Arc::new(Guarded::new(Arc::new(shared), policy)));
+    }
+    let counters = Arc::clone(engine.counters());
+    if let Err(fault) = counting::seed(&*counters, &**store, control.snapshot().load().rows(), platform.clock.unix_ms()).await {
+        tracing::error!(%fault, "budgets do not count yet what was spent before this start");
+    }
+    counting::watch(counters, Arc::clone(store) as _, control.snapshot().clone(), platform);
+    Ok(())
 }
 
 /// Keeps responses in the database, where they are wanted.

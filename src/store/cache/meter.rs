@@ -2,6 +2,8 @@
 
 use std::hash::{Hash, Hasher};
 
+use crate::store::record;
+
 /// Whose limit or quota it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -28,6 +30,30 @@ pub enum Counts {
     NanoDollars = 2,
     /// Requests under way: reserved, and given back at the end.
     Concurrency = 3,
+}
+
+impl ScopeKind {
+    /// Its word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::User => "user",
+            Self::Team => "team",
+            Self::Organization => "organization",
+        }
+    }
+}
+
+impl From<record::ScopeKind> for ScopeKind {
+    fn from(kind: record::ScopeKind) -> Self {
+        match kind {
+            record::ScopeKind::Key => Self::Key,
+            record::ScopeKind::User => Self::User,
+            record::ScopeKind::Team => Self::Team,
+            record::ScopeKind::Organization => Self::Organization,
+        }
+    }
 }
 
 impl Counts {
@@ -61,6 +87,19 @@ const DAY_MS: u64 = 86_400_000;
 const DAYS_SINCE_MONDAY: u64 = 3;
 
 impl Window {
+    /// Its span in words.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Self::Sliding(60_000) => "minute".to_owned(),
+            Self::Sliding(DAY_MS) | Self::Day => "day".to_owned(),
+            Self::Sliding(length) => format!("{} hours", length / 3_600_000),
+            Self::Total => "total".to_owned(),
+            Self::Week => "week".to_owned(),
+            Self::Month => "month".to_owned(),
+        }
+    }
+
     /// Number of the window, or of the sliding window's slot, that holds a moment. Numbers grow with time.
     #[must_use]
     pub fn place(self, at_ms: u64) -> u64 {

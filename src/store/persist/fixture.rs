@@ -12,12 +12,12 @@ use std::{
 use proptest::prelude::*;
 
 use crate::{
-    base::{Bucket, CredentialId, KeyId, Modality, ProviderId, RequestId, Usage, UserId},
+    base::{Bucket, CredentialId, KeyId, Modality, Nanos, OrganizationId, ProviderId, RequestId, TeamId, Usage, UserId},
     protocol::{Operation, OperationKind},
     runtime::{BoxFuture, Clock, Instant},
     store::{
         persist::{Ledger, StoreFault, Stored, UsageFilter, UsageSummary},
-        record::{Begun, DownstreamRow, Ended, Entry, Source, UpstreamRow, UsageRow},
+        record::{Begun, Billed, DownstreamRow, Ended, Entry, Source, UpstreamRow, UsageRow},
     },
 };
 
@@ -31,6 +31,8 @@ pub(crate) fn begun(number: u64) -> Begun {
         at: 1_790_000_000_000 + number,
         user_id: UserId(1),
         key_id: KeyId(2),
+        team_id: number.is_multiple_of(3).then_some(TeamId(5)),
+        organization_id: number.is_multiple_of(3).then_some(OrganizationId(6)),
         provider_id: ProviderId(3),
         credential_id: number.is_multiple_of(2).then_some(CredentialId(4)),
         operation: nth(Operation::ALL, number),
@@ -56,6 +58,8 @@ pub(crate) fn ended(number: u64) -> UsageRow {
         status: 200,
         first_byte_us: Some(number),
         latency_us: number * 2,
+        billed: (!number.is_multiple_of(4))
+            .then(|| Billed { cost: Nanos::new(i64::try_from(number).unwrap() * 7), price: "2026-11-25".into() }),
         losses: Vec::new(),
     }
 }
@@ -187,6 +191,10 @@ impl Ledger for FlakyLedger {
 
     fn usage_summary(&self, _: UsageFilter) -> Stored<'_, UsageSummary> {
         Box::pin(async { Ok(UsageSummary::default()) })
+    }
+
+    fn spent(&self, _: UsageFilter, _: u64) -> Stored<'_, Vec<(u64, i64)>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     fn downstream(&self, _: Option<RequestId>, _: u64) -> Stored<'_, Vec<DownstreamRow>> {

@@ -115,6 +115,8 @@ fn fits(row: &UsageRow, filter: &UsageFilter) -> bool {
         && filter.to_ms.is_none_or(|to| begun.at < to)
         && filter.user_id.is_none_or(|id| begun.user_id == id)
         && filter.key_id.is_none_or(|id| begun.key_id == id)
+        && filter.team_id.is_none_or(|id| begun.team_id == Some(id))
+        && filter.organization_id.is_none_or(|id| begun.organization_id == Some(id))
         && filter.provider_id.is_none_or(|id| begun.provider_id == id)
         && filter.model.as_ref().is_none_or(|model| *begun.model == **model)
 }
@@ -155,11 +157,27 @@ impl Ledger for MemoryStore {
             let mut summary = UsageSummary::default();
             for row in state.usages.values().filter(|row| fits(row, &filter)) {
                 summary.requests += 1;
+                let cost = row.billed.as_ref().map(|billed| billed.cost);
+                summary.cost = summary.cost.checked_add(cost.unwrap_or_default()).unwrap_or(summary.cost);
+                summary.unpriced += u64::from(cost.is_none() && row.usage.total() > 0);
                 for (sum, bucket) in summary.tokens.iter_mut().zip(Bucket::ALL) {
                     *sum = sum.saturating_add(row.usage.bucket(bucket));
                 }
             }
             Ok(summary)
+        })
+    }
+
+    fn spent(&self, filter: UsageFilter, slot_ms: u64) -> Stored<'_, Vec<(u64, i64)>> {
+        self.change(move |state, _| {
+            let mut slots: BTreeMap<u64, i64> = BTreeMap::new();
+            for row in state.usages.values().filter(|row| fits(row, &filter)) {
+                if let Some(billed) = &row.billed {
+                    let slot = slots.entry(row.begun.at - row.begun.at % slot_ms.max(1)).or_default();
+                    *slot = slot.saturating_add(billed.cost.get());
+                }
+            }
+            Ok(slots.into_iter().collect())
         })
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    base::{KeyId, ProviderId, RequestId, UserId},
+    base::{KeyId, Nanos, OrganizationId, ProviderId, RequestId, TeamId, UserId},
     runtime::BoxFuture,
     store::record::{Change, ConfigRows, Delta, DownstreamRow, Entry, Record, SettingsRow, Stamp, Standing, UpstreamRow, UsageRow},
 };
@@ -116,6 +116,10 @@ pub struct UsageFilter {
     pub provider_id: Option<ProviderId>,
     /// Of a model.
     pub model: Option<String>,
+    /// Of a team.
+    pub team_id: Option<TeamId>,
+    /// Of an organization.
+    pub organization_id: Option<OrganizationId>,
 }
 
 /// Sums over usage rows.
@@ -125,6 +129,10 @@ pub struct UsageSummary {
     pub requests: u64,
     /// Tokens by bucket, in the order of [`crate::base::Bucket::ALL`].
     pub tokens: [u64; 7],
+    /// What the priced ones cost.
+    pub cost: Nanos,
+    /// Rows without a price that used tokens.
+    pub unpriced: u64,
 }
 
 /// The ledger: what calls left behind. Writes are idempotent by request id.
@@ -137,6 +145,8 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     fn usages(&self, filter: UsageFilter, before: Option<RequestId>, limit: u64) -> Stored<'_, Vec<UsageRow>>;
     /// Sums over the same rows.
     fn usage_summary(&self, filter: UsageFilter) -> Stored<'_, UsageSummary>;
+    /// What the same rows cost, by slots of `slot_ms` of the calls' beginnings: pairs of a slot's beginning and its sum.
+    fn spent(&self, filter: UsageFilter, slot_ms: u64) -> Stored<'_, Vec<(u64, i64)>>;
     /// Newest first, at most `limit` rows.
     fn downstream(&self, before: Option<RequestId>, limit: u64) -> Stored<'_, Vec<DownstreamRow>>;
     /// The attempts of one call, in order.

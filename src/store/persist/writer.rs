@@ -375,6 +375,7 @@ fn interrupted(begun: &Begun) -> UsageRow {
         status: 0,
         first_byte_us: None,
         latency_us: 0,
+        billed: None,
         losses: Vec::new(),
     }
 }

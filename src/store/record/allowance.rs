@@ -1,7 +1,10 @@
 //! Who may use what, how much of it, and what it costs. Money is nano-dollars.
 
 use super::{Link, Noun, OnDelete, cell::words, noun::record};
-use crate::base::{KeyId, OrganizationId, PermissionId, PriceRuleId, ProviderId, QuotaId, RateLimitId, TeamId, UserId};
+use crate::{
+    base::{KeyId, OrganizationId, PermissionId, PriceRuleId, ProviderId, QuotaId, RateLimitId, TeamId, UserId},
+    store::cache::Window,
+};
 
 words! {
     /// Whose an allowance is.
@@ -137,6 +140,22 @@ record! {
         rolling_7d: Option<i64>,
         /// What is set aside for a call.
         admission: Admission,
+    }
+}
+
+impl NewQuota {
+    /// Its windows, each with its limit.
+    #[must_use]
+    pub fn windows(&self) -> [(Window, Option<i64>); 6] {
+        const HOUR: u64 = 3_600_000;
+        [
+            (Window::Total, self.total),
+            (Window::Day, self.daily),
+            (Window::Week, self.weekly),
+            (Window::Month, self.monthly),
+            (Window::Sliding(5 * HOUR), self.rolling_5h),
+            (Window::Sliding(7 * 24 * HOUR), self.rolling_7d),
+        ]
     }
 }
 

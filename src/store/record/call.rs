@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    base::{CredentialId, KeyId, ProviderId, RequestId, Usage, UserId},
+    base::{CredentialId, KeyId, Nanos, OrganizationId, ProviderId, RequestId, TeamId, Usage, UserId},
     protocol::{Operation, OperationKind},
 };
 
@@ -46,6 +46,10 @@ pub struct Begun {
     pub user_id: UserId,
     /// With which key.
     pub key_id: KeyId,
+    /// The user's team at that time.
+    pub team_id: Option<TeamId>,
+    /// The user's organization at that time.
+    pub organization_id: Option<OrganizationId>,
     /// Which provider it went to.
     pub provider_id: ProviderId,
     /// With which credential, where it needed one.
@@ -56,6 +60,15 @@ pub struct Begun {
     pub kind: OperationKind,
     /// The upstream's id of the model; empty where the call has none.
     pub model: Arc<str>,
+}
+
+/// What a call cost, and by which price.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Billed {
+    /// The cost.
+    pub cost: Nanos,
+    /// The version of the price: history is never reckoned anew.
+    pub price: Arc<str>,
 }
 
 /// One finished call: a row of `usages`, keyed by `request_id`.
@@ -75,6 +88,8 @@ pub struct UsageRow {
     pub first_byte_us: Option<u64>,
     /// From the request's arrival to the end, microseconds.
     pub latency_us: u64,
+    /// What it cost; `None` where nobody has a price for it.
+    pub billed: Option<Billed>,
     /// What a conversion could not carry: `path dropped` or `path changed`, each in the sender's words.
     pub losses: Vec<String>,
 }

@@ -17,7 +17,7 @@ mod table;
 mod upstream;
 
 pub use allowance::{Admission, NewPermission, NewPriceRule, NewQuota, NewRateLimit, PriceMatch, Scope, ScopeKind};
-pub use call::{Begun, DownstreamRow, Ended, Entry, Source, UpstreamRow, UsageRow};
+pub use call::{Begun, Billed, DownstreamRow, Ended, Entry, Source, UpstreamRow, UsageRow};
 pub use cell::{Cell, CellKind, Datum, OnDelete};
 pub(in crate::store) use change::maker;
 pub use change::{Change, Delta, Stamp, made_by};

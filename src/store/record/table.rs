@@ -1,6 +1,9 @@
 //! The rows of one noun, by id. Clones share everything until one of them changes.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Values},
+    sync::Arc,
+};
 
 use super::{Record, Standing};
 
@@ -88,11 +91,18 @@ impl<N: Record> FromIterator<Standing<N>> for Table<N> {
     }
 }
 
+/// The rows of a table, lowest id first.
+type Rows<'a, N> = std::iter::Map<Values<'a, <N as Record>::Id, Arc<Standing<N>>>, fn(&Arc<Standing<N>>) -> &Standing<N>>;
+
+fn row<N: Record>(row: &Arc<Standing<N>>) -> &Standing<N> {
+    row
+}
+
 impl<'a, N: Record> IntoIterator for &'a Table<N> {
     type Item = &'a Standing<N>;
-    type IntoIter = Box<dyn Iterator<Item = &'a Standing<N>> + 'a>;
+    type IntoIter = Rows<'a, N>;
 
     fn into_iter(self) -> Self::IntoIter {
-        Box::new(self.iter())
+        self.0.values().map(row)
     }
 }

@@ -1,11 +1,11 @@
 //! Usage and wire: written once by id, read back exactly, newest first.
 
 use gproxy::{
-    base::{Bucket, Counts, CredentialId, KeyId, Modality, ProviderId, RequestId, Usage, UserId},
+    base::{Bucket, Counts, CredentialId, KeyId, Modality, Nanos, OrganizationId, ProviderId, RequestId, TeamId, Usage, UserId},
     protocol::{Operation, OperationKind},
     store::{
         persist::{Ledger, UsageFilter, UsageSummary},
-        record::{Begun, DownstreamRow, Ended, Source, UpstreamRow, UsageRow},
+        record::{Begun, Billed, DownstreamRow, Ended, Source, UpstreamRow, UsageRow},
     },
 };
 use proptest::{collection::vec, prelude::*, sample::select, strategy::ValueTree, test_runner::TestRunner};
@@ -54,6 +54,8 @@ async fn filters_hold_together(store: &impl Ledger) {
         UsageFilter { to_ms: Some(START + 300_000), ..none.clone() },
         UsageFilter { from_ms: Some(START + 100_000), to_ms: Some(START + 200_000), user_id: Some(UserId(1)), ..none.clone() },
         UsageFilter { key_id: Some(KeyId(2)), provider_id: Some(ProviderId(1)), ..none.clone() },
+        UsageFilter { team_id: Some(TeamId(2)), ..none.clone() },
+        UsageFilter { organization_id: Some(OrganizationId(1)), ..none.clone() },
         UsageFilter { model: Some("Model-A".to_owned()), ..none.clone() },
         UsageFilter { model: Some("absent".to_owned()), ..none },
     ] {
@@ -64,8 +66,20 @@ async fn filters_hold_together(store: &impl Ledger) {
             for (sum, bucket) in sum.tokens.iter_mut().zip(Bucket::ALL) {
                 *sum += row.usage.bucket(bucket);
             }
+            match &row.billed {
+                Some(billed) => sum.cost = sum.cost.checked_add(billed.cost).unwrap(),
+                None => sum.unpriced += u64::from(row.usage.total() > 0),
+            }
         }
-        assert_eq!(store.usage_summary(filter).await.unwrap(), sum);
+        assert_eq!(store.usage_summary(filter.clone()).await.unwrap(), sum);
+        for slot_ms in [7_000, i64::MAX.unsigned_abs()] {
+            let slots = store.spent(filter.clone(), slot_ms).await.unwrap();
+            let mut expected_slots = std::collections::BTreeMap::<u64, i64>::new();
+            for row in expected.iter().filter(|row| row.billed.is_some()) {
+                *expected_slots.entry(row.begun.at - row.begun.at % slot_ms).or_default() += row.billed.as_ref().unwrap().cost.get();
+            }
+            assert_eq!(slots, expected_slots.into_iter().collect::<Vec<_>>(), "{slot_ms}");
+        }
     }
 }
 
@@ -75,6 +89,8 @@ fn fits(row: &UsageRow, filter: &UsageFilter) -> bool {
         && filter.to_ms.is_none_or(|to| begun.at < to)
         && filter.user_id.is_none_or(|user| begun.user_id == user)
         && filter.key_id.is_none_or(|key| begun.key_id == key)
+        && filter.team_id.is_none_or(|team| begun.team_id == Some(team))
+        && filter.organization_id.is_none_or(|organization| begun.organization_id == Some(organization))
         && filter.provider_id.is_none_or(|provider| begun.provider_id == provider)
         && filter.model.as_ref().is_none_or(|model| *begun.model == **model)
 }
@@ -134,6 +150,8 @@ fn usage_row() -> impl Strategy<Value = UsageRow> {
             at: START,
             user_id: UserId(who.0),
             key_id: KeyId(who.1),
+            team_id: who.3.map(TeamId),
+            organization_id: who.3.map(|id| OrganizationId(id / 2)),
             provider_id: ProviderId(who.2),
             credential_id: who.3.map(CredentialId),
             operation: what.0,
@@ -146,6 +164,7 @@ fn usage_row() -> impl Strategy<Value = UsageRow> {
         status: times.2,
         first_byte_us: times.0,
         latency_us: times.1,
+        billed: (times.1 % 3 > 0).then(|| Billed { cost: Nanos::new(i64::from(times.2) * 1_000_003), price: "2026-11-25".into() }),
         losses: if times.1 % 5 == 0 { vec!["messages[0].name dropped".to_owned(), "temperature changed".to_owned()] } else { Vec::new() },
     })
 }

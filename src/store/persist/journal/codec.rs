@@ -10,13 +10,13 @@ use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    base::{CredentialId, KeyId, ProviderId, RequestId, Usage, UserId},
+    base::{CredentialId, KeyId, Nanos, OrganizationId, ProviderId, RequestId, TeamId, Usage, UserId},
     protocol::{Operation, OperationKind},
-    store::record::{Begun, DownstreamRow, Ended, Entry, Source, UpstreamRow, UsageRow},
+    store::record::{Begun, Billed, DownstreamRow, Ended, Entry, Source, UpstreamRow, UsageRow},
 };
 
 /// The version of frames that this program writes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Length and checksum.
 pub(super) const HEAD: usize = 8;
 /// The largest payload that can be real; a larger length is damage.
@@ -57,6 +57,8 @@ struct WireBegun<'a> {
     at: u64,
     user_id: UserId,
     key_id: KeyId,
+    team_id: Option<TeamId>,
+    organization_id: Option<OrganizationId>,
     provider_id: ProviderId,
     credential_id: Option<CredentialId>,
     #[serde(borrow)]
@@ -75,6 +77,7 @@ struct WireEnded<'a> {
     status: u16,
     first_byte_us: Option<u64>,
     latency_us: u64,
+    billed: Option<(i64, &'a str)>,
 }
 
 /// An ended call that a conversion lost something of.
@@ -87,12 +90,14 @@ struct WireLossy<'a> {
 
 impl<'a> WireBegun<'a> {
     fn of(begun: &'a Begun) -> Self {
-        let Begun { request_id, at, user_id, key_id, provider_id, credential_id, operation, kind, model } = begun;
+        let Begun { request_id, at, user_id, key_id, team_id, organization_id, provider_id, credential_id, operation, kind, model } = begun;
         Self {
             request_id: *request_id,
             at: *at,
             user_id: *user_id,
             key_id: *key_id,
+            team_id: *team_id,
+            organization_id: *organization_id,
             provider_id: *provider_id,
             credential_id: *credential_id,
             operation: operation.id(),
@@ -107,6 +112,8 @@ impl<'a> WireBegun<'a> {
             at: self.at,
             user_id: self.user_id,
             key_id: self.key_id,
+            team_id: self.team_id,
+            organization_id: self.organization_id,
             provider_id: self.provider_id,
             credential_id: self.credential_id,
             operation: Operation::parse(self.operation)?,
@@ -126,6 +133,7 @@ impl WireEnded<'_> {
             status: self.status,
             first_byte_us: self.first_byte_us,
             latency_us: self.latency_us,
+            billed: self.billed.map(|(cost, price)| Billed { cost: Nanos::new(cost), price: price.into() }),
             losses: Vec::new(),
         })
     }
@@ -143,7 +151,7 @@ pub(crate) fn write(out: &mut Vec<u8>, entry: &Entry) -> Result<(), postcard::Er
     match entry {
         Entry::Begun(begun) => frame(out, BEGUN, &WireBegun::of(begun)),
         Entry::Ended(row) => {
-            let UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us, losses } = row.as_ref();
+            let UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us, billed, losses } = row.as_ref();
             let wire = WireEnded {
                 begun: WireBegun::of(begun),
                 usage: *usage,
@@ -152,6 +160,7 @@ pub(crate) fn write(out: &mut Vec<u8>, entry: &Entry) -> Result<(), postcard::Er
                 status: *status,
                 first_byte_us: *first_byte_us,
                 latency_us: *latency_us,
+                billed: billed.as_ref().map(|billed| (billed.cost.get(), &*billed.price)),
             };
             if losses.is_empty() {
                 frame(out, ENDED, &wire)

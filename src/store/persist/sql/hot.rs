@@ -139,6 +139,10 @@ impl Binder for Vec<Value> {
         self.push(id.to_string().into());
     }
 
+    fn member(&mut self, id: Option<i64>) {
+        self.push(id.into());
+    }
+
     fn word(&mut self, _: Word, text: &str) {
         self.push(data::text(text));
     }
@@ -198,6 +202,12 @@ impl SqliteValues {
 impl Binder for SqliteValues {
     fn id(&mut self, id: RequestId) {
         self.add(std::str::from_utf8(&id.digits()).map(Arc::<str>::from).unwrap_or_default());
+    }
+
+    fn member(&mut self, id: Option<i64>) {
+        if self.alike.is_none_or(Alike::binds_members) {
+            self.add(id);
+        }
     }
 
     fn word(&mut self, word: Word, text: &str) {

@@ -9,7 +9,7 @@ use super::{
     usage::{int, request_id, uint},
 };
 use crate::{
-    base::{CredentialId, KeyId, ProviderId, RequestId, UserId},
+    base::{CredentialId, KeyId, Nanos, ProviderId, RequestId, UserId},
     store::{
         persist::{Ledger, Stored, UsageFilter, UsageSummary},
         record::{DownstreamRow, UpstreamRow, UsageRow},
@@ -83,6 +83,10 @@ impl Ledger for SqlStore {
         stored(async move { self.sum(&filter).await.map_err(failed) })
     }
 
+    fn spent(&self, filter: UsageFilter, slot_ms: u64) -> Stored<'_, Vec<(u64, i64)>> {
+        stored(async move { self.sum_by_slot(&filter, slot_ms.max(1)).await.map_err(failed) })
+    }
+
     fn downstream(&self, before: Option<RequestId>, limit: u64) -> Stored<'_, Vec<DownstreamRow>> {
         stored(async move {
             let (condition, mut values) = condition(&UsageFilter::default(), before);
@@ -122,10 +126,27 @@ impl SqlStore {
         transaction.commit().await
     }
 
+    async fn sum_by_slot(&self, filter: &UsageFilter, slot_ms: u64) -> Result<Vec<(u64, i64)>, DbErr> {
+        let (condition, values) = condition(filter, None);
+        // What is subtracted is the rest of a division: all engines agree on it for whole numbers.
+        let (slot, sum) = (format!("at - at % {slot_ms}"), self.dialect.sum("cost_nanos"));
+        let sql = format!(
+            "SELECT {slot} AS slot, {sum} AS cost FROM usages WHERE cost_nanos IS NOT NULL AND {condition} GROUP BY {slot} ORDER BY 1"
+        );
+        let rows = self.database.query_all_raw(self.statement(&sql, values)).await?;
+        rows.iter().map(|row| Ok((uint(row, "slot")?, row.try_get("", "cost")?))).collect()
+    }
+
     async fn sum(&self, filter: &UsageFilter) -> Result<UsageSummary, DbErr> {
         let (condition, values) = condition(filter, None);
         let sums: Vec<String> = usage::BUCKET_COLUMNS.iter().map(|column| format!("{} AS {column}", self.dialect.sum(column))).collect();
-        let sql = format!("SELECT COUNT(*) AS requests, {} FROM usages WHERE {condition}", sums.join(", "));
+        let used = usage::BUCKET_COLUMNS.iter().map(|column| format!("{column} > 0")).collect::<Vec<_>>().join(" OR ");
+        let unpriced = self.dialect.sum(&format!("CASE WHEN cost_nanos IS NULL AND ({used}) THEN 1 ELSE 0 END"));
+        let sql = format!(
+            "SELECT COUNT(*) AS requests, {}, {} AS cost, {unpriced} AS unpriced FROM usages WHERE {condition}",
+            sums.join(", "),
+            self.dialect.sum("cost_nanos")
+        );
         let Some(row) = self.database.query_one_raw(self.statement(&sql, values)).await? else {
             return Ok(UsageSummary::default());
         };
@@ -133,13 +154,15 @@ impl SqlStore {
         for (sum, column) in summary.tokens.iter_mut().zip(usage::BUCKET_COLUMNS) {
             *sum = uint(&row, column)?;
         }
+        summary.cost = Nanos::new(row.try_get("", "cost")?);
+        summary.unpriced = uint(&row, "unpriced")?;
         Ok(summary)
     }
 }
 
 /// A filter as a condition and what it binds.
 fn condition(filter: &UsageFilter, before: Option<RequestId>) -> (String, Vec<Value>) {
-    let UsageFilter { from_ms, to_ms, user_id, key_id, provider_id, model } = filter;
+    let UsageFilter { from_ms, to_ms, user_id, key_id, provider_id, model, team_id, organization_id } = filter;
     let mut parts: Vec<(&str, Value)> = Vec::new();
     if let Some(from) = from_ms {
         // An id begins with its 48-bit time: twelve digits alone sort before every id of that millisecond.
@@ -161,6 +184,12 @@ fn condition(filter: &UsageFilter, before: Option<RequestId>) -> (String, Vec<Va
     }
     if let Some(provider) = provider_id {
         parts.push(("provider_id = ?", provider.0.into()));
+    }
+    if let Some(team) = team_id {
+        parts.push(("team_id = ?", team.0.into()));
+    }
+    if let Some(organization) = organization_id {
+        parts.push(("organization_id = ?", organization.0.into()));
     }
     if let Some(model) = model {
         parts.push(("model = ?", text(model)));

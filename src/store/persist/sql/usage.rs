@@ -6,17 +6,19 @@ use sea_orm::{DbErr, QueryResult, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    base::{Bucket, Counts, CredentialId, KeyId, Modality, ProviderId, RequestId, Usage, UserId},
+    base::{Bucket, Counts, CredentialId, KeyId, Modality, Nanos, OrganizationId, ProviderId, RequestId, TeamId, Usage, UserId},
     protocol::{Operation, OperationKind},
-    store::record::{Begun, Ended, Source, UsageRow},
+    store::record::{Begun, Billed, Ended, Source, UsageRow},
 };
 
 /// The columns of `usages`, in the order of [`bind`].
-pub(super) const COLUMNS: [&str; 22] = [
+pub(super) const COLUMNS: [&str; 26] = [
     "request_id",
     "at",
     "user_id",
     "user_key_id",
+    "team_id",
+    "organization_id",
     "provider_id",
     "credential_id",
     "operation",
@@ -35,6 +37,8 @@ pub(super) const COLUMNS: [&str; 22] = [
     "status",
     "first_byte_us",
     "latency_us",
+    "cost_nanos",
+    "price_version",
 ];
 
 /// The columns of the buckets, in the order of [`Bucket::ALL`].
@@ -56,16 +60,19 @@ pub(super) enum Word {
     Model,
     Source,
     Ended,
+    Price,
 }
 
 impl Word {
     /// How many there are.
-    pub(super) const COUNT: usize = 5;
+    pub(super) const COUNT: usize = 6;
 }
 
 /// Takes the values of rows, column by column.
 pub(super) trait Binder {
     fn id(&mut self, id: RequestId);
+    /// Where the caller belongs to.
+    fn member(&mut self, id: Option<i64>);
     fn word(&mut self, word: Word, text: &str);
     fn bucket(&mut self, bucket: Bucket, tokens: i64);
     fn metrics(&mut self, json: Option<&str>);
@@ -75,11 +82,13 @@ pub(super) trait Binder {
 
 /// Binds one row, in the order of [`COLUMNS`].
 pub(super) fn bind(to: &mut impl Binder, row: &UsageRow) {
-    let UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us, losses } = row;
+    let UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us, billed, losses } = row;
     to.id(begun.request_id);
     to.int(signed(begun.at));
     to.int(begun.user_id.0);
     to.int(begun.key_id.0);
+    to.member(begun.team_id.map(|id| id.0));
+    to.member(begun.organization_id.map(|id| id.0));
     to.int(begun.provider_id.0);
     to.optional_int(begun.credential_id.map(|id| id.0));
     to.word(Word::Operation, begun.operation.id());
@@ -94,6 +103,8 @@ pub(super) fn bind(to: &mut impl Binder, row: &UsageRow) {
     to.int(i64::from(*status));
     to.optional_int(first_byte_us.map(signed));
     to.int(signed(*latency_us));
+    to.optional_int(billed.as_ref().map(|billed| billed.cost.get()));
+    to.word(Word::Price, billed.as_ref().map_or("", |billed| &billed.price));
 }
 
 /// What many rows have in common.
@@ -105,22 +116,30 @@ pub(super) struct Alike {
     ended: Ended,
     /// Nothing was written to a cache, and the buckets say everything.
     is_plain: bool,
+    /// The caller belongs to no team and no organization.
+    is_alone: bool,
 }
 
 impl Alike {
     pub(super) fn of(row: &UsageRow) -> Self {
         let is_plain = CACHE_WRITES.iter().all(|bucket| row.usage.bucket(*bucket) == 0) && fits_buckets(&row.usage, &row.losses);
-        Self { operation: row.begun.operation, kind: row.begun.kind, source: row.source, ended: row.ended, is_plain }
+        let is_alone = row.begun.team_id.is_none() && row.begun.organization_id.is_none();
+        Self { operation: row.begun.operation, kind: row.begun.kind, source: row.source, ended: row.ended, is_plain, is_alone }
     }
 
     /// Whether such rows have their own value for a word.
     pub(super) fn binds_word(word: Word) -> bool {
-        matches!(word, Word::Model)
+        matches!(word, Word::Model | Word::Price)
     }
 
     /// Whether such rows have their own number of a bucket.
     pub(super) fn binds_bucket(self, bucket: Bucket) -> bool {
         !(self.is_plain && CACHE_WRITES.contains(&bucket))
+    }
+
+    /// Whether such rows have a team or an organization of their own.
+    pub(super) fn binds_members(self) -> bool {
+        !self.is_alone
     }
 
     /// Whether such rows have metrics of their own.
@@ -137,6 +156,7 @@ impl Alike {
             "ended" => format!("'{}'", ended_id(self.ended)),
             "cache_write_5m_tokens" | "cache_write_30m_tokens" | "cache_write_1h_tokens" if self.is_plain => "0".to_owned(),
             "metrics_json" if self.is_plain => "NULL".to_owned(),
+            "team_id" | "organization_id" if self.is_alone => "NULL".to_owned(),
             _ => "?".to_owned(),
         })
     }
@@ -152,6 +172,8 @@ pub(super) fn read(row: &QueryResult) -> Result<UsageRow, DbErr> {
         at: uint(row, "at")?,
         user_id: UserId(row.try_get("", "user_id")?),
         key_id: KeyId(row.try_get("", "user_key_id")?),
+        team_id: row.try_get::<Option<i64>>("", "team_id")?.map(TeamId),
+        organization_id: row.try_get::<Option<i64>>("", "organization_id")?.map(OrganizationId),
         provider_id: ProviderId(row.try_get("", "provider_id")?),
         credential_id: row.try_get::<Option<i64>>("", "credential_id")?.map(CredentialId),
         operation: word(row, "operation", Operation::parse)?,
@@ -167,6 +189,10 @@ pub(super) fn read(row: &QueryResult) -> Result<UsageRow, DbErr> {
         status: u16::try_from(uint(row, "status")?).unwrap_or(0),
         first_byte_us: row.try_get::<Option<i64>>("", "first_byte_us")?.and_then(|us| u64::try_from(us).ok()),
         latency_us: uint(row, "latency_us")?,
+        billed: match row.try_get::<Option<i64>>("", "cost_nanos")? {
+            Some(cost) => Some(Billed { cost: Nanos::new(cost), price: row.try_get::<String>("", "price_version")?.into() }),
+            None => None,
+        },
         losses,
     })
 }

@@ -65,11 +65,11 @@ const STATEMENTS: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS config_changes ({id}, revision BIGINT NOT NULL, noun {word} NOT NULL, row_id BIGINT NOT NULL) {end}",
     // Ids are time ordered, so a range of time is a range of the primary key; further indexes would cost every call.
     "CREATE TABLE IF NOT EXISTS usages (request_id {uuid} NOT NULL PRIMARY KEY, at BIGINT NOT NULL, user_id BIGINT NOT NULL, \
-     user_key_id BIGINT NOT NULL, provider_id BIGINT NOT NULL, credential_id BIGINT, operation {name} NOT NULL, kind {name} NOT NULL, \
+     user_key_id BIGINT NOT NULL, team_id BIGINT, organization_id BIGINT, provider_id BIGINT NOT NULL, credential_id BIGINT, operation {name} NOT NULL, kind {name} NOT NULL, \
      model {text} NOT NULL, input_tokens BIGINT NOT NULL, cache_read_tokens BIGINT NOT NULL, cache_write_5m_tokens BIGINT NOT NULL, \
      cache_write_30m_tokens BIGINT NOT NULL, cache_write_1h_tokens BIGINT NOT NULL, output_tokens BIGINT NOT NULL, \
      reasoning_tokens BIGINT NOT NULL, metrics_json {text}, source {name} NOT NULL, ended {name} NOT NULL, status BIGINT NOT NULL, \
-     first_byte_us BIGINT, latency_us BIGINT NOT NULL) {keyed}",
+     first_byte_us BIGINT, latency_us BIGINT NOT NULL, cost_nanos BIGINT, price_version {word} NOT NULL) {keyed}",
     "CREATE TABLE IF NOT EXISTS downstream_requests (request_id {uuid} NOT NULL PRIMARY KEY, at BIGINT NOT NULL, user_id BIGINT, \
      user_key_id BIGINT, method {text} NOT NULL, path {text} NOT NULL, query {text}, request_headers_json {text} NOT NULL, \
      request_body {bytes}, status BIGINT NOT NULL, response_headers_json {text} NOT NULL, response_body {bytes}) {end}",

@@ -1,0 +1,309 @@
+//! What a call takes of its caller's limits and budgets: reserved before it is made, settled once when it has ended.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{engine::Engine, error::GatewayError, resolve::Resolved};
+use crate::{
+    access::{Allowance, Caller, Limit},
+    base::{Nanos, RequestId},
+    billing::{self, Ask, Candidate, Content, Quote, TYPICAL_OUTPUT},
+    channel::Payload,
+    protocol::{Family, OperationKind, fault::FaultKind},
+    snapshot::Snapshot,
+    store::{
+        cache::{Admission, CacheFault, Claim, Counts, Draw, End, Meter, Refusal, Room, ScopeKind, Spend, Window},
+        record::{self, NewQuota},
+    },
+};
+
+/// How long a reservation stands whose end is never told: longer than any call may last.
+const LEASE: Duration = Duration::from_secs(30 * 60);
+/// Windows, in milliseconds.
+const MINUTE: u64 = 60_000;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// What is reserved for one call. Dropped without an end, it is given back.
+#[derive(Debug)]
+pub(super) struct Hold {
+    engine: Engine,
+    id: RequestId,
+    /// What is settled: tokens and money.
+    meters: Box<[Meter]>,
+    is_open: bool,
+}
+
+/// What stands behind a call that was let in.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) hold: Hold,
+    /// How much is left, for the client's headers.
+    pub(super) left: HeaderMap,
+}
+
+impl Hold {
+    /// Ends the reservation: what was used is spent, at the moment `at_ms`.
+    pub(super) fn settle(mut self, at_ms: u64, tokens: u64, cost: Option<Nanos>) {
+        self.is_open = false;
+        let amount = |meter: &Meter| match meter.counts {
+            Counts::Tokens => i64::try_from(tokens).unwrap_or(i64::MAX),
+            Counts::NanoDollars => cost.unwrap_or_default().get(),
+            Counts::Requests | Counts::Concurrency => 0,
+        };
+        let spends: Vec<Spend> = self.meters.iter().map(|meter| Spend { meter: *meter, amount: amount(meter) }).collect();
+        let (counters, id) = (Arc::clone(self.engine.counters()), self.id);
+        let now = counters.settle(id, at_ms, &spends).take().ok();
+        match now {
+            Some(end) => tell(id, end),
+            // The counters are elsewhere: that takes a task of its own.
+            None => {
+                let step = async move { tell(id, counters.settle(id, at_ms, &spends).await) };
+                self.engine.platform.spawn.spawn(Box::pin(step));
+            }
+        }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if self.is_open {
+            let (counters, id) = (Arc::clone(self.engine.counters()), self.id);
+            let now = counters.release(id).take().ok();
+            match now {
+                Some(end) => tell(id, end),
+                None => {
+                    self.engine.platform.spawn.spawn(Box::pin(async move { tell(id, counters.release(id).await) }));
+                }
+            }
+        }
+    }
+}
+
+fn tell(id: RequestId, end: Result<End, CacheFault>) {
+    if let Err(fault) = end {
+        tracing::error!(request_id = %id, %fault, "a reservation could not be ended");
+    }
+}
+
+/// What a call asks of the counters.
+#[derive(Debug)]
+pub(super) struct Asked {
+    claim: Claim,
+    family: Family,
+}
+
+/// What a call has to ask of the counters; `None` where nothing counts its caller.
+///
+/// # Errors
+/// A model without a price for a caller with a budget.
+pub(super) fn ask(call: &Resolved, snapshot: &Snapshot) -> Result<Option<Asked>, GatewayError> {
+    let caller = &call.call.caller;
+    if caller.allowances().all(|allowance| allowance.limits.is_empty() && allowance.quota.is_none()) {
+        return Ok(None);
+    }
+    let inbound = &call.call.call.inbound;
+    let draws = draws(call, snapshot)?;
+    let lease_ms = u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX);
+    let claim = Claim { id: inbound.request_id, now_ms: inbound.at_ms, lease_ms, draws };
+    Ok((!claim.draws.is_empty()).then(|| Asked { claim, family: call.key.kind().family() }))
+}
+
+/// Reserves what a call may take.
+///
+/// # Errors
+/// A limit or a budget that has no room, counters that cannot be asked.
+pub(super) async fn hold(engine: &Engine, asked: Asked) -> Result<Held, GatewayError> {
+    let Asked { claim, family } = asked;
+    let id = claim.id;
+    let meters = claim.draws.iter().map(|draw| draw.meter).filter(Meter::settles).collect();
+    match engine.counters().admit(claim).await {
+        Ok(Admission::Admitted(rooms)) => {
+            let hold = Hold { engine: engine.clone(), id, meters, is_open: true };
+            Ok(Held { hold, left: left(&rooms, family) })
+        }
+        Ok(Admission::Refused(refusal)) => Err(refused(&refusal, family)),
+        Err(fault) => Err(GatewayError::overloaded("the gateway cannot check the caller's limits now; try again soon").because(fault)),
+    }
+}
+
+fn draws(call: &Resolved, snapshot: &Snapshot) -> Result<Vec<Draw>, GatewayError> {
+    let caller = &call.call.caller;
+    let name = if call.model.is_empty() { call.provider.name.to_string() } else { format!("{}/{}", call.provider.name, call.model) };
+    let most = most_output(call);
+    let mut draws = Vec::new();
+    for allowance in caller.allowances() {
+        for limit in allowance.limits.iter().filter(|limit| limit.pattern.matches(&name)) {
+            limit_draws(&mut draws, (allowance, limit), call, most);
+        }
+    }
+    if let Some(quote) = quote(call, snapshot, (caller, most))? {
+        for allowance in caller.allowances() {
+            if let Some(quota) = &allowance.quota {
+                let admission = match quota.admission {
+                    record::Admission::Strict => billing::Admission::Strict,
+                    record::Admission::Estimate => billing::Admission::Estimate,
+                };
+                let amount = quote.reserve(admission).get();
+                let meters = quota_meters(allowance, quota.id.0, &quota.row).map(|(meter, limit)| Draw { meter, limit, amount });
+                draws.extend(meters);
+            }
+        }
+    }
+    Ok(draws)
+}
+
+fn limit_draws(draws: &mut Vec<Draw>, (allowance, limit): (&Allowance, &Limit), call: &Resolved, most: Option<u64>) {
+    let row = &limit.row;
+    let tokens = billing::estimate_tokens(call.prompt_bytes).saturating_add(most.unwrap_or(TYPICAL_OUTPUT));
+    let tokens = i64::try_from(tokens).unwrap_or(i64::MAX);
+    let figures = [
+        (Counts::Requests, Window::Sliding(MINUTE), row.requests_per_minute, 1),
+        (Counts::Requests, Window::Sliding(DAY), row.requests_per_day, 1),
+        (Counts::Tokens, Window::Sliding(MINUTE), row.tokens_per_minute, tokens),
+        (Counts::Tokens, Window::Sliding(DAY), row.tokens_per_day, tokens),
+        (Counts::Concurrency, Window::Total, row.concurrency, 1),
+    ];
+    for (counts, window, figure, amount) in figures {
+        if let Some(figure) = figure {
+            let meter = Meter { kind: kind(allowance), scope: allowance.scope.id, record: limit.id.0, counts, window };
+            // A call that is larger than the whole limit may go where nothing else does.
+            let amount = if counts == Counts::Tokens { amount.min(figure) } else { amount };
+            draws.push(Draw { meter, limit: figure, amount });
+        }
+    }
+}
+
+/// What a quota counts, each with its limit.
+pub(super) fn quota_meters(allowance: &Allowance, record: i64, quota: &NewQuota) -> impl Iterator<Item = (Meter, i64)> {
+    let (kind, scope) = (kind(allowance), allowance.scope.id);
+    quota.windows().into_iter().filter_map(move |(window, figure)| {
+        let meter = Meter { kind, scope, record, counts: Counts::NanoDollars, window };
+        Some((meter, figure?))
+    })
+}
+
+fn kind(allowance: &Allowance) -> ScopeKind {
+    allowance.scope.kind.into()
+}
+
+/// What the call may cost; `None` where the caller has no budget or the call is never billed.
+fn quote(call: &Resolved, snapshot: &Snapshot, (caller, most): (&Caller, Option<u64>)) -> Result<Option<Quote>, GatewayError> {
+    let has_budget = caller.allowances().any(|allowance| allowance.quota.is_some());
+    if !has_budget || call.is_local || !call.call.call.row.metered() {
+        return Ok(None);
+    }
+    let (provider, book) = (&call.provider, snapshot.prices());
+    let listed = book.limits(provider.vendor, &call.model);
+    let own = provider.models.iter().find(|model| *model.id == *call.model).map(|model| model.limits).unwrap_or_default();
+    let limits = billing::Limits { prompt: own.prompt.or(listed.prompt), output: own.output.or(listed.output) };
+    let ask = Ask {
+        prompt: billing::estimate_tokens(call.prompt_bytes),
+        content: Content::Any,
+        hour_cache: true,
+        max_output: most,
+        answers: answers(call),
+        ..Ask::default()
+    };
+    let candidate = Candidate { price: book.find(provider.id, provider.vendor, &call.model), limits };
+    let quote = Quote::of(&ask, &[candidate]).map_err(|fault| {
+        GatewayError::new(FaultKind::QuotaSpent, "this call may cost more than can be counted; ask for a shorter answer").because(fault)
+    })?;
+    if quote.unpriced > 0 {
+        let message = format!(
+            "model \"{}/{}\" has no price here, and this key spends from a budget; ask an administrator to set a price",
+            provider.name, call.model
+        );
+        return Err(GatewayError::new(FaultKind::Forbidden, message).at("model"));
+    }
+    Ok(Some(quote))
+}
+
+/// The longest answer that the client allows, in tokens.
+fn most_output(call: &Resolved) -> Option<u64> {
+    let Payload::Json(document) = &call.payload else { return None };
+    let number = |name: &str| document.value(name).and_then(|text| std::str::from_utf8(text).ok()?.parse::<u64>().ok());
+    match call.key.kind() {
+        OperationKind::GeminiGenerateContent | OperationKind::Gemini => {
+            let config = ["generationConfig", "generation_config"].into_iter().find_map(|name| document.value(name))?;
+            let config: serde_json::Value = serde_json::from_slice(config).ok()?;
+            ["maxOutputTokens", "max_output_tokens"].into_iter().find_map(|name| config.get(name)?.as_u64())
+        }
+        OperationKind::OpenAiChatCompletions => number("max_completion_tokens").or_else(|| number("max_tokens")),
+        OperationKind::OpenAiResponses | OperationKind::OpenAiResponsesWebSocket => number("max_output_tokens"),
+        OperationKind::ClaudeMessages | OperationKind::Claude | OperationKind::OpenAi => number("max_tokens"),
+    }
+}
+
+/// How many answers the client asks for.
+fn answers(call: &Resolved) -> u64 {
+    let Payload::Json(document) = &call.payload else { return 1 };
+    let own = document.value("n").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+    own.unwrap_or(1)
+}
+
+/// How much is left, in the names that the family's SDKs know.
+fn left(rooms: &[Room], family: Family) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for counts in [Counts::Requests, Counts::Tokens] {
+        // Of several limits the one that is nearest to its end counts.
+        if let Some(room) = rooms.iter().filter(|room| room.meter.counts == counts).min_by_key(|room| room.remaining) {
+            say(&mut headers, family, counts, (room.limit, room.remaining, room.reset_ms));
+        }
+    }
+    headers
+}
+
+fn say(headers: &mut HeaderMap, family: Family, counts: Counts, (limit, remaining, reset_ms): (i64, i64, Option<u64>)) {
+    let what = match counts {
+        Counts::Requests => "requests",
+        Counts::Tokens => "tokens",
+        Counts::NanoDollars | Counts::Concurrency => return,
+    };
+    let reset = format!("{}s", reset_ms.unwrap_or(0).div_ceil(1000));
+    let figures = [("limit", limit.to_string()), ("remaining", remaining.to_string()), ("reset", reset)];
+    for (figure, text) in figures {
+        let name = match family {
+            Family::Claude => format!("anthropic-ratelimit-{what}-{figure}"),
+            Family::OpenAi | Family::Gemini => format!("x-ratelimit-{figure}-{what}"),
+        };
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(text)) {
+            headers.insert(name, value);
+        }
+    }
+}
+
+fn refused(refusal: &Refusal, family: Family) -> GatewayError {
+    let Refusal { meter, limit, used, reserved, asked, retry_after_ms } = *refusal;
+    let whose = meter.kind.name();
+    let mut headers = HeaderMap::new();
+    let (kind, message) = match meter.counts {
+        Counts::NanoDollars => {
+            let [limit, used, reserved, asked] = [limit, used, reserved, asked].map(Nanos::new);
+            let message = format!(
+                "the {whose}'s {} budget of {limit} USD has no room for this call: {used} spent, {reserved} reserved for calls under way, up \
+                 to {asked} asked",
+                meter.window.name()
+            );
+            // An SDK would try a 429 again at once, in vain.
+            headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
+            (FaultKind::QuotaSpent, message)
+        }
+        Counts::Requests | Counts::Tokens | Counts::Concurrency => {
+            let what = match meter.counts {
+                Counts::Tokens => "tokens",
+                Counts::Concurrency => "calls at a time",
+                Counts::Requests | Counts::NanoDollars => "requests",
+            };
+            say(&mut headers, family, meter.counts, (limit, limit.saturating_sub(used).saturating_sub(reserved).max(0), retry_after_ms));
+            let window = if meter.counts == Counts::Concurrency { String::new() } else { format!(" per {}", meter.window.name()) };
+            (FaultKind::RateLimited, format!("the {whose}'s limit of {limit} {what}{window} is reached; try again later"))
+        }
+    };
+    GatewayError {
+        retry_after: retry_after_ms.map(Duration::from_millis),
+        headers: Some(Box::new(headers)),
+        ..GatewayError::new(kind, message)
+    }
+}
