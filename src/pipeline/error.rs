@@ -27,7 +27,7 @@ pub struct GatewayError {
     /// More headers of the refusal: how much of each limit is left.
     pub headers: Option<Box<HeaderMap>>,
     /// The methods that the path takes.
-    pub allow: Option<String>,
+    pub allow: Option<Box<str>>,
     /// Whether the request's body is still on the wire, so that its connection cannot go on.
     pub closes: bool,
     /// For the log.
@@ -140,7 +140,7 @@ impl From<Missed> for GatewayError {
         match missed {
             Missed::Path => Self::new(FaultKind::NotFound, "this path is not served here"),
             Missed::Method { allowed } => Self {
-                allow: Some(allowed.join(", ")),
+                allow: Some(allowed.join(", ").into()),
                 ..Self::new(FaultKind::MethodNotAllowed, format!("this path takes {}", allowed.join(", ")))
             },
         }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long a reservation stands whose end is never told: longer than any call may last.
-const LEASE: Duration = Duration::from_secs(30 * 60);
+const LEASE: Duration = Duration::from_mins(30);
 /// Windows, in milliseconds.
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;

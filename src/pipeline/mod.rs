@@ -55,7 +55,7 @@ impl Outbound {
     fn with(mut self, more: HeaderMap) -> Self {
         match &mut self {
             Self::Answer(reply) => reply.headers.extend(more),
-            Self::Refused(error, _) => _ = error.headers.get_or_insert_default().extend(more),
+            Self::Refused(error, _) => error.headers.get_or_insert_default().extend(more),
         }
         self
     }

@@ -92,6 +92,7 @@ struct Batch {
 /// One row, of whichever kind.
 #[derive(Clone, Serialize)]
 #[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "nearly every row is one of usage, and a box for each would cost more than the room")]
 enum Row {
     Usage(UsageRow),
     Downstream(DownstreamRow),
