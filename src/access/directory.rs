@@ -220,6 +220,8 @@ impl Touched {
                 ScopeKind::Organization => touched.members(rows, |user| user.organization_id == Some(OrganizationId(scope.id))),
             }
         }
+        // A key stands on its user, and all keys of a user stand on the same one.
+        touched.users.extend(touched.keys.iter().filter_map(|id| rows.keys.get(*id)).map(|key| key.user_id));
         touched
     }
 

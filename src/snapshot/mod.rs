@@ -20,3 +20,5 @@ pub use view::{Capture, Credential, Model, Provider, Settings, Snapshot};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod update_tests;
