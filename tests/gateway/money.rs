@@ -3,11 +3,16 @@
 use std::sync::Arc;
 
 use gproxy::{
-    base::Nanos,
+    app::counting,
+    base::{KeyId, Nanos, ProviderId, RequestId, Usage, UserId},
+    protocol::{Operation, OperationKind},
+    runtime::native,
     store::{
-        persist::{RecordsExt as _, memory::MemoryStore},
+        cache::{Counters as _, Counts, Meter, Window, memory::MemoryCounters},
+        persist::{Ledger as _, RecordsExt as _, memory::MemoryStore},
         record::{
-            Admission, Entry, NewOrganization, NewPriceRule, NewQuota, NewRateLimit, NewUser, PriceMatch, ScopeKind, UsageRow, UserRow,
+            Admission, Begun, Billed, Ended, Entry, NewOrganization, NewPriceRule, NewQuota, NewRateLimit, NewUser, PriceMatch, ScopeKind,
+            Source, UsageRow, UserRow,
         },
     },
 };
@@ -175,4 +180,51 @@ async fn a_rate_limit_says_what_is_left_and_when_to_come_back() {
     let answered = gateway.call("POST", "/v1/messages", &claude, ASK).await;
     assert_eq!((answered.status, &answered.json()["error"]["type"]), (429, &json!("rate_limit_error")));
     assert_eq!(answered.header("anthropic-ratelimit-requests-remaining"), Some("0"));
+}
+
+#[tokio::test]
+async fn a_budget_that_begins_to_count_knows_what_was_spent_before() {
+    let clock = native::platform().0.clock;
+    let now_ms = clock.unix_ms();
+    let store = MemoryStore::new(clock);
+    let user = store.save(None, NewUser::named("ann")).await.unwrap();
+    let budget = NewQuota { rolling_5h: Some(CENT), monthly: Some(CENT), ..quota(ScopeKind::User, user.id.0, CENT) };
+    let budget = store.save(None, budget).await.unwrap();
+    // One call just now, one six hours and one two months ago, and one of somebody else.
+    let spent = [(0, user.id.0, 1), (6 * 3_600_000, user.id.0, 10), (62 * 86_400_000, user.id.0, 100), (0, user.id.0 + 1, 1000)];
+    store.write_usages(spent.map(|(ago, user, cost)| row(now_ms - ago, user, cost)).to_vec()).await.unwrap();
+    let rows = gproxy::store::persist::Records::load(&store).await.unwrap();
+    let counters = MemoryCounters::new();
+    assert_eq!(counting::seed(&counters, &store, &rows, now_ms).await.unwrap(), 3);
+    let meter = |window| Meter { kind: budget.scope.into(), scope: user.id.0, record: budget.id.0, counts: Counts::NanoDollars, window };
+    let windows = [Window::Total, Window::Sliding(5 * 3_600_000)].map(meter);
+    let readings = counters.read(&windows, now_ms).await.unwrap();
+    assert_eq!(readings.iter().map(|reading| reading.spent).collect::<Vec<_>>(), [111, 1]);
+    assert_eq!(counting::seed(&counters, &store, &rows, now_ms).await.unwrap(), 0, "what counts already is left alone");
+}
+
+fn row(at: u64, user: i64, cost: i64) -> UsageRow {
+    UsageRow {
+        begun: Begun {
+            request_id: RequestId::new(at, &user.to_be_bytes().repeat(2)[..10].try_into().unwrap()),
+            at,
+            user_id: UserId(user),
+            key_id: KeyId(1),
+            team_id: None,
+            organization_id: None,
+            provider_id: ProviderId(1),
+            credential_id: None,
+            operation: Operation::GenerateContent,
+            kind: OperationKind::ClaudeMessages,
+            model: "m".into(),
+        },
+        usage: Usage::default(),
+        source: Source::Upstream,
+        ended: Ended::Complete,
+        status: 200,
+        first_byte_us: None,
+        latency_us: 1,
+        billed: Some(Billed { cost: Nanos::new(cost), price: "p".into() }),
+        losses: Vec::new(),
+    }
 }
