@@ -12,6 +12,7 @@ use std::{
 use gproxy::{
     app::config::knob::KNOBS,
     channel::CHANNELS,
+    http::api,
     protocol::{
         Operation, OperationGroup,
         catalog::{CATALOG, CatalogRow, ModelPosition, StreamSwitch},
@@ -108,34 +109,13 @@ fn every_channel_is_in_the_configuration_page() {
     assert_eq!(missing, Vec::<&str>::new(), "add a row to the table of channels in docs/configuration.md");
 }
 
-/// The routes of the admin API as its tables write them: `METHOD /path`. The first format's are always POST.
-fn admin_routes(source: &str) -> Vec<String> {
-    let rows = source.split("Route::").skip(1).filter_map(|row| {
-        let arguments = row.split_once('(')?.1;
-        let (before, rest) = arguments.split_once('"')?;
-        let path = rest.split('"').next().filter(|path| path.starts_with('/'))?;
-        let method = before.trim().trim_start_matches("Method::").trim_end_matches(',');
-        Some(format!("{} {path}", if method.is_empty() { "POST" } else { method }))
-    });
-    rows.collect()
-}
-
 #[test]
 fn every_admin_route_is_in_its_page() {
-    let folder = root().join("src/http/api");
-    let files = fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|entry| fs::read_to_string(entry.path()).ok());
-    let routes: Vec<String> = files.flat_map(|text| admin_routes(&text)).collect();
+    let routes: Vec<String> = api::routes().map(|(method, path, _)| format!("{method} {path}")).collect();
     assert!(routes.len() > 40, "the routes were not found");
     let page = fs::read_to_string(root().join("docs/admin-api.md")).unwrap_or_default();
     let missing: Vec<&String> = routes.iter().filter(|route| !page.contains(&format!("`{route}`"))).collect();
     assert_eq!(missing, Vec::<&String>::new(), "add them to docs/admin-api.md");
-}
-
-#[test]
-fn a_route_is_read_as_its_table_writes_it() {
-    let source =
-        "Route::admin(GET, \"/admin/x\", |a, c| f()),\nRoute::alias(\n  \"/admin/y\", g),\nRoute::member(Method::PATCH, \"/user/{id}\", h)";
-    assert_eq!(admin_routes(source), ["GET /admin/x", "POST /admin/y", "PATCH /user/{id}"]);
 }
 
 const CONFIGURATION: &str = "docs/configuration.md";

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Admin, AdminFault, Control, Member, input::clearable, users};
 use crate::{
     access::key,
-    base::{KeyId, Secret, UserId},
+    base::{KeyId, Network, Secret, UserId},
     snapshot::name,
     store::persist::RecordsExt,
     store::record::{ConfigRows, KeyRow, NewKey},
@@ -27,6 +27,8 @@ pub struct KeyView {
     pub label: Option<String>,
     /// When it stops working, Unix milliseconds.
     pub expires_at: Option<i64>,
+    /// From where it works: addresses and networks, separated by commas; from everywhere where absent.
+    pub allowed_ips: Option<String>,
     /// Whether it works.
     pub enabled: bool,
     /// Unix milliseconds.
@@ -43,6 +45,7 @@ impl From<&KeyRow> for KeyView {
             prefix: row.prefix.clone(),
             label: row.label.clone(),
             expires_at: row.expires_at,
+            allowed_ips: row.allowed_ips.clone(),
             enabled: row.enabled,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -73,6 +76,9 @@ pub struct KeyInput {
     /// When it stops working, Unix milliseconds.
     #[serde(deserialize_with = "clearable")]
     pub expires_at: Option<Option<i64>>,
+    /// From where it works: addresses and networks such as `10.0.0.0/8`, separated by commas.
+    #[serde(deserialize_with = "clearable")]
+    pub allowed_ips: Option<Option<String>>,
 }
 
 /// What saving a key gives.
@@ -195,6 +201,10 @@ async fn store(control: &Control, rows: &ConfigRows, of: Option<UserId>, input: 
         }
     }
     row.expires_at = input.expires_at.unwrap_or(row.expires_at);
+    row.allowed_ips = input.allowed_ips.unwrap_or(row.allowed_ips);
+    for one in row.allowed_ips.iter().flat_map(|list| list.split(',')) {
+        one.trim().parse::<Network>().map_err(|fault| AdminFault::invalid("allowed_ips", fault.to_string()))?;
+    }
     row.enabled = input.enabled.unwrap_or(row.enabled);
     match input.id {
         None => Ok(Saved::Made(mint(control, row).await?)),

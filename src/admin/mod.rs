@@ -13,6 +13,7 @@ pub mod login;
 pub mod models;
 pub mod password;
 pub mod permissions;
+pub mod plain;
 pub mod providers;
 mod redact;
 pub mod requests;

@@ -8,10 +8,10 @@ use super::{
     keys::LOGIN_LABEL,
 };
 use crate::{
-    base::UserId,
+    base::{OrganizationId, TeamId, UserId},
     snapshot::name,
     store::persist::RecordsExt,
-    store::record::{ConfigRows, NewKey, NewUser, UserRow},
+    store::record::{ConfigRows, NewKey, NewUser, Role, UserRow},
 };
 
 /// A user as it is shown. The hash stays inside.
@@ -23,6 +23,12 @@ pub struct UserView {
     pub name: String,
     /// Whether the admin API is open to it.
     pub is_admin: bool,
+    /// What it may do in the control plane.
+    pub role: Role,
+    /// Its organization.
+    pub organization_id: Option<OrganizationId>,
+    /// Its team.
+    pub team_id: Option<TeamId>,
     /// Whether its keys work.
     pub enabled: bool,
     /// Whether it can log in by password.
@@ -42,6 +48,9 @@ impl UserView {
             id: row.id,
             name: row.name.clone(),
             is_admin: row.is_admin(),
+            role: row.role,
+            organization_id: row.organization_id,
+            team_id: row.team_id,
             enabled: row.enabled,
             has_password: row.password_hash.is_some(),
             permissions: own.map(|permission| permission.pattern.clone()).collect(),
@@ -64,6 +73,12 @@ pub struct UserInput {
     pub password: Option<Option<SecretText>>,
     /// Whether the admin API is open to it; `false` for a new one.
     pub is_admin: Option<bool>,
+    /// Its organization; `null` takes it out.
+    #[serde(deserialize_with = "clearable")]
+    pub organization_id: Option<Option<OrganizationId>>,
+    /// Its team, of that organization.
+    #[serde(deserialize_with = "clearable")]
+    pub team_id: Option<Option<TeamId>>,
     /// Whether its keys work; `true` for a new one.
     pub enabled: Option<bool>,
 }
@@ -110,6 +125,9 @@ pub async fn save(admin: Admin<'_>, input: UserInput) -> Result<UserView, AdminF
         row = row.with_admin(is_admin);
     }
     row.enabled = input.enabled.unwrap_or(row.enabled);
+    row.organization_id = input.organization_id.unwrap_or(row.organization_id);
+    row.team_id = input.team_id.unwrap_or(row.team_id);
+    belongs(&rows, &row)?;
     if let Some(id) = input.id {
         keep_an_admin(&rows, id, Some(&row))?;
     }
@@ -139,6 +157,20 @@ pub async fn delete(admin: Admin<'_>, id: UserId) -> Result<(), AdminFault> {
     keep_an_admin(&rows, id, None)?;
     admin.control().records().delete::<NewUser>(id).await?;
     admin.changed("user.delete", id).await
+}
+
+/// Refuses a team of another organization.
+fn belongs(rows: &ConfigRows, row: &NewUser) -> Result<(), AdminFault> {
+    if let Some(id) = row.organization_id {
+        rows.organizations.get(id).ok_or_else(|| AdminFault::missing("organization", id))?;
+    }
+    let Some(id) = row.team_id else { return Ok(()) };
+    let team = rows.teams.get(id).ok_or_else(|| AdminFault::missing("team", id))?;
+    if row.organization_id == Some(team.organization_id) {
+        return Ok(());
+    }
+    let message = format!("is {id}, a team of organization {}; expected one of the user's own organization, or null", team.organization_id);
+    Err(AdminFault::invalid("team_id", message))
 }
 
 fn new_user() -> NewUser {

@@ -21,6 +21,7 @@ mod alias_usage;
 mod answer;
 mod manage;
 mod own;
+mod plain;
 mod query;
 mod route;
 
@@ -63,7 +64,7 @@ pub fn routes() -> impl Iterator<Item = (&'static Method, &'static str, Role)> {
 }
 
 fn tables() -> impl Iterator<Item = &'static Route> {
-    manage::ROUTES.iter().chain(own::ROUTES).chain(alias::ROUTES)
+    manage::ROUTES.iter().chain(plain::routes()).chain(own::ROUTES).chain(alias::ROUTES)
 }
 
 /// Answers a request. `peer` is the client's address, trusted proxies already taken into account.

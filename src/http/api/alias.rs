@@ -124,7 +124,8 @@ async fn upsert_user(admin: Admin<'_>, call: Call<'_>) -> Answer {
     let given: UserUpsert = call.input()?;
     // The first format always sends a password; a blank one there means that it stays.
     let password = given.password.filter(|password| !password.0.expose().is_empty()).map(Some);
-    let input = UserInput { id: given.id, name: given.name, password, is_admin: given.is_admin, enabled: given.enabled };
+    let input =
+        UserInput { id: given.id, name: given.name, password, is_admin: given.is_admin, enabled: given.enabled, ..UserInput::default() };
     ok_id(users::save(admin, input).await?.id)
 }
 

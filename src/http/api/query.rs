@@ -9,7 +9,7 @@ use crate::{
     },
     base::{KeyId, OrganizationId, ProviderId, RequestId, TeamId, UserId},
     snapshot::name,
-    store::persist::UsageFilter,
+    store::{persist::UsageFilter, record::ScopeKind},
 };
 
 /// The parameters of a request, each taken at most once.
@@ -56,6 +56,23 @@ impl<'a> Parameters<'a> {
             ))
         })
     }
+}
+
+/// Refuses any question.
+pub(super) fn none(query: Option<&str>) -> Result<(), AdminFault> {
+    Parameters::of(query).close(&[])
+}
+
+/// Reads whose rows a list shall have.
+pub(super) fn scope(query: Option<&str>) -> Result<(Option<ScopeKind>, Option<i64>), AdminFault> {
+    let mut given = Parameters::of(query);
+    let kind = given.take(&["scope"]).map(|(_, word)| {
+        ScopeKind::parse(&word)
+            .ok_or_else(|| AdminFault::invalid("scope", format!("is {word:?}; expected key, user, team or organization")))
+    });
+    let id = given.number(&["scope_id"])?;
+    given.close(&["scope", "scope_id"])?;
+    Ok((kind.transpose()?, id))
 }
 
 const USAGE: &[&str] = &["from_ms", "to_ms", "user_id", "key_id", "provider_id", "team_id", "organization_id", "model", "before", "limit"];

@@ -466,3 +466,60 @@ async fn the_first_formats_routes_answer_in_its_way() {
     let own = house.call(Some(ALICE), Method::POST, "/user/keys/generate", json!({"label": "x"})).await.1;
     assert!(own["api_key"].is_string(), "{own}");
 }
+
+#[tokio::test]
+async fn limits_quotas_and_prices_are_set_by_scope_and_shown_in_dollars() {
+    let house = House::new().await;
+    let acme = house.ok(Method::POST, "/admin/orgs", json!({"name": "acme"})).await["id"].as_i64().unwrap();
+    let other = house.ok(Method::POST, "/admin/orgs", json!({"name": "other"})).await["id"].as_i64().unwrap();
+    let blue = house.ok(Method::POST, &format!("/admin/orgs/{acme}/teams"), json!({"name": "blue"})).await;
+    assert_eq!((&blue["organization_id"], &blue["enabled"]), (&json!(acme), &json!(true)));
+    let alice = format!("/admin/users/{}", house.alice);
+    let (status, body) = house.refused(Method::PATCH, &alice, json!({"organization_id": other, "team_id": blue["id"]})).await;
+    assert_eq!((status, &body["error"]["field"]), (StatusCode::BAD_REQUEST, &json!("team_id")));
+    let user = house.ok(Method::PATCH, &alice, json!({"organization_id": acme, "team_id": blue["id"]})).await;
+    assert_eq!((&user["organization_id"], &user["team_id"], &user["role"]), (&json!(acme), &blue["id"], &json!("member")));
+    let quota = json!({"scope": "organization", "scope_id": acme, "monthly": "12.50", "total": null});
+    let quota = house.ok(Method::POST, "/admin/quotas", quota).await;
+    assert_eq!((&quota["monthly"], &quota["total"], &quota["admission"]), (&json!("12.5"), &json!(null), &json!("strict")));
+    let rows = house.control.snapshot().load().rows().clone();
+    assert_eq!(rows.quotas.iter().next().unwrap().monthly, Some(12_500_000_000));
+    let path = format!("/admin/quotas/{}", quota["id"]);
+    let changed = house.ok(Method::PATCH, &path, json!({"daily": "0.000000001"})).await;
+    assert_eq!((&changed["monthly"], &changed["daily"]), (&json!("12.5"), &json!("0.000000001")));
+    house.ok(Method::POST, "/admin/rate-limits", json!({"scope": "user", "scope_id": house.alice, "requests_per_minute": 3})).await;
+    let of = |path: &str| format!("{path}?scope=user&scope_id={}", house.alice);
+    assert_eq!(house.ok(Method::GET, &of("/admin/rate-limits"), Value::Null).await.as_array().unwrap().len(), 1);
+    assert_eq!(house.ok(Method::GET, &of("/admin/quotas"), Value::Null).await, json!([]));
+    house.ok(Method::POST, "/admin/price-rules", json!({"pattern": "gpt-5", "rates_json": "{\"input\":\"1.25\"}"})).await;
+    let (status, body) = house.refused(Method::DELETE, &format!("/admin/orgs/{acme}"), Value::Null).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{body}");
+    house.ok(Method::DELETE, &format!("/admin/orgs/{other}"), Value::Null).await;
+}
+
+#[tokio::test]
+async fn what_no_limit_can_be_is_refused_by_name() {
+    let house = House::new().await;
+    for (path, input, field, told) in [
+        ("quotas", json!({"scope": "user", "scope_id": house.alice, "monthly": 5}), "monthly", "decimal string"),
+        ("quotas", json!({"scope": "user", "scope_id": house.alice, "monthly": "-1"}), "monthly", "0 or more"),
+        ("quotas", json!({"scope": "user", "scope_id": house.alice, "montly": "1"}), "montly", "did you mean \"monthly\"?"),
+        ("rate-limits", json!({"scope": "nobody", "scope_id": 1}), "scope", "unknown variant"),
+        ("rate-limits", json!({"scope": "user", "scope_id": house.alice, "concurrency": -1}), "concurrency", "0 or more"),
+        ("route-permissions", json!({"scope": "user", "scope_id": house.alice, "pattern": ""}), "pattern", "1 to 256"),
+        (
+            "route-permissions",
+            json!({"scope": "user", "scope_id": 1, "pattern": "*", "operation_group": "x"}),
+            "operation_group",
+            "expected",
+        ),
+        ("price-rules", json!({"pattern": "m", "rates_json": "[]"}), "rates_json", ""),
+        ("price-rules", json!({"match_kind": "default", "pattern": "m", "rates_json": "{}"}), "pattern", "expected none"),
+    ] {
+        let (status, body) = house.refused(Method::POST, &format!("/admin/{path}"), input.clone()).await;
+        assert_eq!((status, &body["error"]["field"]), (StatusCode::BAD_REQUEST, &json!(field)), "{input}: {body}");
+        assert!(body["error"]["message"].as_str().unwrap().contains(told), "{input}: {body}");
+    }
+    let (status, _) = house.refused(Method::POST, "/admin/quotas", json!({"scope": "team", "scope_id": 999, "total": "1"})).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}

@@ -1,0 +1,256 @@
+//! Nouns whose rows are shown as they rest: organizations, teams, permissions, limits, quotas, prices.
+
+use serde_json::{Map, Value, json};
+
+use super::{Admin, AdminFault};
+use crate::{
+    base::Nanos,
+    billing::Tariff,
+    snapshot::name,
+    store::{
+        persist::RecordsExt,
+        record::{
+            ConfigRows, NewOrganization, NewPermission, NewPriceRule, NewQuota, NewRateLimit, NewTeam, PriceMatch, Record, Scope,
+            ScopeKind, Standing,
+        },
+    },
+};
+
+/// Such a noun.
+pub trait Plain: Record {
+    /// Members that rest as nano-dollars and are shown as decimal dollars.
+    const MONEY: &'static [&'static str] = &[];
+
+    /// What a new row has where its maker says nothing.
+    fn defaults() -> Value {
+        json!({ "enabled": true })
+    }
+
+    /// Checks a row before it is stored.
+    ///
+    /// # Errors
+    /// The member at fault, and what was expected.
+    fn check(&self, rows: &ConfigRows) -> Result<(), AdminFault>;
+}
+
+fn text(field: &str, value: &str) -> Result<(), AdminFault> {
+    name::text(value).map_err(|message| AdminFault::invalid(field, message))
+}
+
+fn not_negative(fields: &[(&str, Option<i64>)]) -> Result<(), AdminFault> {
+    match fields.iter().find(|(_, figure)| figure.is_some_and(|figure| figure < 0)) {
+        Some((field, figure)) => {
+            Err(AdminFault::invalid(*field, format!("is {}; expected 0 or more, or null", figure.unwrap_or_default())))
+        }
+        None => Ok(()),
+    }
+}
+
+impl Plain for NewOrganization {
+    fn check(&self, _: &ConfigRows) -> Result<(), AdminFault> {
+        text("name", &self.name)
+    }
+}
+
+impl Plain for NewTeam {
+    fn check(&self, _: &ConfigRows) -> Result<(), AdminFault> {
+        text("name", &self.name)
+    }
+}
+
+impl Plain for NewPermission {
+    fn defaults() -> Value {
+        json!({ "operation_group": "" })
+    }
+
+    fn check(&self, _: &ConfigRows) -> Result<(), AdminFault> {
+        text("pattern", &self.pattern)?;
+        let group = &self.operation_group;
+        if group.is_empty() || crate::protocol::OperationGroup::parse(group).is_some() {
+            return Ok(());
+        }
+        let known: Vec<&str> = crate::protocol::OperationGroup::ALL.iter().map(|group| group.id()).collect();
+        Err(AdminFault::invalid("operation_group", format!("is {group:?}; expected \"\" for all, or one of {}", known.join(", "))))
+    }
+}
+
+impl Plain for NewRateLimit {
+    fn defaults() -> Value {
+        json!({ "pattern": "*" })
+    }
+
+    fn check(&self, _: &ConfigRows) -> Result<(), AdminFault> {
+        text("pattern", &self.pattern)?;
+        not_negative(&[
+            ("requests_per_minute", self.requests_per_minute),
+            ("requests_per_day", self.requests_per_day),
+            ("tokens_per_minute", self.tokens_per_minute),
+            ("tokens_per_day", self.tokens_per_day),
+            ("concurrency", self.concurrency),
+        ])
+    }
+}
+
+impl Plain for NewQuota {
+    const MONEY: &'static [&'static str] = &["total", "daily", "weekly", "monthly", "rolling_5h", "rolling_7d"];
+
+    fn defaults() -> Value {
+        json!({ "admission": "strict" })
+    }
+
+    fn check(&self, _: &ConfigRows) -> Result<(), AdminFault> {
+        let figures = self.windows().map(|(_, figure)| figure);
+        let named: Vec<(&str, Option<i64>)> = Self::MONEY.iter().copied().zip(figures).collect();
+        not_negative(&named)
+    }
+}
+
+impl Plain for NewPriceRule {
+    fn defaults() -> Value {
+        json!({ "enabled": true, "match_kind": "exact", "pattern": "" })
+    }
+
+    fn check(&self, _: &ConfigRows) -> Result<(), AdminFault> {
+        match self.match_kind {
+            PriceMatch::Default if !self.pattern.is_empty() => {
+                return Err(AdminFault::invalid("pattern", format!("is {:?}; expected none with match_kind \"default\"", self.pattern)));
+            }
+            PriceMatch::Default => {}
+            PriceMatch::Exact | PriceMatch::Glob => text("pattern", &self.pattern)?,
+        }
+        Tariff::from_json(&self.rates_json).map(drop).map_err(|fault| AdminFault::invalid("rates_json", fault.to_string()))
+    }
+}
+
+/// Rows of a noun that `wanted` keeps.
+///
+/// # Errors
+/// Of the store.
+pub async fn list<N: Plain>(admin: Admin<'_>, wanted: impl Fn(&N) -> bool + Send) -> Result<Vec<Value>, AdminFault> {
+    let control = admin.control();
+    control.refresh().await?;
+    let snapshot = control.snapshot().load();
+    N::table(snapshot.rows()).iter().filter(|row| wanted(&row.row)).map(shown).collect()
+}
+
+/// One row.
+///
+/// # Errors
+/// [`AdminFault::Missing`].
+pub async fn get<N: Plain>(admin: Admin<'_>, id: i64) -> Result<Value, AdminFault> {
+    let control = admin.control();
+    control.refresh().await?;
+    let snapshot = control.snapshot().load();
+    shown(N::table(snapshot.rows()).get(id.into()).ok_or_else(|| AdminFault::missing(N::NOUN.name(), id))?)
+}
+
+/// Makes a row, or changes the one of an id: that of the path, or the input's. With an id what is absent stays. `given` is said by the path.
+///
+/// # Errors
+/// [`AdminFault`].
+pub async fn save<N: Plain>(
+    admin: Admin<'_>,
+    id: Option<i64>,
+    input: Map<String, Value>,
+    given: &[(&'static str, i64)],
+) -> Result<Value, AdminFault> {
+    let control = admin.control();
+    control.refresh().await?;
+    let snapshot = control.snapshot().load();
+    let id = which(id, &input)?;
+    let standing =
+        id.map(|id| N::table(snapshot.rows()).get(id.into()).ok_or_else(|| AdminFault::missing(N::NOUN.name(), id))).transpose()?;
+    let mut members = match standing {
+        Some(standing) => object(&standing.row)?,
+        None => object(&N::defaults())?,
+    };
+    for (member, value) in input.into_iter().filter(|(member, _)| member != "id") {
+        if !N::COLUMNS.iter().any(|(column, _)| *column == member) {
+            let known = N::COLUMNS.iter().map(|(column, _)| *column);
+            let message = format!("unknown member {member:?}{}", name::hint(&member, known));
+            return Err(AdminFault::invalid(member, message));
+        }
+        let value = if N::MONEY.contains(&member.as_str()) { nanos(&member, &value)? } else { value };
+        members.insert(member, value);
+    }
+    for (member, value) in given {
+        members.insert((*member).to_owned(), (*value).into());
+    }
+    let row: N = serde_path_to_error::deserialize(Value::Object(members)).map_err(|error| {
+        let path = error.path().to_string();
+        AdminFault::invalid(if path == "." { String::new() } else { path }, error.into_inner().to_string())
+    })?;
+    row.check(snapshot.rows())?;
+    let saved = control.records().save(id.map(Into::into), row).await?;
+    admin.changed("save", format!("{} {}", N::NOUN.name(), saved.id)).await?;
+    shown(&saved)
+}
+
+/// Forgets a row, and what hangs on it.
+///
+/// # Errors
+/// [`AdminFault::Missing`].
+pub async fn delete<N: Plain>(admin: Admin<'_>, id: i64) -> Result<(), AdminFault> {
+    admin.control().records().delete::<N>(id.into()).await?;
+    admin.changed("delete", format!("{} {id}", N::NOUN.name())).await
+}
+
+/// Forgets an organization that nobody is in.
+///
+/// # Errors
+/// [`AdminFault::Conflict`] while it has users: they, their keys and their budgets would go with it.
+pub async fn delete_organization(admin: Admin<'_>, id: i64) -> Result<(), AdminFault> {
+    let control = admin.control();
+    control.refresh().await?;
+    let snapshot = control.snapshot().load();
+    let users = snapshot.rows().users.iter().filter(|user| user.organization_id == Some(id.into())).count();
+    if users > 0 {
+        return Err(AdminFault::Conflict(format!("the organization has {users} users; delete them or move them elsewhere first")));
+    }
+    delete::<NewOrganization>(admin, id).await
+}
+
+/// Whose rows a question asks for.
+#[must_use]
+pub fn is_of<N: Record>(row: &N, kind: Option<ScopeKind>, id: Option<i64>) -> bool {
+    let of = |scope: Scope| kind.is_none_or(|kind| scope.kind == kind) && id.is_none_or(|id| scope.id == id);
+    row.scope().is_some_and(of)
+}
+
+fn which(path: Option<i64>, input: &Map<String, Value>) -> Result<Option<i64>, AdminFault> {
+    let told = match input.get("id") {
+        None | Some(Value::Null) => None,
+        Some(id) => Some(id.as_i64().ok_or_else(|| AdminFault::invalid("id", format!("is {id}; expected a whole number")))?),
+    };
+    match (path, told) {
+        (Some(path), Some(told)) if path != told => Err(AdminFault::invalid("id", "differs from the id in the path")),
+        (path, told) => Ok(path.or(told)),
+    }
+}
+
+fn object(value: &impl serde::Serialize) -> Result<Map<String, Value>, AdminFault> {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) | Err(_) => Err(AdminFault::Conflict("the row cannot be shown".to_owned())),
+    }
+}
+
+fn shown<N: Plain>(row: &Standing<N>) -> Result<Value, AdminFault> {
+    let mut members = object(row)?;
+    for member in N::MONEY {
+        if let Some(figure) = members.get(*member).and_then(Value::as_i64) {
+            members.insert((*member).to_owned(), Nanos::new(figure).to_string().into());
+        }
+    }
+    Ok(Value::Object(members))
+}
+
+fn nanos(member: &str, value: &Value) -> Result<Value, AdminFault> {
+    match value {
+        Value::Null => Ok(Value::Null),
+        Value::String(text) => {
+            Nanos::parse(text).map(|nanos| nanos.get().into()).map_err(|fault| AdminFault::invalid(member, fault.to_string()))
+        }
+        other => Err(AdminFault::invalid(member, format!("is {other}; expected dollars as a decimal string, such as \"12.50\", or null"))),
+    }
+}
