@@ -6,6 +6,7 @@ pub mod counting;
 pub mod expire;
 #[cfg(feature = "native")]
 pub mod flags;
+pub mod follow;
 #[cfg(feature = "native")]
 pub mod log;
 pub mod reload;

@@ -12,7 +12,7 @@ use crate::{
     app::{
         bootstrap::{self, BootFault, Booted},
         config::{Config, CountersDown, Keep, KeyFault, database_key},
-        counting, expire, reload,
+        counting, expire, follow, reload,
     },
     base::Secret,
     credentials::Sealer,
@@ -91,6 +91,7 @@ pub async fn run(config: Config, platform: Platform, tasks: Arc<Tasks>) -> Resul
     count(&config, &serving.engine, &control, &store).await?;
     let drain = config.drain;
     announce(&server, admin_key.as_ref());
+    follow::watch(Arc::clone(&control), &platform);
     reload::watch(Arc::clone(&control), Arc::new(config));
     let resident = tasks.running();
     server.run(serving, stop(), drain).await;
