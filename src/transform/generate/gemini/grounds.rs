@@ -11,7 +11,7 @@ use super::{
         canon::{Block, Citation, Page, Part, Rest, ServerCall, ServerResult, ServerTool, Text},
     },
     fields, ids,
-    lift_part::raw,
+    lift_part::lone,
 };
 use crate::protocol::json::{Fields, Node};
 
@@ -71,12 +71,12 @@ impl<'a> Grounds<'a> {
     pub(super) fn blocks(&self, answer: &str, at: usize, shown: &[ServerTool]) -> Vec<Block<'a>> {
         let mut parts = Vec::new();
         if let Some(node) = self.grounding {
-            let whole = raw(format!("{{\"groundingMetadata\":{}}}", node.json()));
+            let whole = lone("groundingMetadata", node.json());
             let queries = self.queries();
             match ground(node, self.urls.is_some(), !queries.is_empty()).filter(|tool| !shown.contains(tool)) {
                 Some(tool) => {
                     let id: Text<'a> = Cow::Owned(ids::of_server(answer, shown.len()));
-                    let json = raw(r#"{"groundingMetadata":{}}"#.to_owned());
+                    let json = lone("groundingMetadata", "{}");
                     parts.push(Part::ServerCall(ServerCall { id: id.clone(), tool: tool.clone(), queries, json }));
                     let pages = pages(node);
                     parts.push(Part::ServerResult(ServerResult {
@@ -184,7 +184,7 @@ fn pages(node: Node<'_>) -> Vec<Page<'_>> {
 }
 
 fn fetched<'a>(node: Node<'a>, id: String, shown: &[ServerTool], parts: &mut Vec<Part<'a>>) {
-    let whole = raw(format!("{{\"urlContextMetadata\":{}}}", node.json()));
+    let whole = lone("urlContextMetadata", node.json());
     if shown.contains(&ServerTool::WebFetch) {
         parts.push(Part::Opaque { of: Dialect::Gemini, json: whole });
         return;
@@ -201,7 +201,7 @@ fn fetched<'a>(node: Node<'a>, id: String, shown: &[ServerTool], parts: &mut Vec
     }
     let (id, tool): (Text<'a>, _) = (Cow::Owned(id), ServerTool::WebFetch);
     let queries = pages.iter().map(|page| page.url.clone()).collect();
-    let json = raw(r#"{"urlContextMetadata":{}}"#.to_owned());
+    let json = lone("urlContextMetadata", "{}");
     parts.push(Part::ServerCall(ServerCall { id: id.clone(), tool: tool.clone(), queries, json }));
     parts.push(Part::ServerResult(ServerResult { id, tool, pages, output: None, media: Vec::new(), failed, json: whole }));
 }

@@ -12,7 +12,7 @@ use super::{
     fields, lost, media,
 };
 use crate::{
-    protocol::json::{Fields, Node, Shape, WrongShape},
+    protocol::json::{Fields, Node, Shape, WrongShape, object},
     transform::Seal,
 };
 
@@ -193,10 +193,14 @@ fn kind(word: Option<Text<'_>>) -> ServerTool {
     }
 }
 
-/// JSON that is made here.
-pub(super) fn raw(json: String) -> Raw<'static> {
-    #[expect(clippy::expect_used, reason = "made of JSON that was read, and of names")]
-    Cow::Owned(RawValue::from_string(json).expect("JSON is written"))
+/// An object that is made here, of one member, whose name may be anything a client wrote. `json` must be valid.
+pub(super) fn lone(name: &str, json: &str) -> Raw<'static> {
+    let mut text = Vec::with_capacity(name.len() + json.len() + 5);
+    object(&mut text, |o| {
+        o.json(name, json);
+    });
+    #[expect(clippy::expect_used, reason = "the writer writes JSON")]
+    Cow::Owned(serde_json::from_slice(&text).expect("JSON is written"))
 }
 
 /// Whether the JSON of a provider's tool at work is Google's own.

@@ -1,5 +1,7 @@
 //! `tools` and `toolConfig`, written.
 
+use std::borrow::Cow;
+
 use super::{
     super::{
         Dialect,
@@ -19,8 +21,11 @@ use crate::{
 struct Entry<'r> {
     at: usize,
     functions: Vec<&'r Tool<'r>>,
-    servers: Vec<String>,
+    servers: Vec<Member<'r>>,
 }
+
+/// A tool of the provider's own as a member of its entry: its name and its JSON.
+type Member<'r> = (Cow<'r, str>, &'r str);
 
 /// Writes both members, as far as there is something to write.
 pub(super) fn write(scene: Scene<'_>, out: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) {
@@ -84,7 +89,7 @@ fn entries<'r>(scene: Scene<'r>, losses: &mut Vec<Loss>) -> Vec<Entry<'r>> {
     entries
 }
 
-fn put(entries: &mut Vec<Entry<'_>>, (own, at): (bool, usize), member: String) {
+fn put<'r>(entries: &mut Vec<Entry<'r>>, (own, at): (bool, usize), member: Member<'r>) {
     if let Some(entry) = entries.iter_mut().find(|entry| own && entry.at == at) {
         entry.servers.push(member);
     } else if !entries.iter().any(|entry| entry.servers.contains(&member)) {
@@ -92,21 +97,22 @@ fn put(entries: &mut Vec<Entry<'_>>, (own, at): (bool, usize), member: String) {
     }
 }
 
-/// The member of an entry that a tool of the provider's own is: `"googleSearch":{}`.
-fn server(kind: &ServerTool, of: Dialect, json: &Raw<'_>) -> Option<String> {
+/// The member of an entry that a tool of the provider's own is; `None` where Google has none for it.
+fn server<'r>(kind: &ServerTool, of: Dialect, json: &'r Raw<'_>) -> Option<Member<'r>> {
     if of == Dialect::Gemini {
-        return json.get().trim().strip_prefix('{')?.strip_suffix('}').map(str::to_owned);
+        let (name, node) = Node::of(json).object()?.rest().into_iter().next()?;
+        return Some((name, node.json()));
     }
-    let member = match kind {
-        ServerTool::WebSearch => "\"googleSearch\":{}",
-        ServerTool::WebFetch => "\"urlContext\":{}",
-        ServerTool::CodeExecution => "\"codeExecution\":{}",
+    let name = match kind {
+        ServerTool::WebSearch => "googleSearch",
+        ServerTool::WebFetch => "urlContext",
+        ServerTool::CodeExecution => "codeExecution",
         // Others' computers are driven by other actions, their files and servers lie elsewhere; pictures are a modality.
         ServerTool::FileSearch | ServerTool::ImageGeneration | ServerTool::ComputerUse | ServerTool::Mcp | ServerTool::Other(_) => {
             return None;
         }
     };
-    Some(member.to_owned())
+    Some((Cow::Borrowed(name), "{}"))
 }
 
 /// Whether a definition says more than which tool it is.
@@ -128,10 +134,8 @@ fn write_entry(scene: Scene<'_>, entry: &Entry<'_>, out: &mut ObjectWriter<'_>, 
             }
         });
     }
-    for member in &entry.servers {
-        if let Some((name, json)) = member.split_once(':') {
-            out.json(name.trim().trim_matches('"'), json);
-        }
+    for (name, json) in &entry.servers {
+        out.json(name, json);
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
         canon::{Raw, Rest, Schema, ServerTool, Text, Tool, ToolChoice, ToolKind},
     },
     fields,
-    lift_part::{leftover, raw},
+    lift_part::{leftover, lone},
 };
 use crate::protocol::json::{Fields, Node, WrongShape};
 
@@ -23,7 +23,7 @@ pub(super) fn lift(entries: Vec<Node<'_>>) -> Result<Vec<Tool<'_>>, WrongShape> 
             tools.push(function.map_err(|fault| fault.at(index).under("functionDeclarations").at(at).under("tools"))?);
         }
         for (name, node) in fields.rest() {
-            let json = raw(format!("{{\"{name}\":{}}}", node.json()));
+            let json = lone(&name, node.json());
             let kind = ToolKind::Server { tool: server(&name), of: Dialect::Gemini, json };
             tools.push(Tool { kind, cache: None, at, rest: Rest::default() });
         }

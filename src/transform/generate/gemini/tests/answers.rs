@@ -13,7 +13,7 @@ use super::{
             testing::{lower_stream, node},
         },
         Gemini,
-        lift_part::raw,
+        lift_part::lone,
     },
     answer, paths, told,
 };
@@ -130,7 +130,7 @@ fn a_search_of_others_becomes_grounding() {
     let body = speaking(r#"{"text":"Ü Team A won."}"#, "");
     let mut lifted = answer(&body);
     let block = |part| Block { part, cache: None, seal: None, at: 0, rest: Rest::default() };
-    let json = || raw("{\"type\":\"web_search\"}".to_owned());
+    let json = || lone("type", "\"web_search\"");
     let call = ServerCall { id: "s".into(), tool: ServerTool::WebSearch, queries: vec!["who".into()], json: json() };
     let page = Page { url: "https://a".into(), title: Some("A".into()) };
     let found = ServerResult {

@@ -149,6 +149,17 @@ fn googles_own_tools_are_known() {
 }
 
 #[test]
+fn a_tool_of_any_name_comes_back_as_it_was_said() {
+    for name in ["a:b", r#"a\"b"#, r"a\\", r#"a\":1,\"b"#, r"\n", " ", ""] {
+        let tools = format!(r#"[{{"{name}":[{{"x":1}}]}}]"#);
+        let body = format!(r#"{{"contents":[],"tools":{tools}}}"#);
+        let (back, losses) = written(&request(&body, MODEL));
+        assert_eq!(back["tools"], serde_json::from_str::<serde_json::Value>(&tools).unwrap(), "{name}");
+        assert!(losses.is_empty(), "{name}: {losses:?}");
+    }
+}
+
+#[test]
 fn a_wrong_request_is_told_where_it_is_wrong() {
     for (body, path) in [
         (r#"{"contents":[{"parts":[{"text":1}]}]}"#, "contents[0].parts[0].text"),
