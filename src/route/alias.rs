@@ -41,12 +41,12 @@ mod tests {
     use super::Aliases;
     use crate::{
         base::AliasId,
-        store::record::{AliasRow, NewAlias, Standing},
+        store::record::{AliasRow, NewAlias},
     };
 
     fn row(id: i64, sort_order: i64, alias: &str, target: &str) -> AliasRow {
         let row = NewAlias { provider: "*".into(), alias: alias.into(), target: target.into(), sort_order, enabled: true };
-        Standing { id: AliasId(id), created_at: 0, updated_at: 0, row }
+        AliasRow { id: AliasId(id), row, created_at: 0, updated_at: 0 }
     }
 
     #[test]

@@ -12,3 +12,6 @@ pub use alias::Aliases;
 pub use balance::{Member, MemberState, RouteState, Underway, order};
 pub use plan::{Plan, Stop};
 pub use table::{NameFault, Names, Route};
+
+#[cfg(test)]
+mod tests;
