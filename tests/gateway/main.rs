@@ -11,6 +11,7 @@
 mod harness;
 mod identity;
 mod kept;
+mod names;
 mod refusals;
 mod sockets;
 mod streams;
