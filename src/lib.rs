@@ -6,7 +6,7 @@
 //! - floor 1: [`protocol`], what is spoken; [`runtime`], the platform as traits; [`observe`], what is measured
 //! - floor 2: [`transform`], one shape into another; [`process`], an operator's rules; [`tokenize`], tokens counted here;
 //!   [`usage`], what passing frames say was used; [`store`], where things rest
-//! - floor 3: [`access`], who may; [`billing`], what it costs; [`credentials`], sealed secrets
+//! - floor 3: [`access`], who may; [`route`], what names mean; [`billing`], what it costs; [`credentials`], sealed secrets
 //! - floor 4: [`channel`], the adapters to upstreams
 //! - floor 5: [`snapshot`], the configuration compiled
 //! - floor 6: [`pipeline`], the life of one request
@@ -25,6 +25,7 @@ pub mod observe;
 pub mod pipeline;
 pub mod process;
 pub mod protocol;
+pub mod route;
 pub mod runtime;
 pub mod snapshot;
 pub mod store;

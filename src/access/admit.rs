@@ -56,17 +56,34 @@ pub fn admit(caller: &Caller, operation: OperationKey, provider: &str, model: Op
     }
 }
 
+/// Allows one call by the name of the route that it asks for; `None` where only its provider and model can allow it.
+#[must_use]
+pub fn admit_route(caller: &Caller, operation: OperationKey, route: &str) -> Option<Permit> {
+    let fits = |pattern: &Glob| pattern.matches(route);
+    may(caller, Some(operation.operation().group()), &fits).then(|| Permit { user: caller.user(), key: caller.key(), operation })
+}
+
+/// Whether a caller may see a route in a list: it may use it for something.
+#[must_use]
+pub fn may_see_route(caller: &Caller, route: &str) -> bool {
+    may(caller, None, &|pattern| pattern.matches(route))
+}
+
 /// Whether a caller may see a model in a list: it may use it for something.
 #[must_use]
 pub fn may_see(caller: &Caller, provider: &str, model: &str) -> bool {
     may_use(caller, None, provider, Some(model))
 }
 
-/// The user's, the team's and the organization's permissions add up; the key's own narrow them.
 fn may_use(caller: &Caller, group: Option<OperationGroup>, provider: &str, model: Option<&str>) -> bool {
+    may(caller, group, &|pattern| fits(pattern, provider, model))
+}
+
+/// The user's, the team's and the organization's permissions add up; the key's own narrow them.
+fn may(caller: &Caller, group: Option<OperationGroup>, fits: &dyn Fn(&Glob) -> bool) -> bool {
     let opens = |grants: &[Grant]| {
         let mut fitting = grants.iter().filter(|grant| grant.group.is_none() || group.is_none_or(|group| grant.group == Some(group)));
-        fitting.any(|grant| fits(&grant.pattern, provider, model))
+        fitting.any(|grant| fits(&grant.pattern))
     };
     caller.own().is_none_or(|own| own.grants.is_empty() || opens(&own.grants)) && caller.shared().iter().any(|shared| opens(&shared.grants))
 }

@@ -29,7 +29,9 @@ impl Admitted {
 /// No permission of the caller fits.
 pub(super) fn authorize(call: Resolved) -> Result<Admitted, (Caller, GatewayError)> {
     let model = Some(&*call.model).filter(|model| !model.is_empty());
-    match access::admit(&call.call.caller, call.key, &call.provider.name, model) {
+    let by_route = call.route.as_deref().and_then(|route| access::admit_route(&call.call.caller, call.key, route));
+    let permitted = by_route.map_or_else(|| access::admit(&call.call.caller, call.key, &call.provider.name, model), Ok);
+    match permitted {
         Ok(permit) => Ok(Admitted { call, permit }),
         Err(forbidden) => Err((call.call.caller, forbidden.into())),
     }

@@ -41,12 +41,14 @@ pub(super) async fn list(engine: &Engine, call: Authenticated, mut trail: Box<Tr
     let snapshot = engine.snapshot.load();
     let family = call.call.row.key(false).kind().family();
     let lists = join_all(snapshot.providers().iter().map(|provider| of_provider(engine, provider, &call.caller, family))).await;
+    let routes = snapshot.names().listed("").filter(|route| access::may_see_route(&call.caller, route));
+    let routes = routes.map(|route| Model { id: route.to_string(), ..Model::default() }).collect::<Vec<_>>();
     // OpenAI's own list has no pages.
     let page = match family {
         Family::OpenAi => Page::default(),
         Family::Claude | Family::Gemini => Page::read(family, call.call.query.as_deref().unwrap_or_default()),
     };
-    let body = page.cut(lists.into_iter().flatten().collect()).written(family);
+    let body = page.cut(routes.into_iter().chain(lists.into_iter().flatten()).collect()).written(family);
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     trail.note(Fact::Head(StatusCode::OK.as_u16(), &headers));

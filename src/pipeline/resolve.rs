@@ -43,6 +43,10 @@ pub(super) struct Resolved {
     pub(super) provider: Arc<Provider>,
     /// The upstream's id; empty where the call has none.
     pub(super) model: Arc<str>,
+    /// The provider's name for it that the client meant, before it turned out to be a variant.
+    pub(super) inbound: Arc<str>,
+    /// The route that the client named, by which it is permitted too.
+    pub(super) route: Option<Arc<str>>,
     pub(super) payload: Payload,
     /// Bytes of the prompt, for estimates.
     pub(super) prompt_bytes: u64,
@@ -68,10 +72,25 @@ pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit:
     let content_type = call.call.inbound.headers.get(CONTENT_TYPE).cloned();
     match look(call.call.row, body, content_type, limit).await.and_then(|looked| place(&call, looked, snapshot)) {
         Ok(placed) => {
-            let Placed { key, target, is_local, streams, provider, model, payload, path, query, prompt_bytes, hides_usage } = placed;
+            let Placed { key, target, is_local, streams, found, payload, path, query, prompt_bytes, hides_usage } = placed;
+            let Found { provider, model, inbound, route } = found;
             call.call.path = path.unwrap_or(call.call.path);
             call.call.query = query.or(call.call.query);
-            Ok(Resolved { call, key, target, is_local, streams, provider, model, payload, prompt_bytes, hides_usage, draft: None })
+            Ok(Resolved {
+                call,
+                key,
+                target,
+                is_local,
+                streams,
+                provider,
+                model,
+                inbound,
+                route,
+                payload,
+                prompt_bytes,
+                hides_usage,
+                draft: None,
+            })
         }
         Err(error) => Err((call.caller, error)),
     }
@@ -126,8 +145,7 @@ struct Placed {
     target: OperationKey,
     is_local: bool,
     streams: bool,
-    provider: Arc<Provider>,
-    model: Arc<str>,
+    found: Found,
     payload: Payload,
     /// The path and the query where the model's name stood in them.
     path: Option<String>,
@@ -157,14 +175,15 @@ fn place(call: &Authenticated, looked: Looked, snapshot: &Snapshot) -> Result<Pl
     {
         return Err(GatewayError::new(FaultKind::BadRequest, "\"model\" is missing; expected the id of a model").at("model"));
     }
-    let (provider, model) = find_provider(classified.scope.as_deref(), named.as_deref(), snapshot)?;
-    let (target, is_local) = served(key, streams, &provider)?;
+    let found = find(classified.scope.as_deref(), named.as_deref(), snapshot)?;
+    let model = &found.model;
+    let (target, is_local) = served(key, streams, &found.provider)?;
     let prompt_bytes = match &looked {
         Looked::Json(document) => document.body().len() as u64,
         Looked::Form { body, .. } => body.len() as u64,
         Looked::Unread(_) => 0,
     };
-    let renamed = named.as_deref().is_some_and(|named| named != &*model);
+    let renamed = named.as_deref().is_some_and(|named| named != &**model);
     let mut hides_usage = false;
     let payload = match looked {
         Looked::Unread(Body::Empty) => Payload::Empty,
@@ -175,7 +194,7 @@ fn place(call: &Authenticated, looked: Looked, snapshot: &Snapshot) -> Result<Pl
         Looked::Form { body, .. } => Payload::Opaque(Body::from(body)),
         Looked::Json(mut document) => {
             if renamed && key == target {
-                rename(&mut document, row.model, named.as_deref().unwrap_or_default(), &model);
+                rename(&mut document, row.model, named.as_deref().unwrap_or_default(), model);
             }
             if key == target && key.kind() == OperationKind::OpenAiChatCompletions && streams {
                 hides_usage = ask_for_usage(&mut document);
@@ -184,14 +203,14 @@ fn place(call: &Authenticated, looked: Looked, snapshot: &Snapshot) -> Result<Pl
         }
     };
     let path = classified.model.as_ref().map(|range| {
-        let encoded = utf8_percent_encode(&model, SEGMENT);
+        let encoded = utf8_percent_encode(model, SEGMENT);
         format!("{}{encoded}{}", &classified.path[..range.start], &classified.path[range.end..])
     });
     let query = match row.model {
-        ModelPosition::Query => classified.query.as_deref().map(|query| rename_in_query(query, &model)),
+        ModelPosition::Query => classified.query.as_deref().map(|query| rename_in_query(query, model)),
         ModelPosition::Body | ModelPosition::Path | ModelPosition::Form | ModelPosition::Absent => None,
     };
-    Ok(Placed { key, target, is_local, streams, provider, model, payload, path, query, prompt_bytes, hides_usage })
+    Ok(Placed { key, target, is_local, streams, found, payload, path, query, prompt_bytes, hides_usage })
 }
 
 /// What the provider is asked, and whether the gateway answers by itself.
@@ -238,11 +257,27 @@ fn named_model(call: &Authenticated, looked: &Looked) -> Result<Option<String>, 
     })
 }
 
-/// The provider, and the model's id at that provider.
-fn find_provider(scope: Option<&str>, named: Option<&str>, snapshot: &Snapshot) -> Result<(Arc<Provider>, Arc<str>), GatewayError> {
+/// Whom a name stands for.
+struct Found {
+    provider: Arc<Provider>,
+    model: Arc<str>,
+    inbound: Arc<str>,
+    route: Option<Arc<str>>,
+}
+
+/// Finds whom a call means: within a provider's paths its aliases and variants; else global aliases, then routes,
+/// then `provider/model`.
+fn find(scope: Option<&str>, named: Option<&str>, snapshot: &Snapshot) -> Result<Found, GatewayError> {
     if let Some(scope) = scope {
         if let Some(provider) = snapshot.provider(scope) {
-            return Ok((Arc::clone(provider), named.unwrap_or_default().into()));
+            return Ok(at_provider(provider, named.unwrap_or_default(), snapshot));
+        }
+        if snapshot.names().has_namespace(scope) {
+            let found = named.and_then(|named| at_route(scope, named, snapshot));
+            return found.ok_or_else(|| {
+                let message = format!("unknown model {:?}; expected a route of the namespace {scope:?}", named.unwrap_or_default());
+                GatewayError::new(FaultKind::ModelNotFound, message).at("model")
+            });
         }
         // `/openai/v1/...` without a provider of that name is the family's plain path (people's habit elsewhere).
         if !["openai", "anthropic", "gemini"].contains(&scope) {
@@ -253,13 +288,31 @@ fn find_provider(scope: Option<&str>, named: Option<&str>, snapshot: &Snapshot) 
         let message = format!("this call names no model, so its path must name the provider: /{{provider}}/v1/...; {}", known(snapshot));
         return Err(GatewayError::new(FaultKind::NotFound, message));
     };
-    let unknown = || {
-        let message = format!("unknown model {named:?}; expected \"provider/model\"; {}", known(snapshot));
+    let renamed = snapshot.names().global(named);
+    let meant = renamed.as_deref().unwrap_or(named);
+    if let Some(found) = at_route("", meant, snapshot) {
+        return Ok(found);
+    }
+    let split = meant.split_once('/').and_then(|(provider, model)| Some((snapshot.provider(provider)?, model)));
+    split.map(|(provider, model)| at_provider(provider, model, snapshot)).ok_or_else(|| {
+        let message = format!("unknown model {named:?}; expected \"provider/model\" or the name of a route; {}", known(snapshot));
         GatewayError::new(FaultKind::ModelNotFound, message).at("model")
-    };
-    let (provider, model) = named.split_once('/').ok_or_else(unknown)?;
-    let provider = snapshot.provider(provider).ok_or_else(unknown)?;
-    Ok((Arc::clone(provider), model.into()))
+    })
+}
+
+/// A model as one of a provider's, by its aliases and then its variants.
+fn at_provider(provider: &Arc<Provider>, named: &str, snapshot: &Snapshot) -> Found {
+    let names = snapshot.names();
+    let inbound: Arc<str> = names.of_provider(&provider.name, named).map_or_else(|| named.into(), Into::into);
+    let model = Arc::clone(names.variant(provider.id, &inbound).unwrap_or(&inbound));
+    Found { provider: Arc::clone(provider), model, inbound, route: None }
+}
+
+/// The first member of the route of that name whose provider serves.
+fn at_route(namespace: &str, named: &str, snapshot: &Snapshot) -> Option<Found> {
+    let plan = snapshot.names().plan(namespace, named, &|_| None)?;
+    let (provider, model) = plan.stops.into_iter().find_map(|stop| Some((snapshot.provider_of(stop.provider)?, stop.model)))?;
+    Some(Found { provider: Arc::clone(provider), inbound: Arc::clone(&model), model, route: Some(plan.route) })
 }
 
 fn known(snapshot: &Snapshot) -> String {

@@ -42,7 +42,7 @@ impl<'b> Fitting<'b> {
         let scope = RuleScope {
             operation: call.target.operation(),
             kind: call.target.kind(),
-            inbound_model: &call.model,
+            inbound_model: &call.inbound,
             upstream_model: &call.model,
             headers: &call.call.call.inbound.headers,
         };

@@ -15,6 +15,7 @@ use crate::{
     billing::{Catalogue, Limits},
     channel::{self, CHANNELS, Channel},
     credentials::Sealer,
+    route::Names,
     runtime::{Platform, Profile},
     store::record::{
         ConfigRows, CredentialRow, Delta, ModelRow, NewCredential, NewModel, NewProviderRuleSet, Noun, ProviderRow, Record, SettingsRow,
@@ -34,6 +35,7 @@ pub struct Compiler<'a> {
 #[must_use]
 pub fn compile(rows: &ConfigRows, with: Compiler<'_>) -> Snapshot {
     let mut next = Snapshot { rows: rows.clone(), directory: Directory::build(rows), ..Snapshot::default() };
+    next.read_names(None);
     next.settle(None, with);
     next
 }
@@ -46,9 +48,20 @@ impl Snapshot {
         rows.apply(delta);
         let directory = self.directory.update(&self.rows, &rows, delta);
         let mut next = Self { rows, directory, ..Self::default() };
+        if renames(delta) {
+            next.read_names(Some(&self.names));
+        } else {
+            (next.names, next.name_faults) = (Arc::clone(&self.names), Arc::clone(&self.name_faults));
+        }
         let anew = self.touched(delta);
         next.settle(Some((self, &anew)), with);
         next
+    }
+
+    fn read_names(&mut self, before: Option<&Names>) {
+        let (names, faults) = Names::compile(&self.rows, before);
+        self.names = Arc::new(names);
+        self.name_faults = faults.into_iter().map(|fault| Fault::new(fault.what, fault.name, fault.path, fault.message)).collect();
     }
 
     /// The providers that have to be made anew; `None` for all of them.
@@ -91,6 +104,7 @@ impl Snapshot {
         }
         providers.sort_by(|a: &Arc<Provider>, b| a.name.cmp(&b.name));
         faults.extend(provider_faults.values().flat_map(|told| told.iter().cloned()));
+        faults.extend(self.name_faults.iter().cloned());
         identities(rows, &mut faults);
         let (prices, price_faults) = match before {
             Some((before, _)) if before.rows.price_rules.is_same(&rows.price_rules) => {
@@ -104,11 +118,20 @@ impl Snapshot {
         faults.extend(price_faults.iter().cloned());
         (self.prices, self.price_faults) = (prices, price_faults);
         self.by_name = providers.iter().enumerate().map(|(at, provider)| (Arc::clone(&provider.name), at)).collect();
+        self.by_id = providers.iter().enumerate().map(|(at, provider)| (provider.id, at)).collect();
         self.settings = settings;
         self.providers = providers;
         self.provider_faults = provider_faults;
         self.faults = faults;
     }
+}
+
+/// Whether a change touches what names mean.
+fn renames(delta: &Delta) -> bool {
+    let rows = &delta.rows;
+    let gone = |(noun, _): &(Noun, i64)| matches!(noun, Noun::Provider | Noun::Model | Noun::Route | Noun::RouteMember | Noun::Alias);
+    let kept = [rows.providers.is_empty(), rows.models.is_empty(), rows.routes.is_empty(), rows.route_members.is_empty()];
+    kept.contains(&false) || !rows.aliases.is_empty() || delta.gone.iter().any(gone)
 }
 
 /// Whose the touched rows of one noun are and were.

@@ -9,6 +9,7 @@ use crate::{
     billing::{Limits, PriceBook, Vendor},
     channel::Channel,
     process::RuleBook,
+    route::Names,
     runtime::Profile,
     store::record::ConfigRows,
 };
@@ -21,6 +22,10 @@ pub struct Snapshot {
     pub(super) directory: Directory,
     pub(super) providers: Vec<Arc<Provider>>,
     pub(super) by_name: QuickMap<Arc<str>, usize>,
+    pub(super) by_id: QuickMap<ProviderId, usize>,
+    /// What names mean, and what of them does not serve.
+    pub(super) names: Arc<Names>,
+    pub(super) name_faults: Arc<[Fault]>,
     /// What of each provider does not serve, and why; also of those that do not serve at all.
     pub(super) provider_faults: BTreeMap<ProviderId, Arc<[Fault]>>,
     pub(super) prices: Arc<PriceBook>,
@@ -51,6 +56,18 @@ impl Snapshot {
     #[must_use]
     pub fn prices(&self) -> &Arc<PriceBook> {
         &self.prices
+    }
+
+    /// The enabled provider of a row.
+    #[must_use]
+    pub fn provider_of(&self, id: ProviderId) -> Option<&Arc<Provider>> {
+        self.by_id.get(&id).map(|at| &self.providers[*at])
+    }
+
+    /// What names mean: aliases, variants, routes.
+    #[must_use]
+    pub fn names(&self) -> &Names {
+        &self.names
     }
 
     /// All enabled providers, by name.

@@ -21,7 +21,9 @@ use gproxy::{
     snapshot::{Compiler, Snapshot, SnapshotCell, compile},
     store::{
         persist::{Journal, JournalFault, Ledger, Records, RecordsExt, memory::MemoryStore},
-        record::{Entry, NewCredential, NewKey, NewPermission, NewProvider, NewUser, UsageRow},
+        record::{
+            Entry, NewAlias, NewCredential, NewKey, NewPermission, NewProvider, NewRoute, NewRouteMember, NewUser, Strategy, UsageRow,
+        },
     },
 };
 use tokio::{
@@ -216,6 +218,34 @@ impl Gateway {
         let upstream = Upstream::start().await;
         let address = upstream.address;
         Self::over(channel, limits, upstream, address).await
+    }
+
+    /// With routes, as (namespace, name, models of `up` with their weights), and a global alias `nick` of `smart`.
+    /// The narrow user may use the route `smart` too.
+    pub(crate) async fn named(channel: &str, routes: &[(&str, &str, &[(&str, i64)])]) -> Self {
+        let upstream = Upstream::start().await;
+        let (platform, _tasks) = native::platform();
+        let (before, store) = snapshot(&platform, channel, &format!("http://{}", upstream.address)).await;
+        let provider_id = before.provider("up").unwrap().id;
+        for (namespace, name, members) in routes {
+            let (namespace, name) = ((*namespace).to_owned(), (*name).to_owned());
+            let strategy = Strategy::Weighted;
+            let route = NewRoute { namespace, name, strategy, description: None, settings_json: None, enabled: true };
+            let route_id = store.save(None, route).await.unwrap().id;
+            for (model, weight) in *members {
+                let upstream_model = (*model).to_owned();
+                let member = NewRouteMember { route_id, provider_id, upstream_model, weight: *weight, tier: 0, enabled: true };
+                store.save(None, member).await.unwrap();
+            }
+        }
+        let alias = NewAlias { provider: "*".into(), alias: "nick".into(), target: "smart".into(), sort_order: 0, enabled: true };
+        store.save(None, alias).await.unwrap();
+        let narrow = before.rows().users.iter().find(|user| user.name == "narrow").unwrap().id;
+        store.ensure(NewPermission::of(narrow, "smart")).await.unwrap();
+        let sealer = gproxy::credentials::Sealer::new(gproxy::base::Secret::new("test".to_owned()));
+        let snapshot = compile(&store.load().await.unwrap(), Compiler { sealer: &sealer, platform: &platform });
+        assert!(snapshot.faults().is_empty(), "{:?}", snapshot.faults());
+        Self::serve(platform, snapshot, upstream, (Limits::default(), None)).await
     }
 
     /// With the provider somewhere else than at the scripted one.

@@ -12,6 +12,7 @@ mod harness;
 mod identity;
 mod kept;
 mod money;
+mod names;
 mod refusals;
 mod sockets;
 mod streams;

@@ -1,0 +1,17 @@
+//! What names mean: aliases, routes and the order in which a route's members are asked.
+//!
+//! Pure: rows go in, names and plans come out. What is counted while serving (turns, latencies, calls under way) lives
+//! beside, and goes over from one compiled table to the next.
+
+mod alias;
+mod balance;
+mod plan;
+mod table;
+
+pub use alias::Aliases;
+pub use balance::{Member, MemberState, RouteState, Underway, order};
+pub use plan::{Plan, Stop};
+pub use table::{NameFault, Names, Route};
+
+#[cfg(test)]
+mod tests;

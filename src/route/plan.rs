@@ -1,0 +1,28 @@
+//! Whom a call may ask, in order.
+
+use std::sync::Arc;
+
+use super::balance::MemberState;
+use crate::base::{ProviderId, RouteMemberId};
+
+/// A route's members in the order in which they are asked. It has at least one.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The name under which the client asked, by which it is permitted.
+    pub route: Arc<str>,
+    /// In order.
+    pub stops: Vec<Stop>,
+}
+
+/// One member of a plan.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    /// Its row.
+    pub member: RouteMemberId,
+    /// Its provider's row.
+    pub provider: ProviderId,
+    /// The upstream's id of the model, with the run that the route's `*` stood for in place.
+    pub model: Arc<str>,
+    /// What is counted of it.
+    pub state: Arc<MemberState>,
+}
