@@ -6,7 +6,8 @@ use std::{
 };
 
 use super::{
-    Capture, Credential, Fault, Model, Provider, Rules, Settings, Snapshot, name, prices, rules,
+    Capture, Credential, Fault, Model, Provider, Rules, Settings, Snapshot, name, prices,
+    rules::{self, Attached},
     secret::{self, API_KEY},
 };
 use crate::{
@@ -94,7 +95,7 @@ impl Snapshot {
         let (mut providers, mut provider_faults) = (Vec::new(), BTreeMap::new());
         for row in rows.providers.iter().filter(|row| row.enabled) {
             let (made, told) = kept(row.id).unwrap_or_else(|| {
-                let parts = (parts.credentials.remove(&row.id).unwrap_or_default(), parts.models.remove(&row.id).unwrap_or_default());
+                let parts = parts.take(row.id);
                 let mut told = Vec::new();
                 let made = provider(row, parts, &settings, with, &mut told).map_err(|fault| told.push(fault)).ok();
                 (made.map(Arc::new), Some(told.into()))
@@ -151,6 +152,14 @@ fn owners<N: Record>(before: &ConfigRows, delta: &Delta) -> HashSet<ProviderId> 
 struct Parts<'a> {
     credentials: HashMap<ProviderId, Vec<&'a CredentialRow>>,
     models: HashMap<ProviderId, Vec<&'a ModelRow>>,
+    sets: HashMap<ProviderId, Vec<Attached<'a>>>,
+}
+
+/// The rows of one provider.
+struct Part<'a> {
+    credentials: Vec<&'a CredentialRow>,
+    models: Vec<&'a ModelRow>,
+    sets: Vec<Attached<'a>>,
 }
 
 impl<'a> Parts<'a> {
@@ -162,13 +171,24 @@ impl<'a> Parts<'a> {
         for row in rows.models.iter().filter(|row| row.enabled) {
             parts.models.entry(row.provider_id).or_default().push(row);
         }
+        for (provider, set) in rules::attached(rows) {
+            parts.sets.entry(provider).or_default().push(set);
+        }
         parts
+    }
+
+    fn take(&mut self, id: ProviderId) -> Part<'a> {
+        Part {
+            credentials: self.credentials.remove(&id).unwrap_or_default(),
+            models: self.models.remove(&id).unwrap_or_default(),
+            sets: self.sets.remove(&id).unwrap_or_default(),
+        }
     }
 }
 
 fn provider(
     row: &ProviderRow,
-    (credentials, models): (Vec<&CredentialRow>, Vec<&ModelRow>),
+    Part { credentials, models, sets }: Part<'_>,
     settings: &Settings,
     with: Compiler<'_>,
     faults: &mut Vec<Fault>,
@@ -205,7 +225,7 @@ fn provider(
         vendor: Catalogue::shipped().vendor(&row.channel).or_else(|| Catalogue::shipped().vendor(&row.name)),
         models: models.collect(),
         profile: Profile { proxy },
-        rules: rules::compile(&row.name, &members, faults),
+        rules: rules::compile(&row.name, &members, &sets, faults),
         settings: members,
         dispatch,
     })

@@ -8,7 +8,7 @@ mod dispatch;
 mod fault;
 pub mod name;
 mod prices;
-mod rules;
+pub mod rules;
 pub mod secret;
 mod view;
 
