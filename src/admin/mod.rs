@@ -11,6 +11,7 @@ pub mod input;
 pub mod keys;
 pub mod login;
 pub mod models;
+mod names;
 pub mod password;
 pub mod permissions;
 pub mod plain;

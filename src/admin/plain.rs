@@ -20,24 +20,26 @@ use crate::{
 pub trait Plain: Record {
     /// Members that rest as nano-dollars and are shown as decimal dollars.
     const MONEY: &'static [&'static str] = &[];
+    /// Members that rest as JSON texts, and may come as the JSON itself.
+    const JSON: &'static [&'static str] = &[];
 
     /// What a new row has where its maker says nothing.
     fn defaults() -> Value {
         json!({ "enabled": true })
     }
 
-    /// Checks a row before it is stored.
+    /// Checks a row before it is stored; `standing` is the one that it takes the place of.
     ///
     /// # Errors
     /// The member at fault, and what was expected.
-    fn check(&self, rows: &ConfigRows) -> Result<(), AdminFault>;
+    fn check(&self, rows: &ConfigRows, standing: Option<&Standing<Self>>) -> Result<(), AdminFault>;
 }
 
-fn text(field: &str, value: &str) -> Result<(), AdminFault> {
+pub(super) fn text(field: &str, value: &str) -> Result<(), AdminFault> {
     name::text(value).map_err(|message| AdminFault::invalid(field, message))
 }
 
-fn not_negative(fields: &[(&str, Option<i64>)]) -> Result<(), AdminFault> {
+pub(super) fn not_negative(fields: &[(&str, Option<i64>)]) -> Result<(), AdminFault> {
     match fields.iter().find(|(_, figure)| figure.is_some_and(|figure| figure < 0)) {
         Some((field, figure)) => {
             Err(AdminFault::invalid(*field, format!("is {}; expected 0 or more, or null", figure.unwrap_or_default())))
@@ -47,13 +49,18 @@ fn not_negative(fields: &[(&str, Option<i64>)]) -> Result<(), AdminFault> {
 }
 
 impl Plain for NewOrganization {
-    fn check(&self, _: &ConfigRows) -> Result<(), AdminFault> {
+    fn check(&self, _: &ConfigRows, _: Option<&Standing<Self>>) -> Result<(), AdminFault> {
         text("name", &self.name)
     }
 }
 
 impl Plain for NewTeam {
-    fn check(&self, _: &ConfigRows) -> Result<(), AdminFault> {
+    fn check(&self, rows: &ConfigRows, standing: Option<&Standing<Self>>) -> Result<(), AdminFault> {
+        let moved = standing.filter(|team| team.organization_id != self.organization_id);
+        if moved.is_some_and(|team| rows.users.iter().any(|user| user.team_id == Some(team.id))) {
+            let message = "differs from the organization of the team's users; move them out of the team first";
+            return Err(AdminFault::invalid("organization_id", message));
+        }
         text("name", &self.name)
     }
 }
@@ -63,7 +70,7 @@ impl Plain for NewPermission {
         json!({ "operation_group": "" })
     }
 
-    fn check(&self, _: &ConfigRows) -> Result<(), AdminFault> {
+    fn check(&self, _: &ConfigRows, _: Option<&Standing<Self>>) -> Result<(), AdminFault> {
         text("pattern", &self.pattern)?;
         let group = &self.operation_group;
         if group.is_empty() || crate::protocol::OperationGroup::parse(group).is_some() {
@@ -79,7 +86,7 @@ impl Plain for NewRateLimit {
         json!({ "pattern": "*" })
     }
 
-    fn check(&self, _: &ConfigRows) -> Result<(), AdminFault> {
+    fn check(&self, _: &ConfigRows, _: Option<&Standing<Self>>) -> Result<(), AdminFault> {
         text("pattern", &self.pattern)?;
         not_negative(&[
             ("requests_per_minute", self.requests_per_minute),
@@ -98,7 +105,7 @@ impl Plain for NewQuota {
         json!({ "admission": "strict" })
     }
 
-    fn check(&self, _: &ConfigRows) -> Result<(), AdminFault> {
+    fn check(&self, _: &ConfigRows, _: Option<&Standing<Self>>) -> Result<(), AdminFault> {
         let figures = self.windows().map(|(_, figure)| figure);
         let named: Vec<(&str, Option<i64>)> = Self::MONEY.iter().copied().zip(figures).collect();
         not_negative(&named)
@@ -106,11 +113,13 @@ impl Plain for NewQuota {
 }
 
 impl Plain for NewPriceRule {
+    const JSON: &'static [&'static str] = &["rates_json"];
+
     fn defaults() -> Value {
         json!({ "enabled": true, "match_kind": "exact", "pattern": "" })
     }
 
-    fn check(&self, _: &ConfigRows) -> Result<(), AdminFault> {
+    fn check(&self, _: &ConfigRows, _: Option<&Standing<Self>>) -> Result<(), AdminFault> {
         match self.match_kind {
             PriceMatch::Default if !self.pattern.is_empty() => {
                 return Err(AdminFault::invalid("pattern", format!("is {:?}; expected none with match_kind \"default\"", self.pattern)));
@@ -144,6 +153,17 @@ pub async fn get<N: Plain>(admin: Admin<'_>, id: i64) -> Result<Value, AdminFaul
     shown(N::table(snapshot.rows()).get(id.into()).ok_or_else(|| AdminFault::missing(N::NOUN.name(), id))?)
 }
 
+/// Says whether a row stands.
+///
+/// # Errors
+/// [`AdminFault::Missing`] where it does not.
+pub async fn stands<N: Record>(admin: Admin<'_>, id: i64) -> Result<(), AdminFault> {
+    let control = admin.control();
+    control.refresh().await?;
+    let snapshot = control.snapshot().load();
+    N::table(snapshot.rows()).get(id.into()).map(drop).ok_or_else(|| AdminFault::missing(N::NOUN.name(), id))
+}
+
 /// Makes a row, or changes the one of an id: that of the path, or the input's. With an id what is absent stays. `given` is said by the path.
 ///
 /// # Errors
@@ -160,6 +180,10 @@ pub async fn save<N: Plain>(
     let id = which(id, &input)?;
     let standing =
         id.map(|id| N::table(snapshot.rows()).get(id.into()).ok_or_else(|| AdminFault::missing(N::NOUN.name(), id))).transpose()?;
+    let elsewhere = |standing: &Standing<N>| given.iter().any(|(column, value)| link(&standing.row, column) != Some(*value));
+    if let Some(id) = id.filter(|_| standing.is_some_and(elsewhere)) {
+        return Err(AdminFault::missing(N::NOUN.name(), id));
+    }
     let mut members = match standing {
         Some(standing) => object(&standing.row)?,
         None => object(&N::defaults())?,
@@ -170,7 +194,11 @@ pub async fn save<N: Plain>(
             let message = format!("unknown member {member:?}{}", name::hint(&member, known));
             return Err(AdminFault::invalid(member, message));
         }
-        let value = if N::MONEY.contains(&member.as_str()) { nanos(&member, &value)? } else { value };
+        let value = match value {
+            value if N::MONEY.contains(&member.as_str()) => nanos(&member, &value)?,
+            value @ (Value::Object(_) | Value::Array(_)) if N::JSON.contains(&member.as_str()) => value.to_string().into(),
+            value => value,
+        };
         members.insert(member, value);
     }
     for (member, value) in given {
@@ -180,7 +208,7 @@ pub async fn save<N: Plain>(
         let path = error.path().to_string();
         AdminFault::invalid(if path == "." { String::new() } else { path }, error.into_inner().to_string())
     })?;
-    row.check(snapshot.rows())?;
+    row.check(snapshot.rows(), standing)?;
     let saved = control.records().save(id.map(Into::into), row).await?;
     admin.changed("save", format!("{} {}", N::NOUN.name(), saved.id)).await?;
     shown(&saved)
@@ -215,6 +243,11 @@ pub async fn delete_organization(admin: Admin<'_>, id: i64) -> Result<(), AdminF
 pub fn is_of<N: Record>(row: &N, kind: Option<ScopeKind>, id: Option<i64>) -> bool {
     let of = |scope: Scope| kind.is_none_or(|kind| scope.kind == kind) && id.is_none_or(|id| scope.id == id);
     row.scope().is_some_and(of)
+}
+
+/// The id that a row names in a column.
+pub fn link<N: Record>(row: &N, column: &str) -> Option<i64> {
+    row.links().into_iter().find(|(link, _)| link.column == column).map(|(_, id)| id)
 }
 
 fn which(path: Option<i64>, input: &Map<String, Value>) -> Result<Option<i64>, AdminFault> {

@@ -13,7 +13,10 @@ use crate::{
         Admin,
         plain::{self, Plain},
     },
-    store::record::{NewOrganization, NewPermission, NewPriceRule, NewQuota, NewRateLimit, NewTeam},
+    store::record::{
+        NewAlias, NewOrganization, NewPermission, NewPriceRule, NewProvider, NewProviderRuleSet, NewQuota, NewRateLimit, NewRoute,
+        NewRouteMember, NewRule, NewRuleSet, NewTeam, Record,
+    },
 };
 
 const GET: Method = Method::GET;
@@ -38,6 +41,37 @@ macro_rules! noun {
     };
 }
 
+/// The routes of the rows of one noun that hang on a row of another.
+macro_rules! nested {
+    ($child:ty, $parent:ty, $path:literal, $what:literal, $column:literal) => {
+        [
+            Route::admin(GET, $path, |admin, call| {
+                Box::pin(async move { below::<$parent, $child>(admin, call.number($what)?, $column).await })
+            }),
+            Route::admin(POST, $path, |admin, call| {
+                Box::pin(async move { save_below::<$child>(admin, call, ($column, call.number($what)?)).await })
+            }),
+        ]
+    };
+}
+
+/// One that hangs on another: it is listed and made there.
+macro_rules! child {
+    ($record:ty, $item:literal, $what:literal) => {
+        [
+            Route::admin(GET, $item, |admin, call| {
+                Box::pin(async move { json(&plain::get::<$record>(admin, call.number($what)?).await?) })
+            }),
+            Route::admin(PATCH, $item, |admin, call| {
+                Box::pin(async move { save::<$record>(admin, call, Some(call.number($what)?)).await })
+            }),
+            Route::admin(DELETE, $item, |admin, call| {
+                Box::pin(async move { Ok(done(plain::delete::<$record>(admin, call.number($what)?).await?)) })
+            }),
+        ]
+    };
+}
+
 async fn save<N: Plain>(admin: Admin<'_>, call: Call<'_>, id: Option<i64>) -> Answer {
     let input: Map<String, Value> = call.input()?;
     json(&plain::save::<N>(admin, id, input, &[]).await?)
@@ -53,15 +87,13 @@ async fn scoped<N: Plain>(admin: Admin<'_>, call: Call<'_>) -> Answer {
     json(&plain::list::<N>(admin, move |row| plain::is_of(row, kind, id)).await?)
 }
 
-async fn teams(admin: Admin<'_>, call: Call<'_>) -> Answer {
-    let organization = call.number("organization")?;
-    plain::get::<NewOrganization>(admin, organization).await?;
-    json(&plain::list::<NewTeam>(admin, move |team| team.organization_id.0 == organization).await?)
+async fn below<P: Record, N: Plain>(admin: Admin<'_>, parent: i64, column: &'static str) -> Answer {
+    plain::stands::<P>(admin, parent).await?;
+    json(&plain::list::<N>(admin, move |row| plain::link(row, column) == Some(parent)).await?)
 }
 
-async fn make_team(admin: Admin<'_>, call: Call<'_>) -> Answer {
-    let given = [("organization_id", call.number("organization")?)];
-    json(&plain::save::<NewTeam>(admin, None, call.input()?, &given).await?)
+async fn save_below<N: Plain>(admin: Admin<'_>, call: Call<'_>, given: (&'static str, i64)) -> Answer {
+    json(&plain::save::<N>(admin, None, call.input()?, &[given]).await?)
 }
 
 static ORGANIZATIONS: [Route; 5] = noun!(
@@ -83,13 +115,24 @@ static PRICES: [Route; 5] = noun!(
     NewPriceRule, "/admin/price-rules", "/admin/price-rules/{id}", "price_rule", list all::<NewPriceRule>,
     delete plain::delete::<NewPriceRule>
 );
-static NESTED: [Route; 2] = [
-    Route::admin(GET, "/admin/orgs/{id}/teams", |admin, call| Box::pin(teams(admin, call))),
-    Route::admin(POST, "/admin/orgs/{id}/teams", |admin, call| Box::pin(make_team(admin, call))),
-];
+static ROUTES: [Route; 5] =
+    noun!(NewRoute, "/admin/routes", "/admin/routes/{id}", "route", list all::<NewRoute>, delete plain::delete::<NewRoute>);
+static ALIASES: [Route; 5] =
+    noun!(NewAlias, "/admin/aliases", "/admin/aliases/{id}", "alias", list all::<NewAlias>, delete plain::delete::<NewAlias>);
+static RULE_SETS: [Route; 5] =
+    noun!(NewRuleSet, "/admin/rule-sets", "/admin/rule-sets/{id}", "rule_set", list all::<NewRuleSet>, delete plain::delete::<NewRuleSet>);
+static MEMBERS: [Route; 3] = child!(NewRouteMember, "/admin/route-members/{id}", "route_member");
+static RULES: [Route; 3] = child!(NewRule, "/admin/rules/{id}", "rule");
+static ATTACHMENTS: [Route; 3] = child!(NewProviderRuleSet, "/admin/provider-rule-sets/{id}", "provider_rule_set");
+static TEAMS_OF: [Route; 2] = nested!(NewTeam, NewOrganization, "/admin/orgs/{id}/teams", "organization", "organization_id");
+static MEMBERS_OF: [Route; 2] = nested!(NewRouteMember, NewRoute, "/admin/routes/{id}/members", "route", "route_id");
+static RULES_OF: [Route; 2] = nested!(NewRule, NewRuleSet, "/admin/rule-sets/{id}/rules", "rule_set", "rule_set_id");
+static SETS_OF: [Route; 2] = nested!(NewProviderRuleSet, NewProvider, "/admin/providers/{id}/rule-sets", "provider", "provider_id");
 
 /// All of them.
 pub(super) fn routes() -> impl Iterator<Item = &'static Route> {
-    let nouns = [&ORGANIZATIONS, &TEAMS, &PERMISSIONS, &LIMITS, &QUOTAS, &PRICES];
-    nouns.into_iter().flatten().chain(&NESTED)
+    let nouns = [&ORGANIZATIONS, &TEAMS, &PERMISSIONS, &LIMITS, &QUOTAS, &PRICES, &ROUTES, &ALIASES, &RULE_SETS];
+    let children = [&MEMBERS, &RULES, &ATTACHMENTS];
+    let nested = [&TEAMS_OF, &MEMBERS_OF, &RULES_OF, &SETS_OF];
+    nouns.into_iter().flatten().chain(children.into_iter().flatten()).chain(nested.into_iter().flatten())
 }

@@ -25,6 +25,8 @@ use crate::{
     testing::{ManualClock, platform_with},
 };
 
+mod names;
+
 const ADMIN: &str = "sk-admin-0123456789abcdef";
 const ALICE: &str = "sk-alice-0123456789abcdef";
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
