@@ -10,8 +10,8 @@ use crate::{
     store::{
         persist::RecordsExt,
         record::{
-            ConfigRows, NewOrganization, NewPermission, NewPriceRule, NewQuota, NewRateLimit, NewTeam, PriceMatch, Record, Scope,
-            ScopeKind, Standing,
+            ConfigRows, NewAlias, NewOrganization, NewPermission, NewPriceRule, NewQuota, NewRateLimit, NewRoute, NewRouteMember, NewTeam,
+            PriceMatch, Record, Scope, ScopeKind, Standing,
         },
     },
 };
@@ -119,6 +119,51 @@ impl Plain for NewPriceRule {
             PriceMatch::Exact | PriceMatch::Glob => text("pattern", &self.pattern)?,
         }
         Tariff::from_json(&self.rates_json).map(drop).map_err(|fault| AdminFault::invalid("rates_json", fault.to_string()))
+    }
+}
+
+impl Plain for NewRoute {
+    fn defaults() -> Value {
+        json!({ "enabled": true, "namespace": "", "strategy": "failover" })
+    }
+
+    fn check(&self, _: &ConfigRows) -> Result<(), AdminFault> {
+        text("name", &self.name)?;
+        if !self.namespace.is_empty() {
+            name::provider(&self.namespace).map_err(|message| AdminFault::invalid("namespace", message))?;
+        }
+        if self.name.matches('*').count() > 1 {
+            return Err(AdminFault::invalid("name", format!("is {:?}; expected at most one *", self.name)));
+        }
+        Ok(())
+    }
+}
+
+impl Plain for NewRouteMember {
+    fn defaults() -> Value {
+        json!({ "enabled": true, "weight": 100, "tier": 0 })
+    }
+
+    fn check(&self, _: &ConfigRows) -> Result<(), AdminFault> {
+        text("upstream_model", &self.upstream_model)?;
+        not_negative(&[("weight", Some(self.weight)), ("tier", Some(self.tier))])
+    }
+}
+
+impl Plain for NewAlias {
+    fn defaults() -> Value {
+        json!({ "enabled": true, "provider": "*", "sort_order": 0 })
+    }
+
+    fn check(&self, rows: &ConfigRows) -> Result<(), AdminFault> {
+        text("alias", &self.alias)?;
+        text("target", &self.target)?;
+        if self.provider != "*" && !rows.providers.iter().any(|provider| provider.name == self.provider) {
+            let known = rows.providers.iter().map(|provider| provider.name.as_str());
+            let message = format!("is {:?}; expected \"*\" or the name of a provider{}", self.provider, name::hint(&self.provider, known));
+            return Err(AdminFault::invalid("provider", message));
+        }
+        regex::Regex::new(&self.alias).map(drop).map_err(|fault| AdminFault::invalid("alias", format!("is no regular expression: {fault}")))
     }
 }
 

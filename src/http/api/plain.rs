@@ -13,7 +13,7 @@ use crate::{
         Admin,
         plain::{self, Plain},
     },
-    store::record::{NewOrganization, NewPermission, NewPriceRule, NewQuota, NewRateLimit, NewTeam},
+    store::record::{NewAlias, NewOrganization, NewPermission, NewPriceRule, NewQuota, NewRateLimit, NewRoute, NewRouteMember, NewTeam},
 };
 
 const GET: Method = Method::GET;
@@ -64,6 +64,17 @@ async fn make_team(admin: Admin<'_>, call: Call<'_>) -> Answer {
     json(&plain::save::<NewTeam>(admin, None, call.input()?, &given).await?)
 }
 
+async fn members(admin: Admin<'_>, call: Call<'_>) -> Answer {
+    let route = call.number("route")?;
+    plain::get::<NewRoute>(admin, route).await?;
+    json(&plain::list::<NewRouteMember>(admin, move |member| member.route_id.0 == route).await?)
+}
+
+async fn make_member(admin: Admin<'_>, call: Call<'_>) -> Answer {
+    let given = [("route_id", call.number("route")?)];
+    json(&plain::save::<NewRouteMember>(admin, None, call.input()?, &given).await?)
+}
+
 static ORGANIZATIONS: [Route; 5] = noun!(
     NewOrganization, "/admin/orgs", "/admin/orgs/{id}", "organization", list all::<NewOrganization>, delete plain::delete_organization
 );
@@ -83,13 +94,23 @@ static PRICES: [Route; 5] = noun!(
     NewPriceRule, "/admin/price-rules", "/admin/price-rules/{id}", "price_rule", list all::<NewPriceRule>,
     delete plain::delete::<NewPriceRule>
 );
-static NESTED: [Route; 2] = [
+static ROUTES: [Route; 5] =
+    noun!(NewRoute, "/admin/routes", "/admin/routes/{id}", "route", list all::<NewRoute>, delete plain::delete::<NewRoute>);
+static MEMBERS: [Route; 5] = noun!(
+    NewRouteMember, "/admin/route-members", "/admin/route-members/{id}", "route_member", list all::<NewRouteMember>,
+    delete plain::delete::<NewRouteMember>
+);
+static ALIASES: [Route; 5] =
+    noun!(NewAlias, "/admin/aliases", "/admin/aliases/{id}", "alias", list all::<NewAlias>, delete plain::delete::<NewAlias>);
+static NESTED: [Route; 4] = [
+    Route::admin(GET, "/admin/routes/{id}/members", |admin, call| Box::pin(members(admin, call))),
+    Route::admin(POST, "/admin/routes/{id}/members", |admin, call| Box::pin(make_member(admin, call))),
     Route::admin(GET, "/admin/orgs/{id}/teams", |admin, call| Box::pin(teams(admin, call))),
     Route::admin(POST, "/admin/orgs/{id}/teams", |admin, call| Box::pin(make_team(admin, call))),
 ];
 
 /// All of them.
 pub(super) fn routes() -> impl Iterator<Item = &'static Route> {
-    let nouns = [&ORGANIZATIONS, &TEAMS, &PERMISSIONS, &LIMITS, &QUOTAS, &PRICES];
+    let nouns = [&ORGANIZATIONS, &TEAMS, &PERMISSIONS, &LIMITS, &QUOTAS, &PRICES, &ROUTES, &MEMBERS, &ALIASES];
     nouns.into_iter().flatten().chain(&NESTED)
 }
