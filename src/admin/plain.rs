@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Admin, AdminFault};
+use super::{Admin, AdminFault, Member};
 use crate::{
     base::Nanos,
     billing::Tariff,
@@ -151,6 +151,26 @@ pub async fn get<N: Plain>(admin: Admin<'_>, id: i64) -> Result<Value, AdminFaul
     control.refresh().await?;
     let snapshot = control.snapshot().load();
     shown(N::table(snapshot.rows()).get(id.into()).ok_or_else(|| AdminFault::missing(N::NOUN.name(), id))?)
+}
+
+/// Rows that count for the caller's calls: of its key, user, team and organization. `source` says whose each is.
+///
+/// # Errors
+/// Of writing them.
+pub fn own<N: Plain>(member: Member<'_>) -> Result<Vec<Value>, AdminFault> {
+    let caller = member.caller();
+    let scopes =
+        [Some(caller.key().into()), Some(caller.user().into()), caller.team().map(Into::into), caller.organization().map(Into::into)];
+    let snapshot = member.control().snapshot().load();
+    let mut own = Vec::new();
+    for scope in scopes.into_iter().flatten() {
+        for row in N::table(snapshot.rows()).iter().filter(|row| row.row.scope() == Some(scope)) {
+            let mut row = shown(row)?;
+            row["source"] = scope.kind.word().into();
+            own.push(row);
+        }
+    }
+    Ok(own)
 }
 
 /// Says whether a row stands.

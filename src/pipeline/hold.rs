@@ -134,7 +134,8 @@ fn draws(call: &Resolved, snapshot: &Snapshot) -> Result<Vec<Draw>, GatewayError
     let most = most_output(call);
     let mut draws = Vec::new();
     for allowance in caller.allowances() {
-        for limit in allowance.limits.iter().filter(|limit| limit.pattern.matches(&name)) {
+        let counts = |limit: &&Limit| limit.pattern.matches(&name) || call.route.as_ref().is_some_and(|route| limit.pattern.matches(route));
+        for limit in allowance.limits.iter().filter(counts) {
             limit_draws(&mut draws, (allowance, limit), call, most);
         }
     }

@@ -10,6 +10,8 @@ use serde_json::Value;
 use super::{authenticate::Authenticated, error::GatewayError, form, kept::Draft};
 use crate::{
     access::Caller,
+    base::{Bucket, Modality, Usage},
+    billing::Lookup,
     channel::Payload,
     protocol::{
         Operation, OperationKey, OperationKind,
@@ -19,6 +21,7 @@ use crate::{
         peek::Peek,
         splice::Document,
     },
+    route::{Member, MemberState},
     runtime::Body,
     snapshot::{Provider, Snapshot},
     transform::compact,
@@ -47,6 +50,8 @@ pub(super) struct Resolved {
     pub(super) inbound: Arc<str>,
     /// The route that the client named, by which it is permitted too.
     pub(super) route: Option<Arc<str>>,
+    /// What is counted of the route's member that was chosen.
+    pub(super) member: Option<Arc<MemberState>>,
     pub(super) payload: Payload,
     /// Bytes of the prompt, for estimates.
     pub(super) prompt_bytes: u64,
@@ -73,7 +78,7 @@ pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit:
     match look(call.call.row, body, content_type, limit).await.and_then(|looked| place(&call, looked, snapshot)) {
         Ok(placed) => {
             let Placed { key, target, is_local, streams, found, payload, path, query, prompt_bytes, hides_usage } = placed;
-            let Found { provider, model, inbound, route } = found;
+            let Found { provider, model, inbound, route, member } = found;
             call.call.path = path.unwrap_or(call.call.path);
             call.call.query = query.or(call.call.query);
             Ok(Resolved {
@@ -86,6 +91,7 @@ pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit:
                 model,
                 inbound,
                 route,
+                member,
                 payload,
                 prompt_bytes,
                 hides_usage,
@@ -263,6 +269,7 @@ struct Found {
     model: Arc<str>,
     inbound: Arc<str>,
     route: Option<Arc<str>>,
+    member: Option<Arc<MemberState>>,
 }
 
 /// Finds whom a call means: within a provider's paths its aliases and variants; else global aliases, then routes,
@@ -305,14 +312,25 @@ fn at_provider(provider: &Arc<Provider>, named: &str, snapshot: &Snapshot) -> Fo
     let names = snapshot.names();
     let inbound: Arc<str> = names.of_provider(&provider.name, named).map_or_else(|| named.into(), Into::into);
     let model = Arc::clone(names.variant(provider.id, &inbound).unwrap_or(&inbound));
-    Found { provider: Arc::clone(provider), model, inbound, route: None }
+    Found { provider: Arc::clone(provider), model, inbound, route: None, member: None }
 }
 
 /// The first member of the route of that name whose provider serves.
 fn at_route(namespace: &str, named: &str, snapshot: &Snapshot) -> Option<Found> {
-    let plan = snapshot.names().plan(namespace, named, &|_| None)?;
-    let (provider, model) = plan.stops.into_iter().find_map(|stop| Some((snapshot.provider_of(stop.provider)?, stop.model)))?;
-    Some(Found { provider: Arc::clone(provider), inbound: Arc::clone(&model), model, route: Some(plan.route) })
+    let plan = snapshot.names().plan(namespace, named, &|member| price(member, snapshot))?;
+    let (provider, stop) = plan.stops.into_iter().find_map(|stop| Some((snapshot.provider_of(stop.provider)?, stop)))?;
+    let (route, member) = (Some(plan.route), Some(stop.state));
+    Some(Found { provider: Arc::clone(provider), inbound: Arc::clone(&stop.model), model: stop.model, route, member })
+}
+
+/// What a thousand fresh tokens and a thousand of answer cost at a member, in nano-dollars; `None` where it has no price.
+fn price(member: &Member, snapshot: &Snapshot) -> Option<u64> {
+    let provider = snapshot.provider_of(member.provider)?;
+    let Lookup::Priced(entry) = snapshot.prices().find(provider.id, provider.vendor, &member.model) else { return None };
+    let mut usage = Usage::default();
+    usage.set(Bucket::Input, Modality::Text, 1000);
+    usage.set(Bucket::Output, Modality::Text, 1000);
+    u64::try_from(entry.tariff.cost(&usage, None).ok()?.nanos.get()).ok()
 }
 
 fn known(snapshot: &Snapshot) -> String {

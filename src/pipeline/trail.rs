@@ -14,6 +14,7 @@ use crate::{
     billing::{Lookup, PriceBook},
     observe::CallLabels,
     protocol::{Family, OperationKey, catalog::CatalogRow, fault::FaultKind},
+    route::{MemberState, Underway},
     runtime::Instant,
     snapshot::{Capture, Provider, Snapshot},
     store::record::{Begun, Billed, DownstreamRow, Ended, Entry, Source, UsageRow},
@@ -60,6 +61,8 @@ pub(super) struct Trail {
     caller: Option<Caller>,
     prices: Arc<PriceBook>,
     hold: Option<Hold>,
+    /// The route's member that the call went to, counted as under way until the walk ends.
+    member: Option<(Underway, Arc<MemberState>)>,
     provider: Option<Arc<Provider>>,
     credential: Option<CredentialId>,
     /// What the journal has of the call, until its end is written too.
@@ -89,6 +92,7 @@ impl Trail {
             caller: None,
             prices: Arc::clone(snapshot.prices()),
             hold: None,
+            member: None,
             provider: None,
             credential: None,
             open: None,
@@ -111,6 +115,7 @@ impl Trail {
                 self.key = Some(call.key);
                 self.provider = Some(Arc::clone(&call.provider));
                 self.model = Some(Arc::clone(&call.model));
+                self.member = call.member.as_ref().map(|member| (member.begin(), Arc::clone(member)));
                 if let (Some(half), crate::channel::Payload::Json(document)) = (&mut self.request_half, &call.payload) {
                     half.push(document.body());
                 }
@@ -224,6 +229,14 @@ impl Trail {
             Some(row) => Duration::from_micros(row.latency_us),
             None => self.engine.platform.clock.now().since(self.arrived),
         };
+        if let Some((_underway, state)) = self.member.take() {
+            // A client's own mistake says nothing of the member.
+            let failed = self.status >= 500 || self.status == 429;
+            let head = self.first_byte.map_or(duration, |at| at.since(self.arrived));
+            if failed || self.status < 400 {
+                state.observe((!failed).then(|| u64::try_from(head.as_micros()).unwrap_or(u64::MAX)));
+            }
+        }
         if let Some(row) = usage {
             for bucket in Bucket::ALL {
                 self.engine.metrics.tokens(bucket, row.usage.bucket(bucket));

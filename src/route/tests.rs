@@ -65,11 +65,14 @@ fn told(faults: &[NameFault]) -> Vec<(&str, &str)> {
     faults.iter().map(|fault| (fault.name.as_str(), fault.path)).collect()
 }
 
+/// Namespace, name, and the members' providers and models in order.
+type Case<'a> = (&'a str, &'a str, &'a [(i64, &'a str)]);
+
 #[test]
 fn exact_names_come_before_patterns_and_long_patterns_before_short_ones() {
     let (names, faults) = Names::compile(&rows(), None);
     assert_eq!(told(&faults), vec![("gone", "members"), ("a*b*c", "name")]);
-    let cases: [(&str, &str, &[(i64, &str)]); 9] = [
+    let cases: [Case<'_>; 9] = [
         ("", "best", &[(1, "x"), (2, "y")]),
         ("", "best", &[(2, "y"), (1, "x")]),
         ("", "gpt-4", &[(1, "exact")]),

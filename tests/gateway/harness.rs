@@ -200,6 +200,9 @@ async fn read_request(stream: &mut TcpStream) -> Option<Got> {
     Some(Got { head, body: data[head_end..].to_vec() })
 }
 
+/// A route for a test: namespace, name, and members as model and weight.
+pub(crate) type NamedRoute<'a> = (&'a str, &'a str, &'a [(&'a str, i64)]);
+
 /// A gateway with the provider `up` behind it.
 pub(crate) struct Gateway {
     pub address: SocketAddr,
@@ -222,7 +225,7 @@ impl Gateway {
 
     /// With routes, as (namespace, name, models of `up` with their weights), and a global alias `nick` of `smart`.
     /// The narrow user may use the route `smart` too.
-    pub(crate) async fn named(channel: &str, routes: &[(&str, &str, &[(&str, i64)])]) -> Self {
+    pub(crate) async fn named(channel: &str, routes: &[NamedRoute<'_>]) -> Self {
         let upstream = Upstream::start().await;
         let (platform, _tasks) = native::platform();
         let (before, store) = snapshot(&platform, channel, &format!("http://{}", upstream.address)).await;

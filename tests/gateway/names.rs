@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::harness::{Gateway, KEY, NARROW};
+use crate::harness::{Gateway, KEY, NARROW, NamedRoute};
 
 const ANSWER: &str = r#"{"id":"c","object":"chat.completion","model":"m","choices":[]}"#;
 
@@ -21,7 +21,7 @@ async fn asked(gateway: &Gateway, path: &str, key: &str, model: &str) -> Result<
 
 #[tokio::test]
 async fn names_lead_to_the_model_that_they_stand_for() {
-    let routes: [(&str, &str, &[(&str, i64)]); 4] =
+    let routes: [NamedRoute<'_>; 4] =
         [("", "smart", &[("big", 1)]), ("", "my-*", &[("their-*", 1)]), ("team", "smart", &[("small", 1)]), ("", "secret", &[("x", 1)])];
     let gateway = Gateway::named("custom", &routes).await;
     let plain = "/v1/chat/completions";

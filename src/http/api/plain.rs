@@ -121,7 +121,10 @@ static ALIASES: [Route; 5] =
     noun!(NewAlias, "/admin/aliases", "/admin/aliases/{id}", "alias", list all::<NewAlias>, delete plain::delete::<NewAlias>);
 static RULE_SETS: [Route; 5] =
     noun!(NewRuleSet, "/admin/rule-sets", "/admin/rule-sets/{id}", "rule_set", list all::<NewRuleSet>, delete plain::delete::<NewRuleSet>);
-static MEMBERS: [Route; 3] = child!(NewRouteMember, "/admin/route-members/{id}", "route_member");
+static MEMBERS: [Route; 5] = noun!(
+    NewRouteMember, "/admin/route-members", "/admin/route-members/{id}", "route_member", list all::<NewRouteMember>,
+    delete plain::delete::<NewRouteMember>
+);
 static RULES: [Route; 3] = child!(NewRule, "/admin/rules/{id}", "rule");
 static ATTACHMENTS: [Route; 3] = child!(NewProviderRuleSet, "/admin/provider-rule-sets/{id}", "provider_rule_set");
 static TEAMS_OF: [Route; 2] = nested!(NewTeam, NewOrganization, "/admin/orgs/{id}/teams", "organization", "organization_id");
@@ -131,8 +134,8 @@ static SETS_OF: [Route; 2] = nested!(NewProviderRuleSet, NewProvider, "/admin/pr
 
 /// All of them.
 pub(super) fn routes() -> impl Iterator<Item = &'static Route> {
-    let nouns = [&ORGANIZATIONS, &TEAMS, &PERMISSIONS, &LIMITS, &QUOTAS, &PRICES, &ROUTES, &ALIASES, &RULE_SETS];
-    let children = [&MEMBERS, &RULES, &ATTACHMENTS];
+    let nouns = [&ORGANIZATIONS, &TEAMS, &PERMISSIONS, &LIMITS, &QUOTAS, &PRICES, &ROUTES, &MEMBERS, &ALIASES, &RULE_SETS];
+    let children = [&RULES, &ATTACHMENTS];
     let nested = [&TEAMS_OF, &MEMBERS_OF, &RULES_OF, &SETS_OF];
     nouns.into_iter().flatten().chain(children.into_iter().flatten()).chain(nested.into_iter().flatten())
 }

@@ -525,3 +525,26 @@ async fn what_no_limit_can_be_is_refused_by_name() {
     let (status, _) = house.refused(Method::POST, "/admin/quotas", json!({"scope": "team", "scope_id": 999, "total": "1"})).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn a_route_and_its_members_are_made_by_the_api_and_serve() {
+    let house = House::new().await;
+    let provider = house.ok(Method::POST, "/admin/providers", json!({"name": "up", "channel": "demo"})).await["id"].clone();
+    let route = house.ok(Method::POST, "/admin/routes", json!({"name": "fast", "strategy": "least_latency"})).await;
+    let members = format!("/admin/routes/{}/members", route["id"]);
+    house.ok(Method::POST, &members, json!({"provider_id": provider, "upstream_model": "echo"})).await;
+    assert_eq!(house.ok(Method::GET, &members, Value::Null).await[0]["weight"], 100);
+    house.ok(Method::POST, "/admin/aliases", json!({"alias": "gpt-.*", "target": "fast"})).await;
+    let snapshot = house.control.snapshot().load();
+    assert_eq!(snapshot.names().global("gpt-5").as_deref(), Some("fast"));
+    assert_eq!(&*snapshot.names().plan("", "fast", &|_| None).unwrap().stops[0].model, "echo");
+    for (path, input, field) in [
+        ("routes", json!({"name": "a*b*"}), "name"),
+        ("routes", json!({"name": "x", "strategy": "best"}), "strategy"),
+        ("aliases", json!({"alias": "(", "target": "x"}), "alias"),
+        ("aliases", json!({"alias": "a", "target": "x", "provider": "upp"}), "provider"),
+    ] {
+        let (status, body) = house.refused(Method::POST, &format!("/admin/{path}"), input.clone()).await;
+        assert_eq!((status, &body["error"]["field"]), (StatusCode::BAD_REQUEST, &json!(field)), "{input}: {body}");
+    }
+}
