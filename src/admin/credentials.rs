@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::{
     Admin, AdminFault,
     input::{SecretText, clearable},
+    plain::not_negative,
     providers,
 };
 use crate::{
@@ -29,6 +30,14 @@ pub struct CredentialView {
     pub kind: String,
     /// Whether a secret is kept.
     pub has_secret: bool,
+    /// Its share of the calls, next to its siblings'.
+    pub weight: i64,
+    /// Calls per minute that the provider allows it.
+    pub rpm_limit: Option<i64>,
+    /// Tokens per minute that the provider allows it.
+    pub tpm_limit: Option<i64>,
+    /// Calls at a time that the provider allows it.
+    pub concurrency_limit: Option<i64>,
     /// Whether it serves.
     pub enabled: bool,
     /// Unix milliseconds.
@@ -45,6 +54,10 @@ impl From<&CredentialRow> for CredentialView {
             name: row.name.clone(),
             kind: row.kind.clone(),
             has_secret: !row.secret_sealed.is_empty(),
+            weight: row.weight,
+            rpm_limit: row.rpm_limit,
+            tpm_limit: row.tpm_limit,
+            concurrency_limit: row.concurrency_limit,
             enabled: row.enabled,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -67,6 +80,17 @@ pub struct CredentialInput {
     pub api_key: Option<SecretText>,
     /// The key as `{"api_key":"..."}`, an object or a text.
     pub secret_json: Option<SecretJson>,
+    /// Its share of the calls, next to its siblings'; 100 for a new one, 0 for one that only steps in.
+    pub weight: Option<i64>,
+    /// Calls per minute that the provider allows it.
+    #[serde(deserialize_with = "clearable")]
+    pub rpm_limit: Option<Option<i64>>,
+    /// Tokens per minute that the provider allows it.
+    #[serde(deserialize_with = "clearable")]
+    pub tpm_limit: Option<Option<i64>>,
+    /// Calls at a time that the provider allows it.
+    #[serde(deserialize_with = "clearable")]
+    pub concurrency_limit: Option<Option<i64>>,
     /// Whether it serves; `true` for a new one.
     pub enabled: Option<bool>,
 }
@@ -127,6 +151,7 @@ pub async fn save(admin: Admin<'_>, of: Option<ProviderId>, input: CredentialInp
     };
     let provider = standing.map_or(of, |row| Some(row.provider_id)).ok_or_else(|| AdminFault::invalid("provider_id", "is required"))?;
     let mut row = standing.map_or_else(|| blank(provider), |row| row.row.clone());
+    limits(&mut row, &input)?;
     row.kind = input.kind.unwrap_or(row.kind);
     if row.kind != secret::API_KEY {
         return Err(AdminFault::invalid("kind", format!("unknown kind {:?}; expected {:?}", row.kind, secret::API_KEY)));
@@ -157,6 +182,19 @@ pub async fn delete(admin: Admin<'_>, id: CredentialId) -> Result<(), AdminFault
     admin.may_configure()?;
     admin.control().records().delete::<NewCredential>(id).await?;
     admin.changed("credential.delete", id).await
+}
+
+fn limits(row: &mut NewCredential, input: &CredentialInput) -> Result<(), AdminFault> {
+    row.weight = input.weight.unwrap_or(row.weight);
+    row.rpm_limit = input.rpm_limit.unwrap_or(row.rpm_limit);
+    row.tpm_limit = input.tpm_limit.unwrap_or(row.tpm_limit);
+    row.concurrency_limit = input.concurrency_limit.unwrap_or(row.concurrency_limit);
+    not_negative(&[
+        ("weight", Some(row.weight)),
+        ("rpm_limit", row.rpm_limit),
+        ("tpm_limit", row.tpm_limit),
+        ("concurrency_limit", row.concurrency_limit),
+    ])
 }
 
 fn given_secret(input: &CredentialInput) -> Result<Option<Secret<String>>, AdminFault> {

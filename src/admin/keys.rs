@@ -8,7 +8,7 @@ use crate::{
     base::{KeyId, Network, Secret, UserId},
     snapshot::name,
     store::persist::RecordsExt,
-    store::record::{ConfigRows, KeyRow, NewKey},
+    store::record::{ConfigRows, KeyRow, NewKey, OnDisconnect},
 };
 
 /// The label of keys that a login made.
@@ -29,6 +29,8 @@ pub struct KeyView {
     pub expires_at: Option<i64>,
     /// From where it works: addresses and networks, separated by commas; from everywhere where absent.
     pub allowed_ips: Option<String>,
+    /// What a hung-up client means: `cancel` or `drain`.
+    pub on_disconnect: OnDisconnect,
     /// Whether it works.
     pub enabled: bool,
     /// Unix milliseconds.
@@ -46,6 +48,7 @@ impl From<&KeyRow> for KeyView {
             label: row.label.clone(),
             expires_at: row.expires_at,
             allowed_ips: row.allowed_ips.clone(),
+            on_disconnect: row.on_disconnect,
             enabled: row.enabled,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -79,6 +82,8 @@ pub struct KeyInput {
     /// From where it works: addresses and networks such as `10.0.0.0/8`, separated by commas.
     #[serde(deserialize_with = "clearable")]
     pub allowed_ips: Option<Option<String>>,
+    /// What a hung-up client means; `cancel` for a new one.
+    pub on_disconnect: Option<OnDisconnect>,
 }
 
 /// What saving a key gives.
@@ -205,6 +210,7 @@ async fn store(control: &Control, rows: &ConfigRows, of: Option<UserId>, input: 
     for one in row.allowed_ips.iter().flat_map(|list| list.split(',')) {
         one.trim().parse::<Network>().map_err(|fault| AdminFault::invalid("allowed_ips", fault.to_string()))?;
     }
+    row.on_disconnect = input.on_disconnect.unwrap_or(row.on_disconnect);
     row.enabled = input.enabled.unwrap_or(row.enabled);
     match input.id {
         None => Ok(Saved::Made(mint(control, row).await?)),

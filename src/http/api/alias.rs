@@ -320,6 +320,7 @@ async fn upsert_credential(admin: Admin<'_>, call: Call<'_>) -> Answer {
         api_key: None,
         secret_json: given.secret_json,
         enabled: given.enabled,
+        ..CredentialInput::default()
     };
     ok_id(credentials::save(admin, given.provider_id, input).await?.id)
 }

@@ -9,8 +9,9 @@ use super::{
     route::{Call, Route},
 };
 use crate::{
-    admin::{Member, keys, usage, users},
+    admin::{Member, keys, plain, usage, users},
     base::KeyId,
+    store::record::{NewPermission, NewQuota, NewRateLimit},
 };
 
 pub(super) static ROUTES: &[Route] = &[
@@ -23,6 +24,10 @@ pub(super) static ROUTES: &[Route] = &[
     Route::member(Method::DELETE, "/user/keys/{id}", |member, call| {
         Box::pin(async move { Ok(done(keys::delete_own(member, KeyId(call.number("key")?)).await?)) })
     }),
+    Route::member(Method::GET, "/user/permissions", |member, _| Box::pin(async move { json(&plain::own::<NewPermission>(member)?) })),
+    Route::member(Method::GET, "/user/route-permissions", |member, _| Box::pin(async move { json(&plain::own::<NewPermission>(member)?) })),
+    Route::member(Method::GET, "/user/rate-limits", |member, _| Box::pin(async move { json(&plain::own::<NewRateLimit>(member)?) })),
+    Route::member(Method::GET, "/user/quota", |member, _| Box::pin(async move { json(&plain::own::<NewQuota>(member)?) })),
     Route::member(Method::GET, "/user/usage", |member, call| {
         Box::pin(async move { json(&usage::own(member, query::usage(call.query)?).await?) })
     }),

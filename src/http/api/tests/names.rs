@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::House;
+use super::{ALICE, House};
 
 async fn made(house: &House, path: &str, input: Value) -> i64 {
     house.ok(Method::POST, path, input).await["id"].as_i64().unwrap()
@@ -115,4 +115,62 @@ async fn a_team_with_users_stays_in_its_organization() {
     assert_eq!((status, &body["error"]["field"]), (StatusCode::BAD_REQUEST, &json!("organization_id")));
     let (status, _) = house.refused(Method::POST, &format!("/admin/orgs/{acme}/teams"), json!({"id": blue, "name": "red"})).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_user_sees_what_counts_for_its_calls_and_nothing_else() {
+    let house = House::new().await;
+    let acme = made(&house, "/admin/orgs", json!({"name": "acme"})).await;
+    let other = made(&house, "/admin/orgs", json!({"name": "other"})).await;
+    let blue = made(&house, &format!("/admin/orgs/{acme}/teams"), json!({"name": "blue"})).await;
+    let user = format!("/admin/users/{}", house.alice);
+    house.ok(Method::PATCH, &user, json!({"organization_id": acme, "team_id": blue})).await;
+    let key = house.ok(Method::GET, &format!("{user}/keys"), Value::Null).await[0]["id"].clone();
+    let scopes = [("key", key), ("user", json!(house.alice)), ("team", json!(blue)), ("organization", json!(acme))];
+    let strangers = [("user", json!(house.admin)), ("organization", json!(other))];
+    for (scope, id) in scopes.iter().chain(&strangers) {
+        for (path, member) in [
+            ("quotas", json!({"daily": "1.5"})),
+            ("rate-limits", json!({"concurrency": 2})),
+            ("route-permissions", json!({"pattern": "a"})),
+        ] {
+            let mut input = member;
+            (input["scope"], input["scope_id"]) = (json!(scope), id.clone());
+            house.ok(Method::POST, &format!("/admin/{path}"), input).await;
+        }
+    }
+    for (path, member, value) in [
+        ("quota", "daily", json!("1.5")),
+        ("rate-limits", "concurrency", json!(2)),
+        ("permissions", "pattern", json!("a")),
+        ("route-permissions", "pattern", json!("a")),
+    ] {
+        let (status, rows, _) = house.call(Some(ALICE), Method::GET, &format!("/user/{path}"), Value::Null).await;
+        assert_eq!(status, StatusCode::OK);
+        let told: Vec<_> = rows.as_array().unwrap().iter().map(|row| (row["source"].as_str().unwrap(), row["scope_id"].clone())).collect();
+        assert_eq!(told, scopes, "{path}");
+        assert!(rows.as_array().unwrap().iter().all(|row| row[member] == value), "{rows}");
+    }
+}
+
+#[tokio::test]
+async fn a_credential_has_a_weight_and_limits_and_a_key_says_what_a_hung_up_client_means() {
+    let house = House::new().await;
+    let demo = made(&house, "/admin/providers", json!({"name": "demo", "channel": "demo"})).await;
+    let path = format!("/admin/providers/{demo}/credentials");
+    let credential = house.ok(Method::POST, &path, json!({"api_key": "sk-one", "rpm_limit": 60})).await;
+    assert_eq!((&credential["weight"], &credential["rpm_limit"], &credential["tpm_limit"]), (&json!(100), &json!(60), &json!(null)));
+    let item = format!("/admin/credentials/{}", credential["id"]);
+    let changed = house.ok(Method::PATCH, &item, json!({"weight": 0, "rpm_limit": null, "concurrency_limit": 4})).await;
+    assert_eq!((&changed["weight"], &changed["rpm_limit"], &changed["concurrency_limit"]), (&json!(0), &json!(null), &json!(4)));
+    for member in ["weight", "rpm_limit", "tpm_limit", "concurrency_limit"] {
+        let (status, body) = house.refused(Method::PATCH, &item, json!({ member: -1 })).await;
+        assert_eq!((status, &body["error"]["field"]), (StatusCode::BAD_REQUEST, &json!(member)), "{body}");
+    }
+    let keys = format!("/admin/users/{}/keys", house.alice);
+    let key = house.ok(Method::POST, &keys, json!({"label": "x", "on_disconnect": "drain"})).await;
+    assert_eq!(key["on_disconnect"], json!("drain"));
+    let key = format!("/admin/user-keys/{}", key["id"]);
+    assert_eq!(house.ok(Method::PATCH, &key, json!({"label": "y"})).await["on_disconnect"], json!("drain"));
+    assert_eq!(house.refused(Method::PATCH, &key, json!({"on_disconnect": "wait"})).await.0, StatusCode::BAD_REQUEST);
 }
