@@ -198,7 +198,12 @@ async fn store(control: &Control, rows: &ConfigRows, of: Option<UserId>, input: 
         (None, Some(user)) => blank(user),
         (None, None) => return Err(AdminFault::invalid("id", "is required")),
     };
-    row.label = input.label.unwrap_or(row.label);
+    let label = input.label.unwrap_or_else(|| row.label.clone());
+    // By its label a session is found when its user's password changes.
+    if row.label.as_deref() == Some(LOGIN_LABEL) && label != row.label {
+        return Err(AdminFault::invalid("label", format!("of a key that a login made is {LOGIN_LABEL:?}, and stays so")));
+    }
+    row.label = label;
     if let Some(label) = &row.label {
         name::text(label).map_err(|message| AdminFault::invalid("label", message))?;
         if input.id.is_none() && label == LOGIN_LABEL {

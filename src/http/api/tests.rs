@@ -302,8 +302,12 @@ async fn a_login_gives_a_fresh_key_for_twelve_hours() {
     let third = house.call(None, Method::POST, "/login", login("alice", "correct horse")).await.1;
     let keys = house.ok(Method::GET, &format!("/admin/users/{}/keys", house.alice), Value::Null).await;
     assert_eq!(keys.as_array().unwrap().iter().filter(|row| row["label"] == "login").count(), 1, "expired ones are forgotten: {keys}");
+    let (session, third) = (format!("/user/keys/{}", third["key_id"]), third["api_key"].as_str().unwrap());
+    for label in [json!("laptop"), Value::Null] {
+        let (status, body, _) = house.call(Some(third), Method::PATCH, &session, json!({"label": label})).await;
+        assert_eq!((status, &body["error"]["field"]), (StatusCode::BAD_REQUEST, &json!("label")), "a session stays to be found");
+    }
     house.ok(Method::PATCH, &format!("/admin/users/{}", house.alice), json!({"password": "another"})).await;
-    let third = third["api_key"].as_str().unwrap();
     assert_eq!(house.call(Some(third), Method::GET, "/user/me", Value::Null).await.0, StatusCode::UNAUTHORIZED, "the password changed");
 }
 
