@@ -19,7 +19,7 @@ use crate::{
     http::{api, cors::Cors, ops::Readiness},
     observe::Metrics,
     pipeline::{Engine, Keeping, Limits},
-    runtime::{Body, Platform, native::Tasks},
+    runtime::{Body, Clock, Platform, native::Tasks},
     store::{
         cache::{
             CacheFault,
@@ -27,7 +27,7 @@ use crate::{
             redis::RedisStore,
         },
         persist::{
-            StoreFault,
+            Journal, StoreFault,
             journal::{FileJournal, JournalConfig, OpenFault},
             sql::SqlStore,
             writer::{Writer, WriterConfig},
@@ -39,6 +39,10 @@ use crate::{
 const ADMIN_BODY: u64 = 10 << 20;
 /// How long the journal may take to reach the database at the end. What does not is written at the next start.
 const LAST_WRITES: Duration = Duration::from_secs(10);
+
+/// How long a start with budgets waits for the journal's rest, and how often it looks.
+const CATCH_UP: Duration = Duration::from_secs(10);
+const CATCH_UP_STEP: Duration = Duration::from_millis(20);
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +92,9 @@ pub async fn run(config: Config, platform: Platform, tasks: Arc<Tasks>) -> Resul
     let keepers = keep(&journal, &writer, &platform);
     let serving = serving(&config, &control, &journal);
     keep_responses(&config, &serving.engine, &store);
+    if !control.snapshot().load().rows().quotas.is_empty() {
+        catch_up(&*journal, &*platform.clock).await;
+    }
     count(&config, &serving.engine, &control, &store).await?;
     let drain = config.drain;
     announce(&server, admin_key.as_ref());
@@ -129,6 +136,18 @@ fn serving(config: &Config, control: &Arc<Control>, journal: &Arc<FileJournal>) 
         cors: if config.cors_origins.is_empty() { Cors::Any } else { Cors::Only(config.cors_origins.clone()) },
         trusted_proxies: config.trusted_proxies.clone(),
         readiness: Arc::new(Readiness::default()),
+    }
+}
+
+/// Waits for the database to have what the journal kept from before this start: budgets are set from the database.
+async fn catch_up(journal: &dyn Journal, clock: &dyn Clock) {
+    let mut waited = Duration::ZERO;
+    while journal.backlog() > 0 && waited < CATCH_UP {
+        clock.sleep(CATCH_UP_STEP).await;
+        waited += CATCH_UP_STEP;
+    }
+    if journal.backlog() > 0 {
+        tracing::error!(entries = journal.backlog(), "budgets begin to count without what still waits in the journal");
     }
 }
 
