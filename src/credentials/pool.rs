@@ -13,6 +13,8 @@ use std::{
 
 use serde_json::{Map, Value};
 
+use super::affinity;
+
 /// How long calls and tokens count against a credential's limits, in milliseconds.
 const MINUTE: u64 = 60_000;
 /// The most credentials of one provider that one call looks at.
@@ -46,6 +48,28 @@ impl Turns {
         let is_sticky = settings.get("credential_pick_mode").and_then(Value::as_str) == Some("sticky_no_cache")
             || settings.get("credential_round_robin_enabled") == Some(&Value::Bool(false));
         Ok(if is_sticky { Self::Sticky } else { Self::RoundRobin })
+    }
+}
+
+/// How many beginnings of prompts are remembered of a provider, so that a conversation stays with the credential that knows
+/// it; `None` where its settings want none of that, or where its credentials take no turns.
+///
+/// # Errors
+/// A number that is none: what was expected.
+pub fn remembered(turns: Turns, settings: &Map<String, Value>) -> Result<Option<usize>, String> {
+    let off = |name: &str| settings.get(name) == Some(&Value::Bool(false));
+    let is_off = off("credential_cache_affinity_enabled")
+        || off("cache_affinity_enabled")
+        || settings.get("credential_pick_mode").and_then(Value::as_str).is_some_and(|mode| mode.ends_with("no_cache"));
+    if turns != Turns::RoundRobin || is_off {
+        return Ok(None);
+    }
+    match settings.get("credential_cache_affinity_max_keys") {
+        None | Some(Value::Null) => Ok(Some(affinity::MOST)),
+        Some(value) => match value.as_u64().and_then(|most| usize::try_from(most).ok()).filter(|most| *most > 0) {
+            Some(most) => Ok(Some(most)),
+            None => Err(format!("is {value}; expected a whole number, more than 0")),
+        },
     }
 }
 
@@ -140,6 +164,8 @@ impl Drop for Taken {
 pub struct Pool {
     turns: Turns,
     seats: Vec<Arc<Seat>>,
+    /// How many beginnings of prompts are remembered; see [`remembered`].
+    remembers: Option<usize>,
     /// Each seat's standing in the smooth weighted turns.
     standing: Mutex<Vec<i64>>,
 }
@@ -147,9 +173,22 @@ pub struct Pool {
 impl Pool {
     /// A pool of seats in the order of their credentials.
     #[must_use]
-    pub fn new(turns: Turns, seats: Vec<Seat>) -> Self {
+    pub fn new(turns: Turns, seats: Vec<Seat>, remembers: Option<usize>) -> Self {
         let standing = Mutex::new(vec![0; seats.len()]);
-        Self { turns, seats: seats.into_iter().map(Arc::new).collect(), standing }
+        Self { turns, seats: seats.into_iter().map(Arc::new).collect(), remembers, standing }
+    }
+
+    /// How many beginnings of prompts are remembered of the provider, where there is a choice.
+    #[must_use]
+    pub fn remembers(&self) -> Option<usize> {
+        self.remembers.filter(|_| self.seats.len() > 1)
+    }
+
+    /// The places of a call that has its first one for a reason: that one, then the others that `fits` picks. Takes no turn.
+    #[must_use]
+    pub fn behind(&self, first: usize, fits: impl Fn(usize) -> bool) -> Vec<usize> {
+        let others = (0..self.seats.len()).filter(|at| *at != first && fits(*at));
+        std::iter::once(first).chain(others).take(MOST).collect()
     }
 
     /// The seat at a place.
@@ -158,7 +197,8 @@ impl Pool {
         self.seats.get(at)
     }
 
-    /// The places that one call may take, the best first: those that `fits` picks, at most eight. Takes a turn.
+    /// The places that one call may take, the best first: those that `fits` picks, at most eight. Whose turn it was is told
+    /// by [`Pool::take`], so that a call that goes elsewhere costs nobody a turn.
     #[must_use]
     pub fn order(&self, fits: impl Fn(usize) -> bool) -> Vec<usize> {
         let mut places: Vec<usize> = (0..self.seats.len()).filter(|at| fits(*at)).collect();
@@ -166,7 +206,7 @@ impl Pool {
             Turns::Sticky => {}
             Turns::LeastBusy => places.sort_by_key(|at| self.seats[*at].underway.load(Ordering::Relaxed)),
             Turns::RoundRobin => {
-                let first = if places.len() > 1 { self.turn(&places) } else { 0 };
+                let first = if places.len() > 1 { self.next(&places) } else { 0 };
                 places.rotate_left(first);
             }
         }
@@ -174,22 +214,34 @@ impl Pool {
         places
     }
 
-    /// Whose turn it is by weight: each gains its weight, the highest goes first and pays for all. Those of weight 0 step
-    /// in only where nobody else is.
-    fn turn(&self, places: &[usize]) -> usize {
-        let idle = places.iter().all(|at| self.seats[*at].weight == 0);
-        let weight = |at: usize| if idle { 1 } else { self.seats[at].weight };
-        let total: i64 = places.iter().map(|at| weight(*at)).sum();
-        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut best = (0, i64::MIN);
-        for (place, at) in places.iter().enumerate().filter(|(_, at)| weight(**at) > 0) {
-            standing[*at] += weight(*at);
-            if standing[*at] > best.1 {
-                best = (place, standing[*at]);
-            }
+    /// A call goes to the seat at this place: where turns are taken, it was its turn among those that `fits` picks.
+    pub fn take(&self, place: usize, fits: impl Fn(usize) -> bool) {
+        if self.turns != Turns::RoundRobin || self.seats.len() < 2 {
+            return;
         }
-        standing[places[best.0]] -= total;
-        best.0
+        let places: Vec<usize> = (0..self.seats.len()).filter(|at| *at == place || fits(*at)).collect();
+        let weights = self.weights(&places);
+        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        for (at, weight) in places.iter().zip(&weights) {
+            standing[*at] += weight;
+        }
+        standing[place] -= weights.iter().sum::<i64>();
+    }
+
+    /// Whose turn it is by weight, as a place among `places`: each gains its weight, the highest goes first and pays for all.
+    /// Those of weight 0 step in only where nobody else is.
+    fn next(&self, places: &[usize]) -> usize {
+        let weights = self.weights(places);
+        let standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        let able = places.iter().zip(&weights).enumerate().filter(|(_, (_, weight))| **weight > 0);
+        // Of equals the first.
+        let best = able.rev().max_by_key(|(_, (at, weight))| standing[**at] + **weight);
+        best.map_or(0, |(place, _)| place)
+    }
+
+    fn weights(&self, places: &[usize]) -> Vec<i64> {
+        let idle = places.iter().all(|at| self.seats[*at].weight == 0);
+        places.iter().map(|at| if idle { 1 } else { self.seats[*at].weight }).collect()
     }
 }
 
@@ -202,7 +254,7 @@ mod tests {
     use super::{Limits, Pool, Seat, Turns};
 
     fn pool(turns: Turns, weights: &[i64]) -> Pool {
-        Pool::new(turns, weights.iter().map(|weight| Seat::new(*weight, Limits::default())).collect())
+        Pool::new(turns, weights.iter().map(|weight| Seat::new(*weight, Limits::default())).collect(), None)
     }
 
     #[test]
@@ -220,6 +272,7 @@ mod tests {
             let mut seen = BTreeMap::new();
             for _ in 0..100 {
                 let order = pool.order(fits);
+                pool.take(order[0], fits);
                 assert_eq!(order.len(), (0..weights.len()).filter(|at| fits(*at)).count());
                 *seen.entry(order[0]).or_default() += 1;
             }
@@ -255,6 +308,25 @@ mod tests {
         assert_eq!(seat.full_until(10), Some(1010));
         drop(call);
         assert_eq!(seat.full_until(10), None);
+    }
+
+    #[test]
+    fn settings_say_how_much_is_remembered() {
+        let cases = [
+            (Turns::RoundRobin, json!({}), Ok(Some(4096))),
+            (Turns::Sticky, json!({}), Ok(None)),
+            (Turns::RoundRobin, json!({"credential_cache_affinity_enabled": false}), Ok(None)),
+            (Turns::RoundRobin, json!({"cache_affinity_enabled": false}), Ok(None)),
+            (Turns::RoundRobin, json!({"credential_pick_mode": "round_robin_no_cache"}), Ok(None)),
+            (Turns::RoundRobin, json!({"credential_pick_mode": "round_robin_with_cache"}), Ok(Some(4096))),
+            (Turns::RoundRobin, json!({"credential_cache_affinity_max_keys": 7}), Ok(Some(7))),
+            (Turns::RoundRobin, json!({"credential_cache_affinity_max_keys": 0}), Err(())),
+            (Turns::RoundRobin, json!({"credential_cache_affinity_max_keys": "7"}), Err(())),
+        ];
+        for (turns, value, expected) in cases {
+            let settings = value.as_object().cloned().unwrap_or_default();
+            assert_eq!(super::remembered(turns, &settings).map_err(drop), expected, "{value}");
+        }
     }
 
     #[test]

@@ -8,11 +8,13 @@ use super::{
     engine::Engine,
     error::GatewayError,
     failover::{self, Candidate, Outcome, Step, Tried, View},
+    prefix::Prefix,
     resolve::Resolved,
     target::Target,
     trail::{Fact, Trail},
 };
 use crate::{
+    credentials::Digest,
     health::{Account, Standing, Trouble},
     protocol::fault::FaultKind,
     snapshot::Credential,
@@ -79,6 +81,10 @@ struct Course<'a> {
     probed: Vec<usize>,
     /// What the client gets where nobody answers.
     said: Option<Said>,
+    /// By which beginnings its prompt is known, where a credential may know it.
+    prefix: Option<Prefix>,
+    /// The beginning by which a candidate was chosen.
+    known: Vec<(usize, Digest)>,
     /// Whether the call's body can be sent again.
     can_repeat: bool,
     end_ms: u64,
@@ -88,18 +94,65 @@ impl<'a> Course<'a> {
     fn new(engine: &'a Engine, targets: &'a [Target], call: &Resolved) -> Self {
         let now_ms = engine.platform.clock.unix_ms();
         let total = u64::try_from(call.timers.total.as_millis()).unwrap_or(u64::MAX);
-        let candidates = targets.iter().enumerate().flat_map(|(member, target)| seats(engine, (member, target), now_ms)).collect();
-        let can_repeat = call.content.is_in_hand();
-        Self {
+        let chooses = targets.iter().any(|target| target.provider.pool.remembers().is_some());
+        let mut course = Self {
             engine,
             targets,
-            candidates,
+            candidates: Vec::with_capacity(targets.len()),
             tried: Vec::new(),
             probed: Vec::new(),
             said: None,
-            can_repeat,
+            prefix: if chooses { Prefix::of(call) } else { None },
+            known: Vec::new(),
+            can_repeat: call.content.is_in_hand(),
             end_ms: now_ms.saturating_add(total),
+        };
+        for (member, target) in targets.iter().enumerate() {
+            course.seat(member, target, now_ms);
         }
+        course
+    }
+
+    /// Adds the places of one target's credentials, the best first; one without a credential where its channel needs none.
+    fn seat(&mut self, member: usize, target: &Target, now_ms: u64) {
+        let provider = &target.provider;
+        match provider.credentials.len() {
+            0 if provider.channel.needs_credential() => {}
+            0 => self.candidates.push(Candidate { member, credential: None }),
+            1 => self.candidates.push(Candidate { member, credential: Some(0) }),
+            _ => {
+                let is_ready = |place| self.is_ready(target, place, now_ms);
+                let knows = self.knows(target, now_ms).filter(|(place, _)| is_ready(*place));
+                let mut order = match knows {
+                    Some((place, _)) => provider.pool.behind(place, is_ready),
+                    None => provider.pool.order(is_ready),
+                };
+                // Turns are taken among those that can; where nobody can, all are looked at.
+                if order.is_empty() {
+                    order = provider.pool.order(|_| true);
+                }
+                if let Some((_, beginning)) = knows {
+                    self.known.push((self.candidates.len(), beginning));
+                }
+                self.candidates.extend(order.into_iter().map(|place| Candidate { member, credential: Some(place) }));
+            }
+        }
+    }
+
+    /// Whether a target can be asked with the credential at a place, as far as anybody knows.
+    fn is_ready(&self, target: &Target, place: usize, now_ms: u64) -> bool {
+        let provider = &target.provider;
+        let account = provider.account(provider.credentials.get(place));
+        self.engine.health.standing(account, &target.model, now_ms) == Standing::Ready
+            && provider.pool.seat(place).is_some_and(|seat| seat.full_until(now_ms).is_none())
+    }
+
+    /// The place of the credential that knows the prompt, and the beginning by which.
+    fn knows(&self, target: &Target, now_ms: u64) -> Option<(usize, Digest)> {
+        let provider = &target.provider;
+        let prefix = self.prefix.as_ref().filter(|_| provider.pool.remembers().is_some())?.of_model(&target.model);
+        let (id, beginning) = self.engine.affinity.find(provider.id, &prefix.known_by, now_ms)?;
+        Some((provider.credentials.iter().position(|credential| credential.id == id)?, beginning))
     }
 
     fn next(&self) -> Step {
@@ -159,13 +212,22 @@ impl<'a> Course<'a> {
         if let (Some(credential), Some(place)) = (credential, self.candidates[at].credential)
             && let Some(seat) = target.provider.pool.seat(place)
         {
+            target.provider.pool.take(place, |place| self.is_ready(target, place, now_ms));
             trail.note(Fact::Credential(credential.id, seat.begin(now_ms)));
         }
         (target, credential)
     }
 
     fn answered(&self, at: usize) {
-        self.engine.health.succeed(self.account(at), &self.target(at).model);
+        let (target, engine) = (self.target(at), self.engine);
+        engine.health.succeed(self.account(at), &target.model);
+        if let (Some(prefix), Some(credential), Some(most)) = (&self.prefix, self.credential(at), target.provider.pool.remembers()) {
+            let now_ms = engine.platform.clock.unix_ms();
+            let prefix = prefix.of_model(&target.model);
+            let known = self.known.iter().filter(|(place, _)| *place == at).map(|(_, beginning)| *beginning);
+            let binds: Vec<Digest> = known.chain(prefix.binds).collect();
+            engine.affinity.bind(target.provider.id, &binds, (credential.id, now_ms.saturating_add(prefix.ttl_ms)), (most, now_ms));
+        }
     }
 
     fn failed(&mut self, at: usize, failure: Failure, trail: &mut Trail) {
@@ -173,6 +235,9 @@ impl<'a> Course<'a> {
         if let Some(trouble) = &trouble {
             self.note(at, trouble);
             trail.note(Fact::Missed);
+        }
+        for (_, beginning) in self.known.iter().filter(|(place, _)| *place == at) {
+            self.engine.affinity.forget(self.target(at).provider.id, beginning);
         }
         // That a member cannot take the call matters only where no other one says anything.
         if self.said.is_none() || outcome != Outcome::Unfit {
@@ -202,30 +267,6 @@ impl<'a> Course<'a> {
             None => Err(nobody(self.targets)),
         }
     }
-}
-
-/// The places of one target's credentials, the best first; one without a credential where its channel needs none.
-fn seats(engine: &Engine, (member, target): (usize, &Target), now_ms: u64) -> Vec<Candidate> {
-    let provider = &target.provider;
-    if provider.credentials.is_empty() {
-        let alone = Candidate { member, credential: None };
-        return if provider.channel.needs_credential() { Vec::new() } else { vec![alone] };
-    }
-    let seat = |place| Candidate { member, credential: Some(place) };
-    if provider.credentials.len() == 1 {
-        return vec![seat(0)];
-    }
-    let is_ready = |place: usize| {
-        let account = provider.account(provider.credentials.get(place));
-        engine.health.standing(account, &target.model, now_ms) == Standing::Ready
-            && provider.pool.seat(place).is_some_and(|seat| seat.full_until(now_ms).is_none())
-    };
-    // Turns are taken among those that can; the others follow, for when nobody can.
-    let mut order = provider.pool.order(is_ready);
-    if order.is_empty() {
-        order = provider.pool.order(|_| true);
-    }
-    order.into_iter().map(seat).collect()
 }
 
 /// Everybody asked for patience.

@@ -11,6 +11,7 @@ use std::{
 use super::kept::Keeping;
 use crate::{
     base::RequestId,
+    credentials::Affinity,
     health::Health,
     observe::Metrics,
     runtime::Platform,
@@ -55,6 +56,8 @@ pub struct Parts {
     pub limits: Limits,
     /// How providers and their credentials are doing.
     pub health: Health,
+    /// Which credential knows which prompts.
+    pub affinity: Affinity,
     keeping: OnceLock<Keeping>,
     counters: OnceLock<Arc<dyn Counters>>,
     in_flight: AtomicUsize,
@@ -92,8 +95,8 @@ impl Engine {
         platform.entropy.fill(&mut first);
         let named = AtomicU64::new(u64::from_le_bytes(first));
         let (keeping, counters) = (OnceLock::new(), OnceLock::new());
-        let (health, in_flight) = (Health::default(), AtomicUsize::new(0));
-        Self(Arc::new(Parts { snapshot, platform, journal, metrics, limits, health, keeping, counters, in_flight, seed, named }))
+        let (health, affinity, in_flight) = (Health::default(), Affinity::default(), AtomicUsize::new(0));
+        Self(Arc::new(Parts { snapshot, platform, journal, metrics, limits, health, affinity, keeping, counters, in_flight, seed, named }))
     }
 
     /// Keeps responses and conversations from here on. What was told first stands.

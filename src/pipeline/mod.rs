@@ -1,5 +1,5 @@
 //! The life of one request. The files in walking order: `inbound`, `classify`, `authenticate`, `resolve` (with `target`),
-//! `authorize`, `hold`, `attempts` (with `failover`; each `attempt` goes through `aim`, `translate`, `rules`, `opened` and
+//! `authorize`, `hold`, `attempts` (with `failover` and `prefix`; each `attempt` goes through `aim`, `translate`, `rules`, `opened` and
 //! `judge`), `settle`. Beside the way `early` gives a head to a client that waits for long, `trail` and `capture` write down
 //! what happened, `models` answers lists over all providers, `kept` what responses leave behind for later calls, `socket`
 //! walks the same way for each message of a WebSocket.
@@ -25,6 +25,7 @@ mod kept;
 mod local;
 mod models;
 mod opened;
+mod prefix;
 mod resolve;
 mod rules;
 mod settle;

@@ -209,7 +209,7 @@ fn provider(
     let mut opened: Vec<_> =
         credentials.into_iter().filter_map(|own| Some((open(row, own, (with.sealer, &profile), faults)?, seat(own)))).collect();
     opened.sort_by_key(|(credential, _)| credential.id);
-    let (credentials, seats) = opened.into_iter().unzip();
+    let (opened, seats) = opened.into_iter().unzip();
     let (dispatch, unusable) = Rules::read(row.dispatch_json.as_deref());
     faults.extend(unusable.into_iter().map(|rule| fault(&format!("dispatch.{}", rule.path), rule.message)));
     let models = models.into_iter().map(|model| Model {
@@ -225,12 +225,16 @@ fn provider(
         faults.push(fault("credential_strategy", message));
         Turns::default()
     });
+    let remembers = credentials::remembered(turns, &members).unwrap_or_else(|message| {
+        faults.push(fault("settings.credential_cache_affinity_max_keys", message));
+        None
+    });
     Ok(Provider {
         id: row.id,
         name: row.name.as_str().into(),
         channel,
-        credentials,
-        pool: Pool::new(turns, seats),
+        credentials: opened,
+        pool: Pool::new(turns, seats, remembers),
         retries: RetryBudget::default(),
         vendor: Catalogue::shipped().vendor(&row.channel).or_else(|| Catalogue::shipped().vendor(&row.name)),
         models: models.collect(),

@@ -10,10 +10,11 @@ use gproxy::{
     snapshot::secret::seal_api_key,
     store::{
         persist::{Records as _, RecordsExt as _, memory::MemoryStore},
-        record::{Ended, NewCredential, NewRoute, NewRouteMember, Strategy},
+        record::{Ended, NewCredential, NewProvider, NewRoute, NewRouteMember, Strategy},
     },
     testing::SteppedClock,
 };
+use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 
 use crate::{
@@ -248,4 +249,46 @@ async fn a_head_that_was_given_early_ends_in_the_dialects_error_where_nobody_ans
         let row = gateway.journal.rows(1).await.remove(0);
         assert_eq!((row.ended, row.status), (Ended::Failed, 400));
     }
+}
+
+/// The share of a conversation of fifty turns that a provider that caches by credential could answer from its cache, and how
+/// many of eight credentials it went to.
+async fn cached_share(is_on: bool) -> (f64, usize) {
+    let clock = SteppedClock::new();
+    let configure = async |store: &MemoryStore| {
+        configure(store, 8).await;
+        let row = store.load().await.unwrap().providers.iter().next().unwrap().clone();
+        let mut settings: serde_json::Value = serde_json::from_str(&row.row.settings_json).unwrap();
+        settings["credential_cache_affinity_enabled"] = is_on.into();
+        store.save(Some(row.id), NewProvider { settings_json: settings.to_string(), ..row.row }).await.unwrap();
+    };
+    let gateway = Gateway::timed(Arc::clone(&clock) as _, configure).await;
+    let mut seen = std::collections::HashMap::<String, Vec<String>>::new();
+    let (mut cached, mut cacheable) = (0_u32, 0_u32);
+    let mut said = vec![json!({"role": "system", "content": "tools and rules ".repeat(400)})];
+    for turn in 0..50 {
+        said.push(json!({"role": "user", "content": format!("question {turn} {}", "and more ".repeat(20))}));
+        let body = json!({"messages": said, "model": "smart"}).to_string();
+        gateway.upstream.answers_with(200, "", WHOLE);
+        assert_eq!(gateway.post(PATH, body.as_bytes()).await.status, 200);
+        let got = gateway.upstream.last();
+        let prompt = String::from_utf8(got.body).unwrap();
+        let credential = got.head.lines().find(|line| line.starts_with("authorization")).unwrap().to_owned();
+        let known = seen.entry(credential).or_default();
+        let shared = |other: &String| prompt.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
+        cached += u32::try_from(known.iter().map(shared).max().unwrap_or(0)).unwrap();
+        cacheable += u32::try_from(prompt.len()).unwrap();
+        known.push(prompt);
+        said.push(json!({"role": "assistant", "content": format!("answer {turn}")}));
+        clock.advance(Duration::from_secs(20));
+    }
+    (f64::from(cached) / f64::from(cacheable), seen.len())
+}
+
+#[tokio::test]
+async fn a_conversation_stays_with_the_credential_that_knows_it() {
+    let (with, credentials) = cached_share(true).await;
+    assert!(with >= 0.95 && credentials == 1, "{with:.3} from the cache of {credentials} credentials");
+    let (without, credentials) = cached_share(false).await;
+    assert!(without <= with - 0.1 && credentials == 8, "{without:.3} from the cache of {credentials} credentials");
 }
