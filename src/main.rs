@@ -9,7 +9,7 @@ use gproxy::{
         log::{self, Lines},
     },
     http::native::host,
-    lab::{self, Dialect, OnStreamFault, Options, Pairs, Profile, fault::Outage},
+    lab::{self, Outcome},
     runtime::{Platform, native},
 };
 
@@ -56,50 +56,13 @@ fn main() -> ExitCode {
     })
 }
 
-/// Serves the misbehaving provider, or plays its faults: good where all of them were survived cleanly.
+/// Does what was asked of the lab.
 async fn experiment(asked: Asked, config: Option<&Path>, platform: &Platform) -> ExitCode {
-    let asked = match asked {
-        Asked::Run(asked) => asked,
-        Asked::Serve { listen } => match lab::serve(platform, listen).await {
-            Ok(provider) => {
-                say(&format!("a provider that misbehaves serves at http://{}; Ctrl-C ends it", provider.address()));
-                return std::future::pending().await;
-            }
-            Err(fault) => return failed(&describe(&fault)),
-        },
-    };
-    let config = match config.map(std::fs::read_to_string).transpose() {
-        Ok(config) => config,
-        Err(error) => return failed(&format!("the configuration cannot be read: {error}")),
-    };
-    let exe = match std::env::current_exe() {
-        Ok(exe) => exe,
-        Err(error) => return failed(&format!("this program does not find itself: {error}")),
-    };
-    let profile = |name: &String| if name == "default" { Profile::Default } else { Profile::Interactive };
-    let options = Options {
-        exe,
-        config,
-        profiles: asked.profiles.iter().map(profile).collect(),
-        dialects: asked.dialects.iter().filter_map(|name| Dialect::parse(name)).collect(),
-        pairs: match (asked.all, asked.crossed) {
-            (true, _) => vec![Pairs::Same, Pairs::Crossed],
-            (false, true) => vec![Pairs::Crossed],
-            (false, false) => vec![Pairs::Same],
-        },
-        faults: asked.faults,
-        on_stream_fault: if asked.on_stream_fault == "error" { OnStreamFault::Error } else { OnStreamFault::Rescue },
-        outage: if asked.fast { Outage::Fast } else { Outage::Full },
-    };
-    let cards = match lab::run(platform, &options).await {
-        Ok(cards) => cards,
-        Err(fault) => return failed(&describe(&fault)),
-    };
-    match serde_json::to_string_pretty(&cards) {
-        Ok(text) if asked.json => say(&text),
-        Ok(_) | Err(_) => cards.iter().for_each(|card| say(&card.to_string())),
+    match lab::obey(asked, config, platform, &say).await {
+        Ok(Outcome::Clean) => ExitCode::SUCCESS,
+        Ok(Outcome::Flawed) => ExitCode::FAILURE,
+        Err(fault) => failed(&describe(&fault)),
     }
-    if cards.iter().all(lab::Scorecard::is_clean) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Lets the log's lines out for as long as the program runs.

@@ -133,6 +133,12 @@ impl Client {
         serde_json::from_slice(&body).map_err(|error| say(&error))
     }
 
+    /// The tokens of answers that the gateway's records name for a model; for every model where it is empty.
+    pub(super) async fn recorded(&self, model: &str) -> Option<u64> {
+        let query = if model.is_empty() { String::new() } else { format!("?model={model}") };
+        self.admin(Method::GET, &format!("/admin/usage/summary{query}"), None).await.ok()?["output_tokens"].as_u64()
+    }
+
     async fn read(&self, dialect: Dialect, model: &str, (seen, begun): (&mut Seen, Instant)) -> Ending {
         let (path, headers, body) = question(dialect, model);
         let long = Duration::from_mins(10);

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::script::Script;
+use super::{
+    mix::{self, Target},
+    script::Script,
+};
 
 /// One of the sixteen.
 #[derive(Debug)]
@@ -49,7 +52,7 @@ impl Outage {
     #[must_use]
     pub const fn down(self) -> Duration {
         match self {
-            Self::Full => Duration::from_secs(60),
+            Self::Full => Duration::from_mins(1),
             Self::Fast => Duration::from_secs(8),
         }
     }
@@ -117,6 +120,7 @@ pub(super) enum Role {
     WithoutPrefill,
     Faulty(u8, Variant, Outage),
     Scripted(Box<Script>),
+    Chaotic(Target),
 }
 
 /// The name of the model that plays a fault. What follows the dot keeps its state apart from others'.
@@ -145,9 +149,15 @@ impl Role {
         match name {
             "healthy" => return Ok(Self::Healthy),
             "healthy-without-prefill" => return Ok(Self::WithoutPrefill),
+            "chaos" => return Ok(Self::Chaotic(Target::Shaky)),
+            "chaos-dying" => return Ok(Self::Chaotic(Target::Dying)),
             _ => {}
         }
-        let unknown = || format!("unknown model {model:?}; expected healthy, healthy-without-prefill, fault-01 to fault-16, or script,...");
+        let unknown = || {
+            format!(
+                "unknown model {model:?}; expected healthy, healthy-without-prefill, fault-01 to fault-16, chaos, chaos-dying, or script,..."
+            )
+        };
         let (number, tail) = name.strip_prefix("fault-").and_then(|rest| rest.split_at_checked(2)).ok_or_else(unknown)?;
         let fault = FAULTS.iter().find(|fault| number.parse() == Ok(fault.number)).ok_or_else(unknown)?;
         let variant = fault.variants.iter().copied().find(|variant| variant.tail() == tail);
@@ -159,12 +169,13 @@ impl Role {
     }
 
     /// What is done with an attempt: `attempt` counts from 1, `since` is the time since the first one on this model.
-    pub(super) fn script(&self, attempt: u32, since: Duration) -> Script {
+    pub(super) fn script(&self, model: &str, attempt: u32, since: Duration) -> Script {
         match self {
             Self::Healthy => Script::default(),
             Self::WithoutPrefill => Script { refuses_prefill: true, ..Script::default() },
             Self::Faulty(number, variant, outage) => faulty(*number, *variant, (attempt, since, *outage)),
             Self::Scripted(script) => (**script).clone(),
+            Self::Chaotic(target) => mix::script(*target, (model, attempt, since)),
         }
     }
 }
@@ -217,7 +228,7 @@ mod tests {
 
     #[test]
     fn attempts_and_time_decide_what_is_done() {
-        let status = |name: &str, attempt, seconds| Role::of(name).unwrap().script(attempt, Duration::from_secs(seconds)).status;
+        let status = |name: &str, attempt, seconds| Role::of(name).unwrap().script(name, attempt, Duration::from_secs(seconds)).status;
         for (name, attempt, seconds, expected) in [
             ("fault-01", 1, 0, Some(429)),
             ("fault-01", 2, 0, None),

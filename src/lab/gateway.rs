@@ -27,18 +27,34 @@ use crate::runtime::Platform;
 const KEY: &str = "sk-lab-scratch-gateway-of-one-run";
 
 /// How long a gateway may take to serve, and how often it is looked at meanwhile.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// A route with a faulty member and a healthy one behind it.
+/// A route, its members in the order of their tiers.
 #[derive(Clone, Debug)]
 pub(super) struct Route {
-    /// Its name; its providers are named after it.
+    /// Its name.
     pub(super) name: String,
-    /// The model that is asked first.
-    pub(super) primary: String,
-    /// The model behind it.
-    pub(super) fallback: String,
+    /// Whom it asks.
+    pub(super) members: Vec<Member>,
+}
+
+/// A model of one of the scratch gateway's providers.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    /// The provider's name.
+    pub(super) provider: String,
+    /// The model.
+    pub(super) model: String,
+}
+
+/// How the members of a route follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Each only where the one before it fails.
+    Failover,
+    /// In turns.
+    Turns,
 }
 
 /// How the routes shall be served.
@@ -57,16 +73,16 @@ pub(super) struct Gateway {
 }
 
 impl Gateway {
-    /// Starts one whose providers are all `provider`, in one dialect.
+    /// Starts one whose providers are all the misbehaving one at `address`, each under a name and in a dialect of its own.
     pub(super) async fn start(
         platform: &Platform,
         exe: &Path,
-        (own, cases): (Option<&Table>, &[String]),
-        (provider, upstream): (SocketAddr, Dialect),
+        (own, providers): (Option<&Table>, &[(String, Dialect)]),
+        address: SocketAddr,
     ) -> Result<Self, LabFault> {
         let folder = folder().map_err(LabFault::Scratch)?;
         let path = folder.join("gproxy.toml");
-        let text = configuration(own, &folder, cases, (provider, upstream));
+        let text = configuration(own, &folder, (providers, address));
         fs::write(&path, text.to_string()).map_err(LabFault::Scratch)?;
         let log = File::create(folder.join("log")).map_err(LabFault::Scratch)?;
         let errors = log.try_clone().map_err(LabFault::Scratch)?;
@@ -91,21 +107,31 @@ impl Gateway {
         Client::new(platform, self.base.clone(), KEY.to_owned())
     }
 
-    /// Makes the routes. Each has a provider of its own for either member, so that no route's faults touch another's health.
-    pub(super) async fn route(&self, client: &Client, routes: &[(String, Route)], manner: Manner) -> Result<(), LabFault> {
+    /// Makes routes.
+    pub(super) async fn route(&self, client: &Client, routes: &[Route], (order, manner): (Order, Manner)) -> Result<(), LabFault> {
         let providers = client.admin(Method::GET, "/admin/providers", None).await.map_err(LabFault::Admin)?;
         let list = providers.as_array().or_else(|| providers["providers"].as_array()).cloned().unwrap_or_default();
         let id_of = |name: &str| list.iter().find(|provider| provider["name"] == name).map(|provider| provider["id"].clone());
-        for (case, route) in routes {
-            let made = client.admin(Method::POST, "/admin/routes", Some(&body(&route.name, manner))).await.map_err(LabFault::Admin)?;
-            for (tier, (member, model)) in [(primary_of(case), &route.primary), (fallback_of(case), &route.fallback)].iter().enumerate() {
-                let provider_id =
-                    id_of(member).ok_or_else(|| LabFault::Admin(format!("the scratch gateway lacks the provider {member}")))?;
-                let row = json!({ "route_id": made["id"], "provider_id": provider_id, "upstream_model": model, "tier": tier });
+        for route in routes {
+            let row = body(&route.name, (order, manner));
+            let made = client.admin(Method::POST, "/admin/routes", Some(&row)).await.map_err(LabFault::Admin)?;
+            for (member, place) in route.members.iter().zip(0..) {
+                let lacking = || LabFault::Admin(format!("the scratch gateway lacks the provider {}", member.provider));
+                let provider_id = id_of(&member.provider).ok_or_else(lacking)?;
+                let tier = if order == Order::Failover { place } else { 0 };
+                let row = json!({ "route_id": made["id"], "provider_id": provider_id, "upstream_model": member.model, "tier": tier });
                 client.admin(Method::POST, "/admin/route-members", Some(&row)).await.map_err(LabFault::Admin)?;
             }
         }
         Ok(())
+    }
+
+    /// Its resident memory in kilobytes and its open handles, where the system tells.
+    pub(super) fn size(&self) -> Option<(u64, usize)> {
+        let process = Path::new("/proc").join(self.process.id().to_string());
+        let status = fs::read_to_string(process.join("status")).ok()?;
+        let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok())?;
+        Some((memory, fs::read_dir(process.join("fd")).ok()?.count()))
     }
 
     /// Waits for the line in its log that says where it serves.
@@ -137,8 +163,12 @@ impl Drop for Gateway {
 }
 
 /// The one place that knows how a route says its timers and what it does with a broken stream.
-fn body(name: &str, manner: Manner) -> Value {
-    let mut body = json!({ "name": name, "strategy": "failover" });
+fn body(name: &str, (order, manner): (Order, Manner)) -> Value {
+    let strategy = match order {
+        Order::Failover => "failover",
+        Order::Turns => "round_robin",
+    };
+    let mut body = json!({ "name": name, "strategy": strategy });
     if TIMERS_ARE_ROUTES {
         body["timers"] = json!(manner.profile.name());
         body["on_stream_fault"] = json!(manner.on_stream_fault.name());
@@ -148,14 +178,6 @@ fn body(name: &str, manner: Manner) -> Value {
 
 /// Whether routes have members for their timers and for broken streams.
 const TIMERS_ARE_ROUTES: bool = false;
-
-fn primary_of(case: &str) -> String {
-    format!("lab-{case}-primary")
-}
-
-fn fallback_of(case: &str) -> String {
-    format!("lab-{case}-fallback")
-}
 
 /// An empty folder of its own.
 fn folder() -> io::Result<PathBuf> {
@@ -172,49 +194,55 @@ fn folder() -> io::Result<PathBuf> {
 }
 
 /// The scratch configuration: the operator's own without secrets, users, stores and ways out, and the lab's providers.
-fn configuration(own: Option<&Table>, folder: &Path, cases: &[String], (provider, upstream): (SocketAddr, Dialect)) -> Table {
+fn configuration(own: Option<&Table>, folder: &Path, (providers, address): (&[(String, Dialect)], SocketAddr)) -> Table {
     let mut table = own.cloned().unwrap_or_default();
     table.remove("users");
-    let global = section(&mut table, "global");
-    for name in ["dsn", "proxy"] {
-        global.remove(name);
-    }
-    global.insert("host".into(), "127.0.0.1".into());
-    global.insert("port".into(), 0.into());
-    global.insert("admin_key".into(), KEY.into());
-    global.insert("data_dir".into(), folder.join("data").to_string_lossy().into_owned().into());
-    let runtime = section(&mut table, "runtime");
-    runtime.remove("redis_url");
-    runtime.insert("log_format".into(), "json".into());
-    runtime.insert("log_level".into(), "info".into());
+    change(&mut table, "global", |global| {
+        for name in ["dsn", "proxy"] {
+            global.remove(name);
+        }
+        global.insert("host".into(), "127.0.0.1".into());
+        global.insert("port".into(), 0.into());
+        global.insert("admin_key".into(), KEY.into());
+        global.insert("data_dir".into(), folder.join("data").to_string_lossy().into_owned().into());
+    });
+    change(&mut table, "runtime", |runtime| {
+        runtime.remove("redis_url");
+        runtime.insert("log_format".into(), "json".into());
+        runtime.insert("log_level".into(), "info".into());
+    });
     let channels = table.entry("channels").or_insert_with(|| Toml::Array(Vec::new()));
     if let Toml::Array(channels) = channels {
-        channels.iter_mut().filter_map(Toml::as_table_mut).for_each(|channel| disarm(channel, provider));
-        let names = cases.iter().flat_map(|case| [primary_of(case), fallback_of(case)]);
-        channels.extend(names.map(|name| Toml::Table(channel(&name, provider, upstream))));
+        channels.iter_mut().filter_map(Toml::as_table_mut).for_each(|channel| disarm(channel, address));
+        channels.extend(providers.iter().map(|(name, dialect)| Toml::Table(channel(name, address, *dialect))));
     }
     table
 }
 
-fn section<'a>(table: &'a mut Table, name: &str) -> &'a mut Table {
-    let section = table.remove(name).and_then(|section| section.try_into().ok()).unwrap_or_default();
-    let Toml::Table(section) = table.entry(name).or_insert(Toml::Table(section)) else { unreachable!("it was just put there") };
-    section
+/// Changes a section, which is made where it is missing.
+fn change(table: &mut Table, name: &str, change: impl FnOnce(&mut Table)) {
+    let mut section = match table.remove(name) {
+        Some(Toml::Table(section)) => section,
+        Some(_) | None => Table::new(),
+    };
+    change(&mut section);
+    table.insert(name.into(), Toml::Table(section));
 }
 
 /// Takes an operator's provider off its real account.
-fn disarm(channel: &mut Table, provider: SocketAddr) {
+fn disarm(channel: &mut Table, address: SocketAddr) {
     channel.remove("proxy");
-    let settings = section(channel, "settings");
-    settings.remove("headers");
-    settings.insert("base_url".into(), format!("http://{provider}").into());
+    change(channel, "settings", |settings| {
+        settings.remove("headers");
+        settings.insert("base_url".into(), format!("http://{address}").into());
+    });
     channel.insert("credentials".into(), credentials());
 }
 
-fn channel(name: &str, provider: SocketAddr, upstream: Dialect) -> Table {
+fn channel(name: &str, address: SocketAddr, dialect: Dialect) -> Table {
     let mut settings = Table::new();
-    settings.insert("base_url".into(), format!("http://{provider}").into());
-    settings.insert("dialects".into(), Toml::Array(vec![upstream.kind().id().into()]));
+    settings.insert("base_url".into(), format!("http://{address}").into());
+    settings.insert("dialects".into(), Toml::Array(vec![dialect.kind().id().into()]));
     let mut channel = Table::new();
     channel.insert("id".into(), name.into());
     channel.insert("channel".into(), "custom".into());
@@ -257,13 +285,13 @@ mod tests {
     #[test]
     fn nothing_of_an_operators_accounts_is_in_the_scratch_copy() {
         let own = OWN.parse().unwrap();
-        let provider = "127.0.0.1:4000".parse().unwrap();
-        let table = configuration(Some(&own), Path::new("/scratch"), &["01".into()], (provider, Dialect::Claude));
+        let address = "127.0.0.1:4000".parse().unwrap();
+        let table = configuration(Some(&own), Path::new("/scratch"), (&[("lab-a".into(), Dialect::Claude)], address));
         let text = table.to_string();
         assert!(!text.contains("canary") && !text.contains(".example"), "{text}");
         assert_eq!(table["runtime"]["body_limit"].as_integer(), Some(1_000_000));
         let names: Vec<&str> = table["channels"].as_array().unwrap().iter().map(|channel| channel["id"].as_str().unwrap()).collect();
-        assert_eq!(names, ["openai", "lab-01-primary", "lab-01-fallback"]);
+        assert_eq!(names, ["openai", "lab-a"]);
         for channel in table["channels"].as_array().unwrap() {
             assert_eq!(channel["settings"]["base_url"].as_str(), Some("http://127.0.0.1:4000"));
         }

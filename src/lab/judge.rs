@@ -50,6 +50,8 @@ pub struct Observed {
     pub primary: Vec<Attempt>,
     /// The attempts on the fallback.
     pub fallback: Vec<Attempt>,
+    /// Tokens of answers that the gateway's records charge to the primary.
+    pub billed: Option<u64>,
     /// Whether a healthy request succeeded afterwards.
     pub alive: bool,
 }
@@ -136,7 +138,10 @@ fn rule(observed: &Observed, seen: &Seen, verdict: &mut Verdict) {
             verdict.must(!told, || "the refusal of the prefill is the final error".into());
         }
         OUTAGE => outage(observed, verdict),
-        16 => named(seen, all, verdict),
+        16 => {
+            named(seen, all, verdict);
+            verdict.must(observed.billed.unwrap_or(0) == 0, || "the failed attempts are billed".into());
+        }
         // The eighth asks for nothing beyond what every answer must be.
         _ => {}
     }

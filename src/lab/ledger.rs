@@ -1,7 +1,7 @@
 //! What the provider was asked, and how each attempt ended.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -18,7 +18,7 @@ use crate::runtime::Instant;
 const KEPT: usize = 100_000;
 
 /// How an attempt ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// With the whole answer.
@@ -73,6 +73,24 @@ struct Book {
     /// How many attempts were let go of.
     gone: u64,
     models: HashMap<String, (u32, Instant)>,
+    totals: Totals,
+}
+
+/// Sums over attempts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Totals {
+    /// All that began.
+    pub(super) attempts: u64,
+    /// The tokens of those that ended.
+    pub(super) tokens: u64,
+    endings: BTreeMap<Ending, u64>,
+}
+
+impl Totals {
+    /// How many ended like this.
+    pub(super) fn ended(&self, ending: Ending) -> u64 {
+        self.endings.get(&ending).copied().unwrap_or(0)
+    }
 }
 
 /// An attempt that was just begun.
@@ -84,6 +102,14 @@ pub(super) struct Entry {
     pub(super) number: u32,
     /// The time since the first one on its model.
     pub(super) since: Duration,
+}
+
+impl Book {
+    /// An attempt that is still kept.
+    fn find(&mut self, entry: Entry) -> Option<&mut Attempt> {
+        let at = usize::try_from(entry.id.checked_sub(self.gone)?).ok()?;
+        self.attempts.get_mut(at)
+    }
 }
 
 impl Ledger {
@@ -109,6 +135,7 @@ impl Ledger {
             ended_ms: None,
             ending: None,
         };
+        book.totals.attempts += 1;
         book.attempts.push_back(attempt);
         if book.attempts.len() > KEPT {
             book.attempts.pop_front();
@@ -118,19 +145,24 @@ impl Ledger {
     }
 
     pub(super) fn note(&self, entry: Entry, change: impl FnOnce(&mut Attempt)) {
-        let mut book = self.book();
-        let at = entry.id.checked_sub(book.gone).and_then(|at| usize::try_from(at).ok());
-        if let Some(attempt) = at.and_then(|at| book.attempts.get_mut(at)) {
+        if let Some(attempt) = self.book().find(entry) {
             change(attempt);
         }
     }
 
     pub(super) fn end(&self, entry: Entry, ending: Ending, now: Instant) {
         let ended = self.ms(now);
-        self.note(entry, |attempt| {
-            attempt.ended_ms = Some(ended);
-            attempt.ending = Some(ending);
-        });
+        let mut book = self.book();
+        let Some(attempt) = book.find(entry) else { return };
+        attempt.ended_ms = Some(ended);
+        attempt.ending = Some(ending);
+        let tokens = attempt.tokens as u64;
+        book.totals.tokens += tokens;
+        *book.totals.endings.entry(ending).or_default() += 1;
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        self.book().totals.clone()
     }
 
     /// The attempts on a model, or all of them, in order.
@@ -145,9 +177,10 @@ impl Ledger {
         book.gone += book.attempts.len() as u64;
         book.attempts.clear();
         book.models.clear();
+        book.totals = Totals::default();
     }
 
-    pub(super) fn ms(&self, now: Instant) -> u64 {
+    fn ms(&self, now: Instant) -> u64 {
         u64::try_from(now.since(self.begun).as_millis()).unwrap_or(u64::MAX)
     }
 

@@ -6,13 +6,16 @@
 
 mod answer;
 mod ask;
+mod chaos;
 mod client;
+mod command;
 mod control;
 mod dialect;
 pub mod fault;
 mod gateway;
 pub mod judge;
 mod ledger;
+mod mix;
 mod play;
 mod provider;
 mod round;
@@ -23,6 +26,7 @@ mod wire;
 
 pub use answer::{PROMPT, TOKENS, text};
 pub use client::{Client, Ending as Heard, Seen};
+pub use command::{Outcome, obey};
 pub use dialect::Dialect;
 pub use ledger::{Attempt, Ending};
 pub use provider::{Provider, Settings};

@@ -2,9 +2,12 @@
 
 use std::{io, time::Duration};
 
+use tokio::io::AsyncWriteExt;
+
 use super::{
     answer::{self, Parts},
     ask::{Ask, Delivery, Form},
+    dialect::Dialect,
     ledger::{Ending, Entry},
     provider::Desk,
     script::Script,
@@ -32,8 +35,10 @@ pub(super) struct Play<'a> {
 enum Stop {
     /// The peer is gone, or the socket is broken.
     Left,
-    /// The script says so.
+    /// The script says so: the connection is closed.
     Cut,
+    /// The script says so: the body ends in good order, and the connection stays.
+    Short,
 }
 
 impl From<io::Error> for Stop {
@@ -50,6 +55,7 @@ impl Play<'_> {
             Ok(ending) => (ending, ending == Ending::Whole || ending == Ending::Refused),
             Err(Stop::Left) => (Ending::Left, false),
             Err(Stop::Cut) => (Ending::Cut, false),
+            Err(Stop::Short) => (Ending::Cut, true),
         };
         let reset = ending == Ending::Reset;
         self.desk.ledger.end(self.entry, ending, self.desk.clock.now());
@@ -99,7 +105,7 @@ impl Play<'_> {
         self.wait(connection, self.script.content_wait()).await?;
         let broken = self.script.cut_event.or(self.script.stall_event).or(self.script.end_event).is_some();
         let sent = self.script.cut_byte.unwrap_or(if broken { body.len() / 2 } else { body.len() }).min(body.len());
-        tokio::io::AsyncWriteExt::write_all(&mut connection.stream, &body.as_bytes()[..sent]).await?;
+        connection.stream.write_all(&body.as_bytes()[..sent]).await?;
         if sent < body.len() {
             self.wait(connection, Duration::from_millis(self.script.stall_ms)).await?;
             return Err(Stop::Cut);
@@ -124,9 +130,7 @@ impl Play<'_> {
             send(connection, event, &mut room).await?;
         }
         for (index, event) in content.iter().enumerate() {
-            if let Some(ending) = self.before(connection, index, (&garbage, &mut room)).await? {
-                return Ok(ending);
-            }
+            self.before(connection, index, (&garbage, &mut room)).await?;
             send(connection, event, &mut room).await?;
             self.desk.ledger.note(self.entry, |attempt| {
                 attempt.events += 1;
@@ -134,7 +138,7 @@ impl Play<'_> {
             });
             self.wait(connection, self.desk.pace).await?;
         }
-        let terminal = terminal.filter(|_| !(self.script.without_done && self.ask.dialect == super::dialect::Dialect::Chat));
+        let terminal = terminal.filter(|_| !(self.script.without_done && self.ask.dialect == Dialect::Chat));
         for event in closing.iter().chain(&terminal) {
             send(connection, event, &mut room).await?;
         }
@@ -144,12 +148,7 @@ impl Play<'_> {
     }
 
     /// What the script wants before the content event of this index is sent, which is after as many were.
-    async fn before(
-        &self,
-        connection: &mut Connection,
-        index: usize,
-        (garbage, room): (&[u8], &mut usize),
-    ) -> Result<Option<Ending>, Stop> {
+    async fn before(&self, connection: &mut Connection, index: usize, (garbage, room): (&[u8], &mut usize)) -> Result<(), Stop> {
         let script = self.script;
         if script.garbage_event == Some(index + 1) {
             send(connection, garbage, room).await?;
@@ -163,9 +162,9 @@ impl Play<'_> {
         }
         if script.end_event == Some(index) {
             connection.chunk(b"").await?;
-            return Ok(Some(Ending::Cut));
+            return Err(Stop::Short);
         }
-        Ok(None)
+        Ok(())
     }
 
     fn headers(&self) -> Vec<(&str, &str)> {

@@ -16,7 +16,7 @@ use super::{
     control,
     dialect::Dialect,
     fault::Role,
-    ledger::{Attempt, Entry, Ledger},
+    ledger::{Attempt, Entry, Ledger, Totals},
     play::{After, Play},
     script::Script,
     wire::{Connection, Request},
@@ -90,10 +90,9 @@ impl Provider {
         self.desk.ledger.of(model)
     }
 
-    /// Milliseconds since it began, as the attempts count them.
-    #[must_use]
-    pub fn now_ms(&self) -> u64 {
-        self.desk.ledger.ms(self.desk.clock.now())
+    /// Sums over all attempts, those that are let go of too.
+    pub(super) fn totals(&self) -> Totals {
+        self.desk.ledger.totals()
     }
 
     /// Sets what a model does: one script an attempt, the last one for all that follow.
@@ -118,7 +117,7 @@ impl Desk {
         let given = scripts.get(model).and_then(|scripts| scripts.get(entry.number as usize - 1).or(scripts.last()));
         match given {
             Some(script) => Ok(script.clone()),
-            None => Ok(Role::of(model)?.script(entry.number, entry.since)),
+            None => Ok(Role::of(model)?.script(model, entry.number, entry.since)),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{
     client::{Client, Seen},
     dialect::Dialect,
     fault::{self, FAULTS, Fault, OUTAGE, Outage, Variant},
-    gateway::{Gateway, Manner, Route},
+    gateway::{Gateway, Manner, Member, Order, Route},
     judge::{Observed, Verdict, judge},
     provider::Provider,
     run::LabFault,
@@ -49,11 +49,12 @@ pub(super) struct Played {
     pub(super) verdict: Verdict,
 }
 
-/// One way to play one fault.
+/// One way to play one fault. Its providers are its own, so that its faults touch no other's health.
 struct Case {
     fault: &'static Fault,
-    name: String,
+    providers: [String; 2],
     route: Route,
+    /// A route over healthy models of the same providers.
     alive: Route,
 }
 
@@ -63,16 +64,16 @@ impl Case {
             Variant::Plain => "",
             Variant::Ends => "-ends",
         };
-        let name = format!("{:02}{tail}", fault.number);
+        let name = format!("lab-{:02}{tail}", fault.number);
         let run = format!("{}-{}", pair.client, pair.upstream);
-        let route = Route {
-            name: format!("lab-{name}"),
-            primary: fault::model(fault.number, (variant, outage), &run),
-            fallback: fault::fallback(fault.number, &format!("{run}-{name}")),
+        let providers = ["primary", "fallback"].map(|side| format!("{name}-{side}"));
+        let route = |name: String, models: [String; 2]| {
+            let members = providers.iter().cloned().zip(models).map(|(provider, model)| Member { provider, model }).collect();
+            Route { name, members }
         };
-        let healthy = |side: &str| format!("healthy.{run}-{name}-alive-{side}");
-        let alive = Route { name: format!("lab-{name}-alive"), primary: healthy("primary"), fallback: healthy("fallback") };
-        Self { fault, name, route, alive }
+        let asked = [fault::model(fault.number, (variant, outage), &run), fault::fallback(fault.number, &format!("{run}-{name}"))];
+        let healthy = ["primary", "fallback"].map(|side| format!("healthy.{run}-{name}-{side}"));
+        Self { fault, route: route(name.clone(), asked), alive: route(format!("{name}-alive"), healthy), providers }
     }
 }
 
@@ -81,13 +82,12 @@ pub(super) async fn round(setting: Setting<'_>, provider: &Provider, pair: Pair)
     let faults = FAULTS.iter().filter(|fault| setting.faults.contains(&fault.number));
     let cases: Vec<Case> =
         faults.flat_map(|fault| fault.variants.iter().map(move |variant| Case::new(fault, *variant, (pair, setting.outage)))).collect();
-    let names: Vec<String> = cases.iter().map(|case| case.name.clone()).collect();
-    let at = (provider.address(), pair.upstream);
-    let gateway = Gateway::start(setting.platform, setting.exe, (setting.own, &names), at).await?;
+    let providers: Vec<(String, Dialect)> =
+        cases.iter().flat_map(|case| case.providers.clone()).map(|name| (name, pair.upstream)).collect();
+    let gateway = Gateway::start(setting.platform, setting.exe, (setting.own, &providers), provider.address()).await?;
     let client = gateway.client(setting.platform);
-    let routes: Vec<(String, Route)> =
-        cases.iter().flat_map(|case| [&case.route, &case.alive].map(|route| (case.name.clone(), route.clone()))).collect();
-    gateway.route(&client, &routes, setting.manner).await?;
+    let routes: Vec<Route> = cases.iter().flat_map(|case| [case.route.clone(), case.alive.clone()]).collect();
+    gateway.route(&client, &routes, (Order::Failover, setting.manner)).await?;
     let plays = cases.iter().zip(0u32..).map(|(case, index)| {
         let client = &client;
         async move {
@@ -101,12 +101,14 @@ pub(super) async fn round(setting: Setting<'_>, provider: &Provider, pair: Pair)
 async fn play(setting: Setting<'_>, (provider, client): (&Provider, &Client), (case, pair): (&Case, Pair)) -> Played {
     let seen = ask(setting, client, (case, pair)).await;
     let alive = client.ask(pair.client, &case.alive.name, ALIVE_WITHIN).await;
+    let [primary, fallback] = [0, 1].map(|place| case.route.members[place].model.as_str());
     let observed = Observed {
         fault: case.fault.number,
         outage: setting.outage,
         seen,
-        primary: provider.attempts(Some(&case.route.primary)),
-        fallback: provider.attempts(Some(&case.route.fallback)),
+        primary: provider.attempts(Some(primary)),
+        fallback: provider.attempts(Some(fallback)),
+        billed: client.recorded(primary).await,
         alive: alive.is_complete(),
     };
     let verdict = judge(&observed);

@@ -16,7 +16,7 @@ use super::{
 use crate::runtime::Platform;
 
 /// From one token to the next.
-const PACE: Duration = Duration::from_millis(3);
+pub(super) const PACE: Duration = Duration::from_millis(3);
 /// How many pairs are played at once.
 const AT_ONCE: usize = 4;
 
@@ -96,6 +96,9 @@ pub enum LabFault {
     /// The operator's file is no TOML.
     #[error("the configuration is no TOML: {0}")]
     Config(#[from] toml::de::Error),
+    /// The operator's file.
+    #[error("the configuration cannot be read")]
+    Read(#[source] io::Error),
     /// The provider's port.
     #[error("the provider cannot listen")]
     Listen(#[source] io::Error),
@@ -135,8 +138,8 @@ async fn score(setting: Setting<'_>, pairs: &[Pair]) -> Result<Scorecard, LabFau
     let mut card = Scorecard { profile: profile.name(), on_stream_fault: on_stream_fault.name(), pairs: Vec::new() };
     for some in pairs.chunks(AT_ONCE) {
         let rounds = some.iter().map(|pair| async move {
-            let settings = Settings { listen: SocketAddr::from(([127, 0, 0, 1], 0)), pace: PACE };
-            let provider = Provider::start(setting.platform, settings).await.map_err(LabFault::Listen)?;
+            let provider =
+                Provider::start(setting.platform, Settings { listen: loopback(), pace: PACE }).await.map_err(LabFault::Listen)?;
             Ok::<_, LabFault>((*pair, round(setting, &provider, *pair).await?))
         });
         for played in join_all(rounds).await {
@@ -145,6 +148,11 @@ async fn score(setting: Setting<'_>, pairs: &[Pair]) -> Result<Scorecard, LabFau
         }
     }
     Ok(card)
+}
+
+/// A port of its own on loopback.
+pub(super) fn loopback() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
 fn pairs(options: &Options) -> Vec<Pair> {

@@ -17,6 +17,13 @@ pub enum Asked {
     },
     /// The faults, and a scorecard.
     Run(Run),
+    /// A long run in which everything goes wrong at once.
+    Chaos {
+        /// How long.
+        minutes: u32,
+        /// Whether the report is JSON.
+        json: bool,
+    },
 }
 
 /// How the faults are played.
@@ -62,18 +69,24 @@ pub(super) fn command() -> Command {
         )
         .arg(switch("fast", "shorten the outage of fault 15"))
         .arg(switch("json", "print JSON"));
+    let chaos = Command::new("chaos")
+        .about("Ask for a while through targets of which each fails now and then and one dies half of the time, and print what came of it")
+        .arg(Arg::new("minutes").long("minutes").default_value("60").value_parser(value_parser!(u32).range(1..=1440)).help("how long"))
+        .arg(switch("json", "print JSON"));
     Command::new("lab")
         .about("A provider that misbehaves, and how this gateway survives it")
         .subcommand_required(true)
-        .subcommands([serve, run])
+        .subcommands([serve, run, chaos])
 }
 
 /// What was asked, where it was the lab.
 #[must_use]
 pub fn asked(matches: &ArgMatches) -> Option<Asked> {
     let (name, given) = matches.subcommand_matches("lab")?.subcommand()?;
-    if name == "serve" {
-        return Some(Asked::Serve { listen: *given.get_one("listen")? });
+    match name {
+        "serve" => return Some(Asked::Serve { listen: *given.get_one("listen")? }),
+        "chaos" => return Some(Asked::Chaos { minutes: *given.get_one("minutes")?, json: given.get_flag("json") }),
+        _ => {}
     }
     let texts = |name: &str| given.get_many::<String>(name).into_iter().flatten().cloned().collect::<Vec<_>>();
     let dialects = texts("dialect");
@@ -116,6 +129,7 @@ mod tests {
         let line = "gproxy lab run --profile interactive,default --dialect claude --crossed --fault 8,14 --fast --config x.toml";
         assert_eq!(read(line), Ok(Some(Asked::Run(narrow))));
         assert_eq!(read("gproxy lab serve --listen 127.0.0.1:1"), Ok(Some(Asked::Serve { listen: "127.0.0.1:1".parse().unwrap() })));
+        assert_eq!(read("gproxy lab chaos --minutes 5 --json"), Ok(Some(Asked::Chaos { minutes: 5, json: true })));
         assert_eq!(read("gproxy check"), Ok(None));
         assert!(read("gproxy lab run --fault 17").is_err() && read("gproxy lab").is_err());
     }

@@ -43,7 +43,7 @@ impl Reader for Events {
             }
             "response.output_text.done" => {
                 self.part(&value)?;
-                self.is_whole(text(&value, "/text")?, heard)
+                is_whole(text(&value, "/text")?, heard)
             }
             "response.output_item.done" => text(&value, "/item/id").map(|_| ()),
             "response.completed" => self.completed(&value, heard),
@@ -78,10 +78,6 @@ impl Events {
         if self.item.as_deref() == Some(item) { Ok(()) } else { Err(format!("a part of another item: {value}")) }
     }
 
-    fn is_whole(&self, said: &str, heard: &Heard) -> Result<(), String> {
-        if said == heard.text { Ok(()) } else { Err(format!("the text at the end is another one: {said}")) }
-    }
-
     fn completed(&self, value: &Value, heard: &mut Heard) -> Result<(), String> {
         self.same(value)?;
         if text(value, "/response/status")? != "completed" {
@@ -93,6 +89,11 @@ impl Events {
         let parts = output.filter_map(|item| item["content"].as_array()).flatten();
         let said: String = parts.filter_map(|part| part["text"].as_str()).collect();
         heard.finished = true;
-        self.is_whole(&said, heard)
+        is_whole(&said, heard)
     }
+}
+
+/// Whether the text that is said again at the end is what was heard.
+fn is_whole(said: &str, heard: &Heard) -> Result<(), String> {
+    if said == heard.text { Ok(()) } else { Err(format!("the text at the end is another one: {said}")) }
 }
