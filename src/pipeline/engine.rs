@@ -11,6 +11,7 @@ use std::{
 use super::kept::Keeping;
 use crate::{
     base::RequestId,
+    health::Health,
     observe::Metrics,
     runtime::Platform,
     snapshot::SnapshotCell,
@@ -52,10 +53,11 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// Limits.
     pub limits: Limits,
+    /// How providers and their credentials are doing.
+    pub health: Health,
     keeping: OnceLock<Keeping>,
     counters: OnceLock<Arc<dyn Counters>>,
     in_flight: AtomicUsize,
-    turn: AtomicUsize,
     /// Random bytes of this process.
     seed: [u8; 10],
     /// Calls named so far, from a random beginning.
@@ -89,9 +91,9 @@ impl Engine {
         platform.entropy.fill(&mut seed);
         platform.entropy.fill(&mut first);
         let named = AtomicU64::new(u64::from_le_bytes(first));
-        let (in_flight, turn) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let (keeping, counters) = (OnceLock::new(), OnceLock::new());
-        Self(Arc::new(Parts { snapshot, platform, journal, metrics, limits, keeping, counters, in_flight, turn, seed, named }))
+        let (health, in_flight) = (Health::default(), AtomicUsize::new(0));
+        Self(Arc::new(Parts { snapshot, platform, journal, metrics, limits, health, keeping, counters, in_flight, seed, named }))
     }
 
     /// Keeps responses and conversations from here on. What was told first stands.
@@ -142,10 +144,5 @@ impl Engine {
         }
         self.metrics.in_flight.inc();
         Some(Place(self.clone()))
-    }
-
-    /// The next number of an endless count, for taking turns.
-    pub(super) fn turn(&self) -> usize {
-        self.turn.fetch_add(1, Ordering::Relaxed)
     }
 }
