@@ -36,52 +36,52 @@ const GROWTH: u64 = 110;
 
 /// How long it takes.
 #[derive(Clone, Copy, Debug)]
-pub struct Mix {
+pub(super) struct Mix {
     span: Duration,
 }
 
 impl Mix {
     /// A run of so many minutes.
     #[must_use]
-    pub fn over(minutes: u32) -> Self {
+    pub(super) fn over(minutes: u32) -> Self {
         Self { span: Duration::from_mins(minutes.into()) }
     }
 }
 
 /// The process at one moment.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Look {
+pub(super) struct Look {
     /// Seconds since the start.
-    pub at_s: u64,
+    pub(super) at_s: u64,
     /// Resident memory, kilobytes.
-    pub memory_kb: u64,
+    pub(super) memory_kb: u64,
     /// Open files and sockets.
-    pub handles: usize,
+    pub(super) handles: usize,
 }
 
 /// What came of a run.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub(super) struct Report {
     /// How long it took, seconds.
-    pub seconds: u64,
+    pub(super) seconds: u64,
     /// Calls.
-    pub calls: u64,
+    pub(super) calls: u64,
     /// Those that got the whole answer.
-    pub whole: u64,
+    pub(super) whole: u64,
     /// Attempts at the targets.
-    pub attempts: u64,
+    pub(super) attempts: u64,
     /// Those that the targets spoiled or left.
-    pub spoiled: u64,
+    pub(super) spoiled: u64,
     /// Tokens that the targets sent.
-    pub tokens_sent: u64,
+    pub(super) tokens_sent: u64,
     /// Tokens of the answers on the gateway's record.
-    pub tokens_recorded: Option<u64>,
+    pub(super) tokens_recorded: Option<u64>,
     /// The times of calls in milliseconds: the middle, the ninety-ninth of a hundred, the longest.
-    pub ms: [u64; 3],
+    pub(super) ms: [u64; 3],
     /// What went wrong, and how often.
-    pub failures: Vec<(String, u64)>,
+    pub(super) failures: Vec<(String, u64)>,
     /// The process now and then.
-    pub looks: Vec<Look>,
+    pub(super) looks: Vec<Look>,
 }
 
 /// What the callers have seen so far.
@@ -96,7 +96,7 @@ struct Tally {
 ///
 /// # Errors
 /// [`LabFault`], where it cannot be run at all.
-pub async fn run(platform: &Platform, exe: &Path, mix: Mix, tell: &(dyn Fn(&str) + Sync)) -> Result<Report, LabFault> {
+pub(super) async fn run(platform: &Platform, exe: &Path, mix: Mix, tell: &(dyn Fn(&str) + Sync)) -> Result<Report, LabFault> {
     let provider = Provider::start(platform, Settings { listen: loopback(), pace: PACE }).await.map_err(LabFault::Listen)?;
     let members: Vec<(String, Dialect)> =
         Dialect::ALL.into_iter().flat_map(|dialect| ["a", "b", "c"].map(|target| (format!("lab-{dialect}-{target}"), dialect))).collect();
@@ -106,7 +106,8 @@ pub async fn run(platform: &Platform, exe: &Path, mix: Mix, tell: &(dyn Fn(&str)
     gateway.route(&client, &Dialect::ALL.map(route), (Order::Turns, manner)).await?;
     let (begun, tally) = (platform.clock.now(), Mutex::<Tally>::default());
     let callers = (0..CALLERS).map(|caller| call(platform, &client, (caller, begun, mix), &tally));
-    let watch = look(platform, &gateway, (begun, mix), &|look| tell(&line(look, &tally)));
+    let told = |look| tell(&line(look, &tally));
+    let watch = look(platform, &gateway, (begun, mix), &told);
     let (_, looks) = futures_util::future::join(join_all(callers), watch).await;
     let recorded = client.recorded("").await;
     Ok(report(&provider, tally, (looks, platform.clock.now().since(begun), recorded)))
@@ -189,7 +190,7 @@ fn report(provider: &Provider, tally: Mutex<Tally>, (looks, span, tokens_recorde
 impl Report {
     /// Whether all of it is as it must be.
     #[must_use]
-    pub fn is_clean(&self) -> bool {
+    pub(super) fn is_clean(&self) -> bool {
         self.checks().iter().all(|(_, holds)| *holds)
     }
 

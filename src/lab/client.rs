@@ -199,7 +199,7 @@ impl Client {
         let key = HeaderValue::from_str(&format!("Bearer {}", self.key)).map_err(|_| unusable("the key"))?;
         headers.insert(header::AUTHORIZATION, key);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let timers = Timers { connect: Duration::from_secs(5), head: long, idle: long, total: long };
+        let timers = Timers { connect: Duration::from_secs(5), head: long, content: long, idle: long, total: long };
         let request = UpstreamRequest { method, uri, headers, body, profile: Profile::default(), timers };
         self.platform.transport.send(request).await
     }

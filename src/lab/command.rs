@@ -40,7 +40,9 @@ pub async fn obey(asked: Asked, config: Option<&Path>, platform: &Platform, say:
             if asked.json {
                 say(&serde_json::json!(cards).to_string());
             } else {
-                cards.iter().for_each(|card| say(&card.to_string()));
+                for card in &cards {
+                    say(&card.to_string());
+                }
             }
             Ok(outcome(cards.iter().all(Scorecard::is_clean)))
         }

@@ -168,16 +168,15 @@ fn body(name: &str, (order, manner): (Order, Manner)) -> Value {
         Order::Failover => "failover",
         Order::Turns => "round_robin",
     };
-    let mut body = json!({ "name": name, "strategy": strategy });
-    if TIMERS_ARE_ROUTES {
-        body["timers"] = json!(manner.profile.name());
-        body["on_stream_fault"] = json!(manner.on_stream_fault.name());
+    let mut settings = json!({ "timers": manner.profile.name() });
+    if ROUTES_RESCUE {
+        settings["on_stream_fault"] = json!(manner.on_stream_fault.name());
     }
-    body
+    json!({ "name": name, "strategy": strategy, "settings_json": settings })
 }
 
-/// Whether routes have members for their timers and for broken streams.
-const TIMERS_ARE_ROUTES: bool = false;
+/// Whether routes know what to do with a broken stream.
+const ROUTES_RESCUE: bool = false;
 
 /// An empty folder of its own.
 fn folder() -> io::Result<PathBuf> {

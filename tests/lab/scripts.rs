@@ -28,7 +28,7 @@ impl Plain {
 
 async fn send(bench: &Bench, method: Method, path: &str, body: String) -> Plain {
     let uri = format!("http://{}{path}", bench.provider.address()).parse().unwrap();
-    let timers = Timers { connect: GUARD, head: GUARD, idle: GUARD, total: GUARD };
+    let timers = Timers::default();
     let request = UpstreamRequest { method, uri, headers: HeaderMap::new(), body: Body::from(body), profile: Profile::default(), timers };
     let reply = bench.platform.transport.send(request).await.unwrap();
     let (status, headers) = (reply.status.as_u16(), reply.headers.clone());
@@ -177,7 +177,7 @@ async fn a_stream_is_cut_at_the_byte() {
     for cut in [1, 100, 1000] {
         let (path, body) = request(Dialect::Claude, &format!("script,cut_byte={cut}"), (true, None));
         let uri = format!("http://{}{path}", bench.provider.address()).parse().unwrap();
-        let timers = Timers { connect: GUARD, head: GUARD, idle: GUARD, total: GUARD };
+        let timers = Timers::default();
         let (headers, body) = (HeaderMap::new(), Body::from(body.to_string()));
         let request = UpstreamRequest { method: Method::POST, uri, headers, body, profile: Profile::default(), timers };
         let mut reply = bench.platform.transport.send(request).await.unwrap();
