@@ -74,7 +74,7 @@ impl Stream {
     fn fault(self, kind: FaultKind, message: &str, field: Option<&str>) -> Bytes {
         let request_id = self.request_id.to_string();
         let fault = Fault { kind, message, field, request_id: &request_id };
-        if self.is_array { format!("[{}]", fault.body(self.key.kind().family())).into() } else { fault.event(self.key.kind()).into() }
+        if self.is_array { format!("[{}]", fault.body(self.key.kind().family())).into() } else { fault.event(self.key.kind(), 0).into() }
     }
 }
 
