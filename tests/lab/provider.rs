@@ -191,7 +191,10 @@ async fn the_ledger_says_who_went_away_and_when() {
     // Neither branch is asked again: the first one is dropped, which closes its connection.
     tokio::select! {
         _ = bench.ask(Dialect::Claude, "fault-06") => panic!("it never answers"),
-        span = bench.clock.asleep() => bench.clock.advance(span - Duration::from_secs(1)),
+        span = bench.clock.asleep() => {
+            assert_eq!(span, Duration::from_mins(2));
+            bench.clock.advance(Duration::from_secs(119));
+        }
     }
     let attempt = bench.ended().await;
     assert_eq!((attempt.ending, attempt.at_ms, attempt.ended_ms), (Some(Ending::Left), 250, Some(250 + 119_000)));
