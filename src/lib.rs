@@ -12,7 +12,7 @@
 //! - floor 5: [`snapshot`], the configuration compiled
 //! - floor 6: [`pipeline`], the life of one request
 //! - floor 7: [`admin`], the use cases of the control plane; [`app`], putting it all together
-//! - floor 8: [`http`], serving
+//! - floor 8: [`http`], serving; [`lab`], a misbehaving provider and the scorecard
 
 pub mod access;
 pub mod admin;
@@ -23,6 +23,8 @@ pub mod channel;
 pub mod credentials;
 pub mod health;
 pub mod http;
+#[cfg(feature = "native")]
+pub mod lab;
 pub mod observe;
 pub mod pipeline;
 pub mod process;
