@@ -14,5 +14,6 @@ mod kept;
 mod money;
 mod names;
 mod refusals;
+mod roles;
 mod sockets;
 mod streams;
