@@ -89,6 +89,18 @@ bench: tools ## Measure against a bare forwarder (`make bench ARGS=--help`)
 	@$(CARGO) build --locked --profile dist --features bench --bins
 	@python3 bench/run.py $(ARGS)
 
+.PHONY: lab
+lab: tools ## Play the sixteen provider faults against the gateway (`make lab ARGS="--fast --crossed"`)
+	@$(CARGO) build --release --locked --bin gproxy
+	@"$(GATEWAY)" lab run $(ARGS)
+
+MINUTES ?= 60
+
+.PHONY: chaos
+chaos: tools ## Everything goes wrong at once for MINUTES (60), and most calls still get their answer
+	@$(CARGO) build --release --locked --bin gproxy
+	@"$(GATEWAY)" lab chaos --minutes $(MINUTES) $(ARGS)
+
 .PHONY: edge
 edge: tools ## Compile the library for wasm and print its size
 	@scripts/wasm.sh

@@ -5,10 +5,11 @@ use std::{io, path::Path, process::ExitCode, sync::Arc};
 use gproxy::{
     app::{
         config::{Config, Findings, Sources, check},
-        flags,
+        flags::{self, lab::Asked},
         log::{self, Lines},
     },
     http::native::host,
+    lab::{self, Outcome},
     runtime::{Platform, native},
 };
 
@@ -31,6 +32,9 @@ fn main() -> ExitCode {
             say(&report.to_string());
             return if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         }
+        if let Some(asked) = flags::lab::asked(&matches) {
+            return experiment(asked, sources.flags.get("config").map(Path::new), &platform).await;
+        }
         let (config, warnings) = match Config::read(&sources, &platform) {
             Ok(read) => read,
             Err(Findings(findings)) => {
@@ -50,6 +54,15 @@ fn main() -> ExitCode {
             Err(fault) => failed(&describe(&fault)),
         }
     })
+}
+
+/// Does what was asked of the lab.
+async fn experiment(asked: Asked, config: Option<&Path>, platform: &Platform) -> ExitCode {
+    match lab::obey(asked, config, platform, &say).await {
+        Ok(Outcome::Clean) => ExitCode::SUCCESS,
+        Ok(Outcome::Flawed) => ExitCode::FAILURE,
+        Err(fault) => failed(&describe(&fault)),
+    }
 }
 
 /// Lets the log's lines out for as long as the program runs.

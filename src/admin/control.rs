@@ -8,6 +8,7 @@ use std::{
 use super::{password::Passwords, throttle::Throttle};
 use crate::{
     credentials::Sealer,
+    health::Health,
     runtime::Platform,
     snapshot::{Compiler, Fault, SnapshotCell, compile},
     store::{
@@ -42,6 +43,7 @@ pub struct Control {
     snapshot: SnapshotCell,
     sealer: Sealer,
     platform: Platform,
+    health: Arc<Health>,
     pub(super) passwords: Passwords,
     pub(super) throttle: Throttle,
     changing: tokio::sync::Mutex<()>,
@@ -60,6 +62,7 @@ impl Control {
             snapshot: SnapshotCell::default(),
             sealer,
             platform,
+            health: Arc::default(),
             passwords: Passwords::default(),
             throttle: Throttle::default(),
             changing: tokio::sync::Mutex::default(),
@@ -98,6 +101,12 @@ impl Control {
     #[must_use]
     pub fn snapshot(&self) -> &SnapshotCell {
         &self.snapshot
+    }
+
+    /// How providers and their credentials are doing; what serves them learns it here.
+    #[must_use]
+    pub fn health(&self) -> &Arc<Health> {
+        &self.health
     }
 
     /// What seals secrets.

@@ -57,6 +57,8 @@ areas! {
     Routing = "routing",
     /// Rule sets, their rules, and where they apply.
     Rules = "rules",
+    /// Who of the providers is resting or dead.
+    Health = "health",
     /// What applies to the whole instance.
     Settings = "settings",
     /// What of the configuration does not work.
@@ -121,6 +123,7 @@ const TABLE: &[Row] = &[
     Row(Area::Credentials, &[OPERATOR, VIEWER], &[OPERATOR]),
     Row(Area::Routing, &[OPERATOR, VIEWER], &[OPERATOR]),
     Row(Area::Rules, &[OPERATOR, VIEWER], &[OPERATOR]),
+    Row(Area::Health, &[OPERATOR, VIEWER], &[OPERATOR]),
     Row(Area::Settings, &[OPERATOR, VIEWER], &[]),
     Row(Area::Faults, &[OPERATOR, VIEWER], &[]),
 ];

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+pub mod lab;
+
 use super::config::knob::{KNOBS, Kind, Knob};
 
 /// The command line: every knob as a flag, and the subcommands.
@@ -14,6 +16,7 @@ pub fn command() -> Command {
         .about("One LLM gateway between every client dialect and every provider")
         .args(KNOBS.iter().map(flag))
         .subcommand(Command::new("check").about("Say what a start would find wrong with the configuration, and exit"))
+        .subcommand(lab::command())
 }
 
 /// The flags that were given, by name.

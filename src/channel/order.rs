@@ -39,8 +39,7 @@ impl Payload {
     #[must_use]
     pub fn json(&self) -> Bytes {
         match self {
-            Self::Json(document) if document.is_verbatim() => document.body().clone(),
-            Self::Json(document) => document.clone().into_pieces().concat().into(),
+            Self::Json(document) => document.whole(),
             Self::Empty | Self::Opaque(_) => Bytes::new(),
         }
     }

@@ -1,5 +1,9 @@
-//! The secrets that providers are called with: how they rest.
+//! The secrets that providers are called with: how they rest, whose turn it is, and who knows a prompt.
 
+mod affinity;
+mod pool;
 mod seal;
 
+pub use affinity::{Affinity, Digest};
+pub use pool::{Limits, Pool, Seat, Taken, Turns, remembered};
 pub use seal::{SealFault, Sealer};

@@ -1,31 +1,43 @@
-//! One try: choose a credential, seal the order, send it, take the head of the answer.
+//! One try: the call aimed at one target, sealed, sent, and the beginning of its answer.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
+    aim::{Aimed, aim},
     authorize::Admitted,
     capture::Half,
     engine::Engine,
     error::GatewayError,
+    failover::Outcome,
     headers,
+    judge::{self, Judged},
+    opened::{Unopened, opened},
     rules::{Fitting, ruled},
     settle,
+    target::Target,
     trail::{Fact, Trail},
     translate::{Translation, translate},
 };
 use crate::{
-    channel::{Dispatch, Draft, Order, Payload, PrepareFault, Via},
+    access::Permit,
+    channel::{Dispatch, Draft, Order, Payload, Via},
     process::ResponseRules,
     protocol::{OperationKey, fault::FaultKind},
-    runtime::{Reply, UpstreamRequest},
+    runtime::{Body, BodyFault, Reply, Timers, TransportFault, UpstreamRequest},
     snapshot::{Capture, Credential, Provider},
-    store::record::{Begun, Entry, UpstreamRow},
+    store::record::{Entry, UpstreamRow},
 };
+
+/// The largest refusal of a provider that is read, in bytes.
+const REFUSAL: u64 = 1 << 20;
+/// The head of a whole answer comes when all of it is made: it may take so many times as long.
+const WHOLE: u32 = 10;
 
 /// A call whose answer has begun.
 #[derive(Debug)]
 pub(super) struct Attempted {
     pub(super) key: OperationKey,
+    pub(super) provider: Arc<Provider>,
     pub(super) reply: Reply,
     pub(super) prompt_bytes: u64,
     pub(super) hides_usage: bool,
@@ -33,111 +45,184 @@ pub(super) struct Attempted {
     pub(super) translation: Option<Box<Translation>>,
 }
 
+/// A try that gave no answer.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// What it means.
+    pub(super) judged: Judged,
+    /// What the client gets where nobody else answers.
+    pub(super) said: Said,
+}
+
+/// What came of a try that failed.
+#[derive(Debug)]
+pub(super) enum Said {
+    /// The provider's own words.
+    Reply(Box<Attempted>),
+    /// Ours.
+    Error(Box<GatewayError>),
+}
+
+impl Failure {
+    fn of(judged: Judged, error: impl Into<GatewayError>) -> Self {
+        Self { judged, said: Said::Error(Box::new(error.into())) }
+    }
+
+    /// Of a call that this target cannot take; another one may.
+    fn unfit(error: impl Into<GatewayError>) -> Self {
+        Self::of((Outcome::Unfit, None), error)
+    }
+
+    /// Of a call that nobody can take now.
+    fn ours(error: impl Into<GatewayError>) -> Self {
+        Self::of((Outcome::Final, None), error)
+    }
+}
+
 /// A call that is ready to go.
 pub(super) struct Prepared {
     pub(super) key: OperationKey,
     pub(super) provider: Arc<Provider>,
     pub(super) dispatch: Dispatch,
-    pub(super) begun: Option<Begun>,
-    pub(super) prompt_bytes: u64,
+    prompt_bytes: u64,
     hides_usage: bool,
+    content_limit: Duration,
     translation: Option<Box<Translation>>,
     /// The operator's rules on the answer.
     rules: Option<ResponseRules>,
 }
 
-/// Chooses a credential and lets the channel make its request.
-pub(super) fn prepare(engine: &Engine, admitted: Admitted, trail: &mut Trail) -> Result<Prepared, GatewayError> {
-    let Admitted { mut call, permit } = admitted;
-    let provider = Arc::clone(&call.provider);
-    let fitting = Fitting::find(&provider.rules, &call);
-    let translation = translate(&mut call)?;
-    let (key, prompt_bytes, hides_usage) = (call.target, call.prompt_bytes, call.hides_usage);
-    let credential = choose(engine, &provider)?;
-    trail.note(Fact::Credential(credential.map(|credential| credential.id)));
-    let classified = call.call.call;
-    let mut client_headers = classified.inbound.headers;
-    headers::towards_upstream(&mut client_headers);
-    fitting.apply(&mut call.payload, &mut client_headers)?;
-    let rules = fitting.response;
-    if matches!(call.payload, Payload::Json(_)) {
-        headers::say_json(&mut client_headers);
+/// Lets the target's channel make its request.
+///
+/// # Errors
+/// The target cannot take the call: it has no form there, a rule broke it, there is no credential.
+pub(super) fn prepare(admitted: &mut Admitted, target: &Target, credential: Option<&Credential>) -> Result<Prepared, GatewayError> {
+    let Admitted { call, permit } = admitted;
+    let mut aimed = aim(call, target);
+    let client = &call.call.call.inbound.headers;
+    let fitting = Fitting::find(&target.provider.rules, &aimed, client);
+    let translation = translate(call, &mut aimed)?;
+    let mut headers = aimed.headers.take().unwrap_or_else(|| headers::towards_upstream(client));
+    fitting.apply(&mut aimed.payload, &mut headers)?;
+    if matches!(aimed.payload, Payload::Json(_)) {
+        headers::say_json(&mut headers);
     }
-    let draft = Draft {
-        key,
-        method: classified.inbound.method,
-        path: classified.path,
-        query: classified.query,
-        headers: client_headers,
-        payload: call.payload,
-        model: call.model,
-    };
-    let via =
-        Via { secret: credential.and_then(|credential| credential.secret.clone()), profile: provider.profile.clone(), ..Via::default() };
-    let begun = trail.begun();
-    let dispatch = provider.channel.prepare(Order::seal(&permit, draft, via))?;
-    Ok(Prepared { key, provider, dispatch, begun, prompt_bytes, hides_usage, translation, rules })
+    let timers = if call.streams { call.timers } else { Timers { head: call.timers.head * WHOLE, ..call.timers } };
+    let profile = credential.map_or(&target.provider.profile, |credential| &credential.profile).clone();
+    let via = Via { secret: credential.and_then(|credential| credential.secret.clone()), profile, timers };
+    let (rules, prompt_bytes) = (fitting.response, call.prompt_bytes);
+    seal(permit, aimed, headers, via, Ready { prompt_bytes, content_limit: timers.content, translation, rules })
 }
 
-/// Tries a call once.
-pub(super) async fn attempt(engine: &Engine, prepared: Prepared, trail: &mut Trail) -> Result<Attempted, GatewayError> {
-    let Prepared { key, provider, dispatch, begun, prompt_bytes, hides_usage, translation, rules } = prepared;
+/// What a prepared call carries besides its request.
+struct Ready {
+    prompt_bytes: u64,
+    content_limit: Duration,
+    translation: Option<Box<Translation>>,
+    rules: Option<ResponseRules>,
+}
+
+fn seal(permit: &Permit, aimed: Aimed, headers: http::HeaderMap, via: Via, ready: Ready) -> Result<Prepared, GatewayError> {
+    let Aimed { provider, model, key, method, path, query, payload, hides_usage, .. } = aimed;
+    let draft = Draft { key, method, path, query, headers, payload, model };
+    let dispatch = provider.channel.prepare(Order::seal(permit, draft, via))?;
+    let Ready { prompt_bytes, content_limit, translation, rules } = ready;
+    Ok(Prepared { key, provider, dispatch, prompt_bytes, hides_usage, content_limit, translation, rules })
+}
+
+/// Tries a call once, and holds its answer until that says something.
+///
+/// # Errors
+/// The try gave no answer: what that means, and what the client gets where nobody else answers.
+pub(super) async fn attempt(
+    engine: &Engine,
+    (admitted, target): (&mut Admitted, &Target),
+    credential: Option<&Credential>,
+    trail: &mut Trail,
+) -> Result<Attempted, Failure> {
+    let prepared = prepare(admitted, target, credential).map_err(Failure::unfit)?;
+    let Prepared { key, provider, dispatch, prompt_bytes, hides_usage, content_limit, translation, rules } = prepared;
     let reply = match dispatch {
         Dispatch::Answer(reply) => {
-            note_begun(engine, begun, trail)?;
+            note_begun(engine, trail).map_err(Failure::ours)?;
             trail.note(Fact::Sent(engine.platform.clock.now()));
-            *reply
+            provider.channel.receive(key, *reply)
         }
-        Dispatch::Send(request) => send(engine, request, begun, (&provider, trail)).await?,
+        Dispatch::Send(request) => {
+            let sent = engine.platform.clock.now();
+            let reply = provider.channel.receive(key, send(engine, request, (&provider, trail)).await?);
+            if reply.status.is_success() {
+                let left = content_limit.saturating_sub(engine.platform.clock.now().since(sent));
+                let shape = settle::shape(&reply.headers, key);
+                match opened(&*engine.platform.clock, reply, (key, shape), left).await {
+                    Ok(reply) => reply,
+                    Err(Unopened::Fault(judged, fault)) => return Err(Failure::of(judged, broken_off(fault))),
+                    Err(Unopened::Failed(judged, mut reply)) => {
+                        headers::towards_client(&mut reply.headers);
+                        let attempted = Attempted { key, provider, reply: *reply, prompt_bytes, hides_usage, translation };
+                        return Err(Failure { judged, said: Said::Reply(Box::new(attempted)) });
+                    }
+                }
+            } else {
+                let attempted = Attempted { key, provider, reply, prompt_bytes, hides_usage, translation };
+                return Err(refused(engine, attempted).await);
+            }
+        }
     };
-    let mut reply = provider.channel.receive(key, reply);
-    if reply.status.as_u16() == 401 {
-        // Its text would tell the client about the provider's key, and read as if the client's own were wrong.
-        return Err(GatewayError::new(FaultKind::Upstream, format!("provider {:?} refused the credential it was given", provider.name)));
-    }
+    let mut reply = reply;
     headers::towards_client(&mut reply.headers);
     if rules.is_some() {
         let shape = settle::shape(&reply.headers, key);
-        reply = Box::pin(ruled(reply, rules, shape)).await?;
+        reply = Box::pin(ruled(reply, rules, shape)).await.map_err(Failure::ours)?;
     }
-    Ok(Attempted { key, reply, prompt_bytes, hides_usage, translation })
+    Ok(Attempted { key, provider, reply, prompt_bytes, hides_usage, translation })
 }
 
-/// The provider's credentials take turns.
-fn choose<'a>(engine: &Engine, provider: &'a Provider) -> Result<Option<&'a Credential>, GatewayError> {
-    if provider.credentials.is_empty() {
-        return if provider.channel.needs_credential() { Err(PrepareFault::NoCredential.into()) } else { Ok(None) };
+/// A refusal, read whole, so that its connection can go on and its words can be judged.
+async fn refused(engine: &Engine, mut attempted: Attempted) -> Failure {
+    let body = std::mem::take(&mut attempted.reply.body).collect(REFUSAL).await.unwrap_or_default();
+    let (status, family) = (attempted.reply.status, attempted.key.kind().family());
+    let judged = judge::refusal(status, &attempted.reply.headers, &body, (family, engine.platform.clock.unix_ms()));
+    if status.as_u16() == 401 {
+        // Its text would tell the client about the provider's key, and read as if the client's own were wrong.
+        let message = format!("provider {:?} refused the credential it was given", attempted.provider.name);
+        return Failure::of(judged, GatewayError::new(FaultKind::Upstream, message));
     }
-    Ok(provider.credentials.get(engine.turn() % provider.credentials.len()))
+    headers::towards_client(&mut attempted.reply.headers);
+    attempted.reply.body = Body::from(body);
+    Failure { judged, said: Said::Reply(Box::new(attempted)) }
 }
 
-/// Puts a call on record as begun. From here on it ends in exactly one row.
-pub(super) fn note_begun(engine: &Engine, begun: Option<Begun>, trail: &mut Trail) -> Result<(), GatewayError> {
-    if let Some(begun) = begun {
+fn broken_off(fault: BodyFault) -> GatewayError {
+    match fault {
+        BodyFault::Timeout(what) => GatewayError::new(FaultKind::UpstreamTimeout, format!("the provider gave no {what} in time")),
+        fault @ (BodyFault::Broken(_) | BodyFault::TooLarge { .. }) => {
+            GatewayError::new(FaultKind::Upstream, "the provider's answer broke off").because(fault)
+        }
+    }
+}
+
+/// Puts a call on record as begun with the target of now. From here on it ends in exactly one row.
+pub(super) fn note_begun(engine: &Engine, trail: &mut Trail) -> Result<(), GatewayError> {
+    if let Some(begun) = trail.begun() {
         engine.journal.append(&Entry::Begun(begun.clone()))?;
         trail.note(Fact::Begun(begun));
     }
     Ok(())
 }
 
-async fn send(
-    engine: &Engine,
-    request: Box<UpstreamRequest>,
-    begun: Option<Begun>,
-    (provider, trail): (&Arc<Provider>, &mut Trail),
-) -> Result<Reply, GatewayError> {
-    let at = engine.platform.clock.now();
-    trail.note(Fact::Sent(at));
+async fn send(engine: &Engine, request: Box<UpstreamRequest>, (provider, trail): (&Arc<Provider>, &mut Trail)) -> Result<Reply, Failure> {
+    trail.note(Fact::Sent(engine.platform.clock.now()));
     let mut wire = Wire::begin(engine, &request);
     // On record before it leaves: a kill in the midst of sending must not lose a call that the provider bills.
-    note_begun(engine, begun, trail)?;
+    note_begun(engine, trail).map_err(Failure::ours)?;
     let answer = engine.platform.transport.send(*request).await;
     let outcome = if answer.as_ref().is_ok_and(|reply| reply.status.is_success()) { "success" } else { "failure" };
     engine.metrics.attempt(&provider.name, outcome);
     if let Some(wire) = wire.take() {
         wire.end(engine, trail, provider, &answer);
     }
-    Ok(answer?)
+    answer.map_err(|fault| Failure::of(judge::no_answer(&fault), fault))
 }
 
 /// The provider's side of a try, where the operator wants it on record.
@@ -157,7 +242,7 @@ impl Wire {
             return None;
         }
         let mut half = Half::new(depth, &request.headers);
-        if let crate::runtime::Body::Pieces(pieces) = &request.body {
+        if let Body::Pieces(pieces) = &request.body {
             for piece in pieces {
                 half.push(piece);
             }
@@ -168,7 +253,7 @@ impl Wire {
         Some(Self { at_ms: clock.unix_ms(), begun: clock.now(), method: request.method.to_string(), url, request: half, depth })
     }
 
-    fn end(self, engine: &Engine, trail: &Trail, provider: &Provider, answer: &Result<Reply, crate::runtime::TransportFault>) {
+    fn end(self, engine: &Engine, trail: &Trail, provider: &Provider, answer: &Result<Reply, TransportFault>) {
         let (status, head, body) = match answer {
             Ok(reply) => (Some(reply.status.as_u16()), Half::new(self.depth, &reply.headers).headers_json, None),
             Err(fault) => (None, "{}".to_owned(), Some(fault.to_string().into_bytes())),
@@ -177,7 +262,7 @@ impl Wire {
         let request_headers_json = self.request.headers_json.clone();
         trail.write(&Entry::Upstream(Arc::new(UpstreamRow {
             request_id: trail.request_id(),
-            attempt: 1,
+            attempt: trail.attempts(),
             at: self.at_ms,
             provider_id: provider.id,
             credential_id: trail.credential(),

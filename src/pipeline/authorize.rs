@@ -1,7 +1,5 @@
 //! Whether the caller may. What leaves this room carries a permit.
 
-use std::sync::Arc;
-
 use super::{error::GatewayError, resolve::Resolved};
 use crate::{
     access::{self, Caller, Permit},
@@ -16,23 +14,37 @@ pub(super) struct Admitted {
 }
 
 impl Admitted {
-    /// The provider whose name the answer's model must carry, as its place in the list over all providers does.
-    pub(super) fn list_prefix(&self) -> Option<Arc<str>> {
-        let lists = self.call.key.operation() == Operation::GetModel && self.call.call.call.scope.is_none();
-        lists.then(|| Arc::clone(&self.call.provider.name))
+    /// Whether the answer's model must carry its provider's name, as its place in the list over all providers does.
+    pub(super) fn lists_over_all(&self) -> bool {
+        self.call.key.operation() == Operation::GetModel && self.call.call.call.scope.is_none()
     }
 }
 
-/// Admits a call or refuses it.
+/// Admits a call or refuses it. A permission for the route opens all of its members; without one, those stay that the
+/// caller may use by their own names.
 ///
 /// # Errors
 /// No permission of the caller fits.
-pub(super) fn authorize(call: Resolved) -> Result<Admitted, (Caller, GatewayError)> {
-    let model = Some(&*call.model).filter(|model| !model.is_empty());
-    let by_route = call.route.as_deref().and_then(|route| access::admit_route(&call.call.caller, call.key, route));
-    let permitted = by_route.map_or_else(|| access::admit(&call.call.caller, call.key, &call.provider.name, model), Ok);
-    match permitted {
-        Ok(permit) => Ok(Admitted { call, permit }),
-        Err(forbidden) => Err((call.call.caller, forbidden.into())),
+pub(super) fn authorize(mut call: Resolved) -> Result<Admitted, (Caller, GatewayError)> {
+    let caller = &call.call.caller;
+    if let Some(permit) = call.route.as_deref().and_then(|route| access::admit_route(caller, call.key, route)) {
+        return Ok(Admitted { call, permit });
+    }
+    let (mut permit, mut forbidden) = (None, None);
+    call.targets.retain(|target| {
+        let model = Some(&*target.model).filter(|model| !model.is_empty());
+        match access::admit(caller, call.key, &target.provider.name, model) {
+            Ok(given) => _ = permit.get_or_insert(given),
+            Err(refusal) => {
+                forbidden.get_or_insert(refusal);
+                return false;
+            }
+        }
+        true
+    });
+    match (permit, forbidden) {
+        (Some(permit), _) => Ok(Admitted { call, permit }),
+        (None, Some(forbidden)) => Err((call.call.caller, forbidden.into())),
+        (None, None) => Err((call.call.caller, GatewayError::overloaded("nobody can be asked"))),
     }
 }

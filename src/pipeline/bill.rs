@@ -43,7 +43,7 @@ pub(super) struct Open {
 impl Bill {
     /// Takes the call over from its attempt.
     pub(super) fn open(engine: &Engine, attempted: Attempted, shape: Shape, (mut trail, place): (Box<Trail>, Place)) -> (Self, Reply) {
-        let Attempted { key, reply, prompt_bytes, hides_usage, translation: _ } = attempted;
+        let Attempted { key, reply, prompt_bytes, hides_usage, translation: _, provider: _ } = attempted;
         trail.note(Fact::Head(reply.status.as_u16(), &reply.headers));
         let meter = (trail.is_open() && reply.status.is_success()).then(|| {
             let meter = Meter::new(key, shape);

@@ -11,6 +11,8 @@ use std::{
 use super::kept::Keeping;
 use crate::{
     base::RequestId,
+    credentials::Affinity,
+    health::Health,
     observe::Metrics,
     runtime::Platform,
     snapshot::SnapshotCell,
@@ -52,10 +54,13 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// Limits.
     pub limits: Limits,
+    /// How providers and their credentials are doing.
+    pub health: Arc<Health>,
+    /// Which credential knows which prompts.
+    pub affinity: Affinity,
     keeping: OnceLock<Keeping>,
     counters: OnceLock<Arc<dyn Counters>>,
     in_flight: AtomicUsize,
-    turn: AtomicUsize,
     /// Random bytes of this process.
     seed: [u8; 10],
     /// Calls named so far, from a random beginning.
@@ -89,9 +94,18 @@ impl Engine {
         platform.entropy.fill(&mut seed);
         platform.entropy.fill(&mut first);
         let named = AtomicU64::new(u64::from_le_bytes(first));
-        let (in_flight, turn) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let (keeping, counters) = (OnceLock::new(), OnceLock::new());
-        Self(Arc::new(Parts { snapshot, platform, journal, metrics, limits, keeping, counters, in_flight, turn, seed, named }))
+        let (health, affinity, in_flight) = (Arc::default(), Affinity::default(), AtomicUsize::new(0));
+        Self(Arc::new(Parts { snapshot, platform, journal, metrics, limits, health, affinity, keeping, counters, in_flight, seed, named }))
+    }
+
+    /// Learns the health of providers where others can see it. For an engine that nobody shares yet.
+    #[must_use]
+    pub fn with_health(mut self, health: Arc<Health>) -> Self {
+        if let Some(parts) = Arc::get_mut(&mut self.0) {
+            parts.health = health;
+        }
+        self
     }
 
     /// Keeps responses and conversations from here on. What was told first stands.
@@ -142,10 +156,5 @@ impl Engine {
         }
         self.metrics.in_flight.inc();
         Some(Place(self.clone()))
-    }
-
-    /// The next number of an endless count, for taking turns.
-    pub(super) fn turn(&self) -> usize {
-        self.turn.fetch_add(1, Ordering::Relaxed)
     }
 }

@@ -77,14 +77,22 @@ const SECRET: &[&str] = &[
 ];
 
 /// The client's headers as the upstream gets them.
-pub(super) fn towards_upstream(headers: &mut HeaderMap) {
-    drop_nominated(headers);
-    remove(headers, |name| is_hop(name) || is_private(name));
+pub(super) fn towards_upstream(client: &HeaderMap) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(client.len());
+    for (name, value) in client.iter().filter(|(name, _)| !is_hop(name.as_str()) && !is_private(name.as_str())) {
+        headers.append(name, value.clone());
+    }
+    if client.contains_key(header::CONNECTION) {
+        drop_nominated(client, &mut headers);
+    }
+    headers
 }
 
 /// The upstream's headers as the client gets them.
 pub(super) fn towards_client(headers: &mut HeaderMap) {
-    drop_nominated(headers);
+    if headers.contains_key(header::CONNECTION) {
+        drop_nominated(&headers.clone(), headers);
+    }
     remove(headers, |name| is_hop(name) || is_foreign(name));
 }
 
@@ -97,11 +105,9 @@ pub(super) fn say_json(headers: &mut HeaderMap) {
 }
 
 /// RFC 9110, 7.6.1: what `connection` names goes no further than this hop.
-fn drop_nominated(headers: &mut HeaderMap) {
-    let Some(connection) = headers.get(header::CONNECTION) else { return };
-    let named: Vec<HeaderName> =
-        connection.to_str().unwrap_or("").split(',').filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok()).collect();
-    for name in named {
+fn drop_nominated(from: &HeaderMap, headers: &mut HeaderMap) {
+    let named = from.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
+    for name in named.filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok()) {
         headers.remove(name);
     }
 }
@@ -150,8 +156,8 @@ mod tests {
         ] {
             headers.append(name, HeaderValue::from_static(value));
         }
-        towards_upstream(&mut headers);
-        let mut names: Vec<&str> = headers.keys().map(http::HeaderName::as_str).collect();
+        let passed = towards_upstream(&headers);
+        let mut names: Vec<&str> = passed.keys().map(http::HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["anthropic-beta", "anthropic-version", "content-type", "x-stainless-os"]);
     }

@@ -4,12 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{engine::Engine, error::GatewayError, resolve::Resolved};
+use super::{engine::Engine, error::GatewayError, resolve::Resolved, target::Target};
 use crate::{
-    access::{Allowance, Caller, Limit},
+    access::{Allowance, Limit},
     base::{Nanos, RequestId},
-    billing::{self, Ask, Candidate, Content, Quote, TYPICAL_OUTPUT},
-    channel::Payload,
+    billing::{self, Ask, Candidate, Content, Lookup, Quote, TYPICAL_OUTPUT},
     protocol::{Family, OperationKind, fault::FaultKind},
     snapshot::Snapshot,
     store::{
@@ -94,14 +93,17 @@ pub(super) struct Asked {
     family: Family,
 }
 
-/// What a call has to ask of the counters; `None` where nothing counts its caller.
+/// What a call has to ask of the counters; `None` where nothing counts its caller. For a caller with a budget those targets
+/// are left out whose models have no price.
 ///
 /// # Errors
-/// A model without a price for a caller with a budget.
-pub(super) fn ask(call: &Resolved, snapshot: &Snapshot) -> Result<Option<Asked>, GatewayError> {
-    let caller = &call.call.caller;
-    if caller.allowances().all(|allowance| allowance.limits.is_empty() && allowance.quota.is_none()) {
+/// None of its models has a price.
+pub(super) fn ask(call: &mut Resolved, snapshot: &Snapshot) -> Result<Option<Asked>, GatewayError> {
+    if call.call.caller.allowances().all(|allowance| allowance.limits.is_empty() && allowance.quota.is_none()) {
         return Ok(None);
+    }
+    if is_billed(call) {
+        keep_priced(call, snapshot)?;
     }
     let inbound = &call.call.call.inbound;
     let draws = draws(call, snapshot)?;
@@ -130,16 +132,17 @@ pub(super) async fn hold(engine: &Engine, asked: Asked) -> Result<Held, GatewayE
 
 fn draws(call: &Resolved, snapshot: &Snapshot) -> Result<Vec<Draw>, GatewayError> {
     let caller = &call.call.caller;
-    let name = if call.model.is_empty() { call.provider.name.to_string() } else { format!("{}/{}", call.provider.name, call.model) };
+    let names: Vec<String> = call.targets.iter().map(name).collect();
     let most = most_output(call);
     let mut draws = Vec::new();
     for allowance in caller.allowances() {
-        let counts = |limit: &&Limit| limit.pattern.matches(&name) || call.route.as_ref().is_some_and(|route| limit.pattern.matches(route));
+        // Whoever of them answers in the end: what limits one limits the call.
+        let counts = |limit: &&Limit| names.iter().map(String::as_str).chain(call.route.as_deref()).any(|name| limit.pattern.matches(name));
         for limit in allowance.limits.iter().filter(counts) {
             limit_draws(&mut draws, (allowance, limit), call, most);
         }
     }
-    if let Some(quote) = quote(call, snapshot, (caller, most))? {
+    if let Some(quote) = quote(call, snapshot, most)? {
         for allowance in caller.allowances() {
             if let Some(quota) = &allowance.quota {
                 let admission = match quota.admission {
@@ -189,16 +192,47 @@ fn kind(allowance: &Allowance) -> ScopeKind {
     allowance.scope.kind.into()
 }
 
-/// What the call may cost; `None` where the caller has no budget or the call is never billed.
-fn quote(call: &Resolved, snapshot: &Snapshot, (caller, most): (&Caller, Option<u64>)) -> Result<Option<Quote>, GatewayError> {
-    let has_budget = caller.allowances().any(|allowance| allowance.quota.is_some());
-    if !has_budget || call.is_local || !call.call.call.row.metered() {
+/// A target as permissions and limits call it.
+fn name(target: &Target) -> String {
+    let (provider, model) = (&target.provider.name, &target.model);
+    if model.is_empty() { provider.to_string() } else { format!("{provider}/{model}") }
+}
+
+/// Whether the call is billed to somebody's budget.
+fn is_billed(call: &Resolved) -> bool {
+    let has_budget = call.call.caller.allowances().any(|allowance| allowance.quota.is_some());
+    has_budget && !call.is_local() && call.call.call.row.metered()
+}
+
+/// Leaves out whom nobody could bill.
+fn keep_priced(call: &mut Resolved, snapshot: &Snapshot) -> Result<(), GatewayError> {
+    let is_priced = |target: &Target| matches!(price(target, snapshot), Lookup::Priced(_));
+    if !call.targets.iter().any(is_priced) {
+        let names: Vec<String> = call.targets.iter().map(|target| format!("\"{}\"", name(target))).collect();
+        let message =
+            format!("model {} has no price here, and this key spends from a budget; ask an administrator to set a price", names.join(", "));
+        return Err(GatewayError::new(FaultKind::Forbidden, message).at("model"));
+    }
+    call.targets.retain(is_priced);
+    Ok(())
+}
+
+fn price<'s>(target: &Target, snapshot: &'s Snapshot) -> Lookup<'s> {
+    snapshot.prices().find(target.provider.id, target.provider.vendor, &target.model)
+}
+
+/// What the call may cost, whoever of its targets answers; `None` where it is not billed to a budget.
+fn quote(call: &Resolved, snapshot: &Snapshot, most: Option<u64>) -> Result<Option<Quote>, GatewayError> {
+    if !is_billed(call) {
         return Ok(None);
     }
-    let (provider, book) = (&call.provider, snapshot.prices());
-    let listed = book.limits(provider.vendor, &call.model);
-    let own = provider.models.iter().find(|model| *model.id == *call.model).map(|model| model.limits).unwrap_or_default();
-    let limits = billing::Limits { prompt: own.prompt.or(listed.prompt), output: own.output.or(listed.output) };
+    let candidate = |target: &Target| {
+        let listed = snapshot.prices().limits(target.provider.vendor, &target.model);
+        let own = target.provider.models.iter().find(|model| *model.id == *target.model).map(|model| model.limits).unwrap_or_default();
+        let limits = billing::Limits { prompt: own.prompt.or(listed.prompt), output: own.output.or(listed.output) };
+        Candidate { price: price(target, snapshot), limits }
+    };
+    let candidates: Vec<Candidate<'_>> = call.targets.iter().map(candidate).collect();
     let ask = Ask {
         prompt: billing::estimate_tokens(call.prompt_bytes),
         content: Content::Any,
@@ -207,23 +241,15 @@ fn quote(call: &Resolved, snapshot: &Snapshot, (caller, most): (&Caller, Option<
         answers: answers(call),
         ..Ask::default()
     };
-    let candidate = Candidate { price: book.find(provider.id, provider.vendor, &call.model), limits };
-    let quote = Quote::of(&ask, &[candidate]).map_err(|fault| {
+    let quote = Quote::of(&ask, &candidates).map_err(|fault| {
         GatewayError::new(FaultKind::QuotaSpent, "this call may cost more than can be counted; ask for a shorter answer").because(fault)
     })?;
-    if quote.unpriced > 0 {
-        let message = format!(
-            "model \"{}/{}\" has no price here, and this key spends from a budget; ask an administrator to set a price",
-            provider.name, call.model
-        );
-        return Err(GatewayError::new(FaultKind::Forbidden, message).at("model"));
-    }
     Ok(Some(quote))
 }
 
 /// The longest answer that the client allows, in tokens.
 fn most_output(call: &Resolved) -> Option<u64> {
-    let Payload::Json(document) = &call.payload else { return None };
+    let document = call.content.json()?;
     let number = |name: &str| document.value(name).and_then(|text| std::str::from_utf8(text).ok()?.parse::<u64>().ok());
     match call.key.kind() {
         OperationKind::GeminiGenerateContent | OperationKind::Gemini => {
@@ -239,7 +265,7 @@ fn most_output(call: &Resolved) -> Option<u64> {
 
 /// How many answers the client asks for.
 fn answers(call: &Resolved) -> u64 {
-    let Payload::Json(document) = &call.payload else { return 1 };
+    let Some(document) = call.content.json() else { return 1 };
     let own = document.value("n").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
     own.unwrap_or(1)
 }

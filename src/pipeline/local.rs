@@ -17,6 +17,7 @@ use crate::{
         Operation,
         fault::FaultKind,
         json::{Node, Shape},
+        splice::Document,
     },
     runtime::{Body, Reply},
     tokenize::{Count, Counter, Media},
@@ -52,16 +53,20 @@ pub(super) fn answer(admitted: Admitted, mut trail: Box<Trail>, _place: Place) -
 fn body(admitted: &Admitted) -> Result<Vec<u8>, GatewayError> {
     let call = &admitted.call;
     let family = call.key.kind().family();
-    let listed = || listed(&call.provider).models;
+    let target = call.targets.first().ok_or_else(|| GatewayError::new(FaultKind::Internal, "nobody can be asked"))?;
+    let listed = || listed(&target.provider).models;
     match call.key.operation() {
-        Operation::CountTokens => Ok(counted(&call.payload.json(), &call.model)?.written(family)),
+        Operation::CountTokens => {
+            let body = call.content.json().map(Document::whole).unwrap_or_default();
+            Ok(counted(&body, &target.model)?.written(family))
+        }
         Operation::ListModels => {
             let page = Page::read(family, call.call.call.query.as_deref().unwrap_or_default());
             Ok(page.cut(listed()).written(family))
         }
         Operation::GetModel => {
-            listed().into_iter().find(|model| model.id == *call.model).map(|model| model.written(family)).ok_or_else(|| {
-                GatewayError::new(FaultKind::ModelNotFound, format!("provider {:?} has no model {:?}", call.provider.name, call.model))
+            listed().into_iter().find(|model| model.id == *target.model).map(|model| model.written(family)).ok_or_else(|| {
+                GatewayError::new(FaultKind::ModelNotFound, format!("provider {:?} has no model {:?}", target.provider.name, target.model))
                     .at("model")
             })
         }

@@ -1,27 +1,37 @@
-//! The life of one request. The files in walking order: `inbound`, `classify`, `authenticate`, `resolve`, `authorize`,
-//! `attempt`, `settle`; beside the way `trail` and `capture` write down what happened, `models` answers lists over all
-//! providers, `kept` what responses leave behind for later calls, `socket` walks the same way for each message of a WebSocket.
+//! The life of one request. The files in walking order: `inbound`, `classify`, `authenticate`, `resolve` (with `target`),
+//! `authorize`, `hold`, `attempts` (with `failover` and `prefix`; each `attempt` goes through `aim`, `translate`, `rules`, `opened` and
+//! `judge`), `settle`. Beside the way `early` gives a head to a client that waits for long, `trail` and `capture` write down
+//! what happened, `models` answers lists over all providers, `kept` what responses leave behind for later calls, `socket`
+//! walks the same way for each message of a WebSocket.
 
+mod aim;
 mod attempt;
+mod attempts;
 mod authenticate;
 mod authorize;
 mod bill;
 mod capture;
 mod classify;
+mod early;
 mod engine;
 mod error;
+mod failover;
 mod form;
 mod headers;
 mod hold;
 mod inbound;
+mod judge;
 mod kept;
 mod local;
 mod models;
+mod opened;
+mod prefix;
 mod resolve;
 mod rules;
 mod settle;
 mod settling;
 pub mod socket;
+mod target;
 mod trail;
 mod translate;
 
@@ -39,6 +49,8 @@ use crate::{
     protocol::{Family, Operation},
     runtime::{Body, Reply},
 };
+use authorize::Admitted;
+use engine::Place;
 use trail::{Fact, Trail};
 
 /// What the walk gives back.
@@ -95,18 +107,18 @@ pub async fn execute(engine: &Engine, inbound: Box<Inbound>) -> Outbound {
         Ok(resolved) => resolved,
         Err((_, error)) => return trail.refuse(error, family),
     };
-    trail.note(Fact::Target(&resolved));
+    trail.note(Fact::Asked(&resolved));
     // Before admission, which has to know how large the prompt is.
     if kept::concerns(&resolved)
         && let Err(error) = Box::pin(kept::recall(engine, &mut resolved)).await
     {
         return trail.refuse(error, family);
     }
-    let admitted = match authorize::authorize(resolved) {
+    let mut admitted = match authorize::authorize(resolved) {
         Ok(admitted) => admitted,
         Err((_, error)) => return trail.refuse(error, family),
     };
-    let left = match hold::ask(&admitted.call, &snapshot) {
+    let left = match hold::ask(&mut admitted.call, &snapshot) {
         Ok(None) => None,
         Ok(Some(asked)) => match Box::pin(hold::hold(engine, asked)).await {
             Ok(hold::Held { hold, left }) => {
@@ -117,23 +129,38 @@ pub async fn execute(engine: &Engine, inbound: Box<Inbound>) -> Outbound {
         },
         Err(error) => return trail.refuse(error, family),
     };
-    if admitted.call.is_local {
+    if admitted.call.is_local() {
         return local::answer(admitted, trail, place);
     }
-    let prefix = admitted.list_prefix();
-    let prepared = match attempt::prepare(engine, admitted, &mut trail) {
-        Ok(prepared) => prepared,
-        Err(error) => return trail.refuse(error, family),
+    let outbound = match early::Stream::of(&admitted) {
+        Some(stream) => {
+            let own = engine.clone();
+            let answer = Box::pin(async move { answer(&own, admitted, trail, place).await });
+            early::patiently(engine, answer, stream).await
+        }
+        None => answer(engine, admitted, trail, place).await,
     };
-    match attempt::attempt(engine, prepared, &mut trail).await {
-        Ok(attempted) => {
-            let attempted = match prefix {
-                Some(provider) => Box::pin(models::prefixed(attempted, &provider)).await,
-                None => attempted,
-            };
+    match left {
+        Some(left) => outbound.with(left),
+        None => outbound,
+    }
+}
+
+/// Asks until somebody answers, and settles the answer as it passes.
+async fn answer(engine: &Engine, mut admitted: Admitted, mut trail: Box<Trail>, place: Place) -> Outbound {
+    let family = admitted.call.key.kind().family();
+    match attempts::answer(engine, &mut admitted, &mut trail).await {
+        Ok(mut attempted) => {
+            if let Some(translation) = &mut attempted.translation {
+                translation.draft = admitted.call.draft.take();
+            }
+            if admitted.lists_over_all() {
+                attempted = Box::pin(models::prefixed(attempted)).await;
+            }
+            let who = attempts::who(&admitted.call, &trail);
             let outbound = settle::settle(engine, attempted, trail, place).await;
-            match left {
-                Some(left) => outbound.with(left),
+            match who {
+                Some(who) => outbound.with(who),
                 None => outbound,
             }
         }

@@ -57,7 +57,8 @@ pub(super) async fn list(engine: &Engine, call: Authenticated, mut trail: Box<Tr
 }
 
 /// One model's description under the id that it has in the list.
-pub(super) async fn prefixed(mut attempted: Attempted, provider: &str) -> Attempted {
+pub(super) async fn prefixed(mut attempted: Attempted) -> Attempted {
+    let provider = Arc::clone(&attempted.provider.name);
     if !attempted.reply.status.is_success() {
         return attempted;
     }
@@ -102,8 +103,9 @@ async fn fetched(engine: &Engine, provider: &Provider, caller: &Caller, family: 
         payload: Payload::Empty,
         model: "".into(),
     };
-    let secret = provider.credentials.first().and_then(|credential| credential.secret.clone());
-    let via = Via { secret, profile: provider.profile.clone(), ..Via::default() };
+    let credential = provider.credentials.first();
+    let profile = credential.map_or(&provider.profile, |credential| &credential.profile).clone();
+    let via = Via { secret: credential.and_then(|credential| credential.secret.clone()), profile, ..Via::default() };
     let reply = match provider.channel.prepare(Order::seal(&permit, draft, via)).ok()? {
         Dispatch::Answer(reply) => *reply,
         Dispatch::Send(request) => engine.platform.transport.send(*request).await.ok()?,

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, header::CONTENT_LENGTH};
 use http_body::Frame;
 
-use super::{error::GatewayError, resolve::Resolved};
+use super::{aim::Aimed, error::GatewayError};
 use crate::{
     channel::Payload,
     process::{RequestRules, ResponseRules, RuleBook, RuleScope},
@@ -35,16 +35,16 @@ pub(super) struct Fitting<'b> {
 
 impl<'b> Fitting<'b> {
     /// Finds them, before the call is turned into its provider's dialect: filters look at the client's own headers.
-    pub(super) fn find(book: &'b RuleBook, call: &Resolved) -> Self {
+    pub(super) fn find(book: &'b RuleBook, call: &Aimed, client: &HeaderMap) -> Self {
         if book.is_empty() {
             return Self::default();
         }
         let scope = RuleScope {
-            operation: call.target.operation(),
-            kind: call.target.kind(),
+            operation: call.key.operation(),
+            kind: call.key.kind(),
             inbound_model: &call.inbound,
             upstream_model: &call.model,
-            headers: &call.call.call.inbound.headers,
+            headers: client,
         };
         Self { request: book.request(&scope), response: book.response(&scope) }
     }

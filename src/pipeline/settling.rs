@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -18,14 +19,19 @@ use super::{
     translate::{Converter, Translation},
 };
 use crate::{
-    protocol::fault::{Fault, FaultKind},
-    runtime::{Body, BodyFault, BoxFuture},
+    protocol::{
+        OperationKind,
+        fault::{Fault, FaultKind},
+    },
+    runtime::{Body, BodyFault, BoxFuture, Clock},
     store::record::Ended,
     usage::{Passed, Shape},
 };
 
 /// How long a client that waits for a whole answer as a stream hears nothing, before it is told that the line is open.
 const SILENCE: Duration = Duration::from_secs(15);
+/// How long a provider may still hold an answer open that is complete.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What becomes of the provider's bytes.
 #[derive(Debug)]
@@ -88,11 +94,33 @@ pub(super) struct Settling {
     ended: bool,
     /// Holds the end of an answer until it is kept.
     watch: Option<Box<Watch>>,
+    /// Once the answer is complete: the time that its provider has to end it.
+    grace: Option<Grace>,
+    /// The last events that left, where ours would have to count on from them.
+    last: Bytes,
+}
+
+/// How long an answer that is complete is still waited for.
+struct Grace {
+    clock: Arc<dyn Clock>,
+    alarm: Option<BoxFuture<'static, ()>>,
+}
+
+impl std::fmt::Debug for Grace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Grace").field("runs", &self.alarm.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Grace {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.alarm.get_or_insert_with(|| self.clock.sleep(GRACE)).as_mut().poll(cx)
+    }
 }
 
 impl Settling {
     pub(super) fn new(body: Body, bill: Bill, shape: Shape, shaping: Shaping) -> Self {
-        Self { body, bill, shape, shaping, ready: VecDeque::new(), ended: false, watch: None }
+        Self { body, bill, shape, shaping, ready: VecDeque::new(), ended: false, watch: None, grace: None, last: Bytes::new() }
     }
 
     /// Keeps the answer before its end leaves.
@@ -131,6 +159,9 @@ impl Settling {
         }
         if let Some(open) = self.bill.as_mut() {
             open.trail.keep(&piece);
+            if open.key.kind() == OperationKind::OpenAiResponses && self.shape == Shape::Sse {
+                self.last = piece.clone();
+            }
         }
         if let Some(watch) = &mut self.watch {
             watch.see(&piece);
@@ -151,6 +182,9 @@ impl Settling {
         };
         let passed = meter.push(data);
         let done = passed.done;
+        if self.grace.is_none() && self.shape != Shape::Whole && meter.is_over() {
+            self.grace = Some(Grace { clock: Arc::clone(&open.trail.engine().platform.clock), alarm: None });
+        }
         self.release(passed);
         if done && matches!(self.shaping, Shaping::None) {
             self.bill.settle(Ended::Complete);
@@ -165,18 +199,22 @@ impl Settling {
 
     /// The upstream has ended: well, or without its terminal event, or by a fault.
     fn upstream_ended(&mut self, fault: Option<&BodyFault>) {
-        let (passed, ended_well) = match self.bill.as_mut().map(|open| open.meter.as_mut()) {
+        let (passed, ended_well, owes_done) = match self.bill.as_mut().map(|open| open.meter.as_mut()) {
             Some(Some(meter)) => {
                 let passed = meter.end();
-                (Some(passed), fault.is_none() && meter.ended_well())
+                (Some(passed), fault.is_none() && meter.ended_well(), meter.owes_done())
             }
-            Some(None) | None => (None, fault.is_none()),
+            Some(None) | None => (None, fault.is_none(), false),
         };
         if let Some(passed) = passed {
             self.release(passed);
         }
-        if matches!(self.shaping, Shaping::None) && !ended_well && self.shape == Shape::Sse {
-            self.last_words("the provider ended the stream before its end");
+        if matches!(self.shaping, Shaping::None) && self.shape == Shape::Sse {
+            if !ended_well {
+                self.last_words("the provider ended the stream before its end");
+            } else if owes_done {
+                self.ready(Bytes::from_static(b"data: [DONE]\n\n"));
+            }
         }
         self.finish_shape();
         self.bill.settle(if ended_well { Ended::Complete } else { Ended::Interrupted });
@@ -204,7 +242,7 @@ impl Settling {
         let request_id = open.trail.request_id().to_string();
         let fault = Fault { kind: FaultKind::Upstream, message, field: None, request_id: &request_id };
         // The blank line ends an event that was cut.
-        let event = format!("\n\n{}", fault.event(open.key.kind()));
+        let event = format!("\n\n{}", fault.event(open.key.kind(), next_number(&self.last)));
         self.ready(event.into());
     }
 
@@ -212,6 +250,14 @@ impl Settling {
     fn is_over(&self) -> bool {
         self.bill.is_settled() && self.ended && !matches!(self.shaping, Shaping::None)
     }
+}
+
+/// The number of an event behind these, in a dialect that counts its events.
+fn next_number(last: &[u8]) -> u64 {
+    let name = b"\"sequence_number\":";
+    let digits = memchr::memmem::rfind(last, name).map_or(&[][..], |at| last[at + name.len()..].trim_ascii_start());
+    let end = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
+    std::str::from_utf8(&digits[..end]).ok().and_then(|digits| digits.parse::<u64>().ok()).map_or(0, |number| number.saturating_add(1))
 }
 
 impl http_body::Body for Settling {
@@ -246,6 +292,12 @@ impl http_body::Body for Settling {
                     if this.ready.is_empty() {
                         return Poll::Ready(Some(Err(fault)));
                     }
+                }
+                Poll::Pending if this.grace.is_some() => {
+                    // All that is owed has come: what its provider does with its connection is no matter of the client's.
+                    std::task::ready!(this.grace.as_mut().map_or(Poll::Ready(()), |grace| grace.poll(cx)));
+                    this.upstream_ended(None);
+                    this.body = Body::Empty;
                 }
                 Poll::Pending => {
                     let Shaping::Gather(gather) = &mut this.shaping else { return Poll::Pending };

@@ -48,7 +48,7 @@ pub async fn open(engine: &Engine, inbound: Box<Inbound>) -> Result<Session, Out
                 Ok(resolved) => resolved,
                 Err((_, error)) => return refuse(trail, error),
             };
-            trail.note(super::Fact::Target(&resolved));
+            trail.note(super::Fact::Asked(&resolved));
             let admitted = match authorize::authorize(resolved) {
                 Ok(admitted) => admitted,
                 Err((_, error)) => return refuse(trail, error),

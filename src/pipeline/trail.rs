@@ -7,11 +7,13 @@ use tracing::{Level, error, info};
 
 use super::{
     Outbound, capture::Half, classify::Classified, engine::Engine, error::GatewayError, hold::Hold, inbound::Inbound, resolve::Resolved,
+    target::Target,
 };
 use crate::{
     access::Caller,
     base::{Bucket, CredentialId, Nanos, RequestId, Usage},
     billing::{Lookup, PriceBook},
+    credentials::Taken,
     observe::CallLabels,
     protocol::{Family, OperationKey, catalog::CatalogRow, fault::FaultKind},
     route::{MemberState, Underway},
@@ -30,8 +32,13 @@ pub(super) enum Fact<'a> {
     Row(&'static CatalogRow),
     Request(&'a Classified),
     Caller(&'a Caller),
-    Target(&'a Resolved),
-    Credential(Option<CredentialId>),
+    Asked(&'a Resolved),
+    /// Whom the call goes to next.
+    Target(&'a Target),
+    /// With which credential, and its place in the pool.
+    Credential(CredentialId, Taken),
+    /// The target of now gave no answer, through its own fault.
+    Missed,
     /// What is reserved for the call.
     Held(Hold),
     /// The call is on record as begun.
@@ -64,7 +71,9 @@ pub(super) struct Trail {
     /// The route's member that the call went to, counted as under way until the walk ends.
     member: Option<(Underway, Arc<MemberState>)>,
     provider: Option<Arc<Provider>>,
-    credential: Option<CredentialId>,
+    /// The credential of now, and its place in the pool.
+    credential: Option<(CredentialId, Taken)>,
+    attempts: u32,
     /// What the journal has of the call, until its end is written too.
     open: Option<Begun>,
     model: Option<Arc<str>>,
@@ -95,6 +104,7 @@ impl Trail {
             member: None,
             provider: None,
             credential: None,
+            attempts: 0,
             open: None,
             model: None,
             status: 0,
@@ -111,17 +121,26 @@ impl Trail {
             Fact::Row(row) => self.row = Some(row),
             Fact::Request(call) => self.query.clone_from(&call.query),
             Fact::Caller(caller) => self.caller = Some(caller.clone()),
-            Fact::Target(call) => {
+            Fact::Asked(call) => {
                 self.key = Some(call.key);
-                self.provider = Some(Arc::clone(&call.provider));
-                self.model = Some(Arc::clone(&call.model));
-                self.member = call.member.as_ref().map(|member| (member.begin(), Arc::clone(member)));
-                if let (Some(half), crate::channel::Payload::Json(document)) = (&mut self.request_half, &call.payload) {
+                if let (Some(half), Some(document)) = (&mut self.request_half, call.content.json()) {
                     half.push(document.body());
                 }
             }
+            Fact::Target(target) => {
+                self.attempts = self.attempts.saturating_add(1);
+                self.credential = None;
+                self.provider = Some(Arc::clone(&target.provider));
+                self.model = Some(Arc::clone(&target.model));
+                self.member = target.member.as_ref().map(|member| (member.begin(), Arc::clone(member)));
+            }
+            Fact::Credential(id, taken) => self.credential = Some((id, taken)),
+            Fact::Missed => {
+                if let Some((_underway, state)) = self.member.take() {
+                    state.observe(None);
+                }
+            }
             Fact::Held(hold) => self.hold = Some(hold),
-            Fact::Credential(credential) => self.credential = credential,
             Fact::Begun(begun) => self.open = Some(begun),
             Fact::Sent(at) => self.engine.metrics.overhead(at.since(self.arrived)),
             Fact::Head(status, headers) => {
@@ -159,7 +178,7 @@ impl Trail {
             team_id: caller.team(),
             organization_id: caller.organization(),
             provider_id: provider.id,
-            credential_id: self.credential,
+            credential_id: self.credential(),
             operation: key.operation(),
             kind: key.kind(),
             model: Arc::clone(self.model.as_ref()?),
@@ -181,6 +200,9 @@ impl Trail {
     pub(super) fn end(&mut self, status: u16, ended: Ended, (usage, source): (Usage, Source)) -> Option<UsageRow> {
         let (first_byte_us, latency_us) = self.spans(self.engine.platform.clock.now());
         let begun = self.open.take()?;
+        if let Some((_, taken)) = &self.credential {
+            taken.used(self.at_ms.saturating_add(latency_us / 1000), usage.total());
+        }
         let billed = self.bill(&usage);
         if let Some(hold) = self.hold.take() {
             let at_ms = self.at_ms.saturating_add(latency_us / 1000);
@@ -202,7 +224,17 @@ impl Trail {
     }
 
     pub(super) fn credential(&self) -> Option<CredentialId> {
-        self.credential
+        self.credential.as_ref().map(|(id, _)| *id)
+    }
+
+    /// The provider and the model of now.
+    pub(super) fn target(&self) -> Option<(&str, &str)> {
+        Some((&self.provider.as_ref()?.name, self.model.as_deref()?))
+    }
+
+    /// How many times somebody was asked so far.
+    pub(super) fn attempts(&self) -> u32 {
+        self.attempts
     }
 
     pub(super) fn engine(&self) -> &Engine {
@@ -264,6 +296,7 @@ impl Trail {
                 model = self.model.as_deref().unwrap_or_default(),
                 status = self.status,
                 outcome,
+                attempts = self.attempts,
                 losses = self.losses.len(),
                 user = self.caller.as_ref().map(|caller| caller.user().0),
                 ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),

@@ -168,14 +168,13 @@ impl Fault<'_> {
 
     /// The error as the last event of a stream that speaks `kind`, framed for SSE.
     #[must_use]
-    pub fn event(&self, kind: OperationKind) -> String {
+    pub fn event(&self, kind: OperationKind, number: u64) -> String {
         let body = self.body(kind.family());
         match kind {
             OperationKind::ClaudeMessages | OperationKind::Claude => format!("event: error\ndata: {body}\n\n"),
             OperationKind::OpenAiResponses | OperationKind::OpenAiResponsesWebSocket => {
                 let (_, code) = self.kind.openai();
-                // `sequence_number` continues a count that only the upstream knew.
-                let event = json!({"type": "error", "code": code, "message": self.message, "param": self.field, "sequence_number": 0});
+                let event = json!({"type": "error", "code": code, "message": self.message, "param": self.field, "sequence_number": number});
                 format!("event: error\ndata: {event}\n\n")
             }
             OperationKind::OpenAiChatCompletions | OperationKind::OpenAi | OperationKind::GeminiGenerateContent | OperationKind::Gemini => {

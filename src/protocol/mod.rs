@@ -6,6 +6,7 @@ pub mod dispatch;
 pub mod fault;
 pub mod frame;
 pub mod json;
+pub mod opening;
 mod operation;
 pub mod peek;
 pub mod rule;

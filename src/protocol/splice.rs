@@ -76,6 +76,12 @@ impl Document {
         self.edits.is_empty() && self.removed.is_empty() && self.fresh.is_empty()
     }
 
+    /// The body as it would go out now, joined.
+    #[must_use]
+    pub fn whole(&self) -> Bytes {
+        if self.is_verbatim() { self.body.clone() } else { self.clone().into_pieces().concat().into() }
+    }
+
     /// The body as it goes out: slices of the one that came, and the changes between them.
     #[must_use]
     pub fn into_pieces(self) -> Vec<Bytes> {

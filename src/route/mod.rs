@@ -6,11 +6,13 @@
 mod alias;
 mod balance;
 mod plan;
+mod policy;
 mod table;
 
 pub use alias::Aliases;
 pub use balance::{Member, MemberState, RouteState, Underway, order};
 pub use plan::{Plan, Stop};
+pub use policy::Policy;
 pub use table::{NameFault, Names, Route};
 
 #[cfg(test)]

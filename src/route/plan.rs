@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::balance::MemberState;
+use super::{balance::MemberState, policy::Policy};
 use crate::base::{ProviderId, RouteMemberId};
 
 /// A route's members in the order in which they are asked. It has at least one.
@@ -10,6 +10,8 @@ use crate::base::{ProviderId, RouteMemberId};
 pub struct Plan {
     /// The name under which the client asked, by which it is permitted.
     pub route: Arc<str>,
+    /// How its members are treated.
+    pub policy: Arc<Policy>,
     /// In order.
     pub stops: Vec<Stop>,
 }

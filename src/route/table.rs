@@ -12,6 +12,7 @@ use super::{
     alias::Aliases,
     balance::{Member, MemberState, RouteState, order},
     plan::{Plan, Stop},
+    policy::Policy,
 };
 use crate::{
     base::{ProviderId, RouteId, RouteMemberId},
@@ -53,6 +54,7 @@ pub struct Route {
     pub namespace: String,
     strategy: Strategy,
     members: Vec<Member>,
+    policy: Arc<Policy>,
     state: Arc<RouteState>,
 }
 
@@ -70,7 +72,7 @@ impl Route {
             model: run.map_or_else(|| Arc::clone(&member.model), |run| member.model.replacen('*', run, 1).into()),
             state: Arc::clone(&member.state),
         });
-        Plan { route: asked.into(), stops: stops.collect() }
+        Plan { route: asked.into(), policy: Arc::clone(&self.policy), stops: stops.collect() }
     }
 }
 
@@ -130,8 +132,12 @@ impl Names {
                 faults.push(fault("members", "has no enabled member at an enabled provider"));
                 continue;
             };
+            let policy = Policy::read(row.settings_json.as_deref()).unwrap_or_else(|message| {
+                faults.push(fault("settings_json", &message));
+                Policy::default()
+            });
             match row.name.matches('*').count() {
-                0 | 1 => self.insert(row, members, kept.get(&row.id).copied()),
+                0 | 1 => self.insert(row, (members, policy), kept.get(&row.id).copied()),
                 _ => faults.push(fault("name", "has more than one \"*\"; expected one at most")),
             }
         }
@@ -140,13 +146,14 @@ impl Names {
         }
     }
 
-    fn insert(&mut self, row: &RouteRow, members: Vec<Member>, before: Option<&Arc<Route>>) {
+    fn insert(&mut self, row: &RouteRow, (members, policy): (Vec<Member>, Policy), before: Option<&Arc<Route>>) {
         let route = Arc::new(Route {
             id: row.id,
             name: row.name.as_str().into(),
             namespace: row.namespace.clone(),
             strategy: row.strategy,
             members,
+            policy: Arc::new(policy),
             state: before.map(|route| Arc::clone(&route.state)).unwrap_or_default(),
         });
         if row.name.contains('*') {

@@ -55,15 +55,31 @@ pub struct Timers {
     pub connect: Duration,
     /// From the request until the response head.
     pub head: Duration,
+    /// From the request until the first content of an answer.
+    pub content: Duration,
     /// From one piece of the body to the next.
     pub idle: Duration,
     /// The whole call.
     pub total: Duration,
 }
 
+impl Timers {
+    /// For models that may think for minutes.
+    pub const PATIENT: Self = Self {
+        connect: Duration::from_secs(5),
+        head: Duration::from_mins(1),
+        content: Duration::from_mins(2),
+        idle: Duration::from_mins(2),
+        total: Duration::from_mins(20),
+    };
+    /// For people who wait at a screen: a silent provider is left for the next one soon.
+    pub const INTERACTIVE: Self =
+        Self { head: Duration::from_secs(10), content: Duration::from_secs(12), idle: Duration::from_secs(12), ..Self::PATIENT };
+}
+
 impl Default for Timers {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(5), head: Duration::from_mins(1), idle: Duration::from_mins(2), total: Duration::from_mins(20) }
+        Self::PATIENT
     }
 }
 

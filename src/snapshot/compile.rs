@@ -15,7 +15,8 @@ use crate::{
     base::{Network, ProviderId},
     billing::{Catalogue, Limits},
     channel::{self, CHANNELS, Channel},
-    credentials::Sealer,
+    credentials::{self, Pool, Sealer, Seat, Turns},
+    health::RetryBudget,
     route::Names,
     runtime::{Platform, Profile},
     store::record::{
@@ -204,8 +205,11 @@ fn provider(
         }
         None => settings.proxy.clone(),
     };
-    let mut credentials: Vec<_> = credentials.into_iter().filter_map(|credential| open(row, credential, with.sealer, faults)).collect();
-    credentials.sort_by_key(|credential| credential.id);
+    let profile = Profile { proxy };
+    let mut opened: Vec<_> =
+        credentials.into_iter().filter_map(|own| Some((open(row, own, (with.sealer, &profile), faults)?, seat(own)))).collect();
+    opened.sort_by_key(|(credential, _)| credential.id);
+    let (opened, seats) = opened.into_iter().unzip();
     let (dispatch, unusable) = Rules::read(row.dispatch_json.as_deref());
     faults.extend(unusable.into_iter().map(|rule| fault(&format!("dispatch.{}", rule.path), rule.message)));
     let models = models.into_iter().map(|model| Model {
@@ -217,16 +221,25 @@ fn provider(
         },
     });
     let members = serde_json::from_str(&row.settings_json).unwrap_or_default();
+    let turns = Turns::read(row.credential_strategy.as_deref(), &members).unwrap_or_else(|message| {
+        faults.push(fault("credential_strategy", message));
+        Turns::default()
+    });
+    let remembers = credentials::remembered(turns, &members).unwrap_or_else(|message| {
+        faults.push(fault("settings.credential_cache_affinity_max_keys", message));
+        None
+    });
     Ok(Provider {
         id: row.id,
         name: row.name.as_str().into(),
         channel,
-        credentials,
+        credentials: opened,
+        pool: Pool::new(turns, seats, remembers),
+        retries: RetryBudget::default(),
         vendor: Catalogue::shipped().vendor(&row.channel).or_else(|| Catalogue::shipped().vendor(&row.name)),
         models: models.collect(),
-        profile: Profile { proxy },
+        profile,
         rules: rules::compile(&row.name, &members, &sets, faults),
-        settings: members,
         dispatch,
     })
 }
@@ -243,15 +256,35 @@ fn channel(row: &ProviderRow, platform: &Platform) -> Result<Arc<dyn Channel>, F
     })
 }
 
-fn open(provider: &ProviderRow, row: &CredentialRow, sealer: &Sealer, faults: &mut Vec<Fault>) -> Option<Credential> {
+/// A credential's place in the pool. Limits below zero count as none.
+fn seat(row: &CredentialRow) -> Seat {
+    let limit = |limit: Option<i64>| limit.and_then(|limit| u64::try_from(limit).ok());
+    let concurrency = limit(row.concurrency_limit).and_then(|most| usize::try_from(most).ok());
+    Seat::new(row.weight, credentials::Limits { requests: limit(row.rpm_limit), tokens: limit(row.tpm_limit), concurrency })
+}
+
+fn open(
+    provider: &ProviderRow,
+    row: &CredentialRow,
+    (sealer, profile): (&Sealer, &Profile),
+    faults: &mut Vec<Fault>,
+) -> Option<Credential> {
     let label = || row.name.clone().unwrap_or_else(|| row.id.to_string());
     let name = || format!("{}/{}", provider.name, label());
     if row.kind != API_KEY {
         faults.push(Fault::new("credential", name(), "kind", format!("unknown kind {:?}; expected {API_KEY:?}", row.kind)));
         return None;
     }
+    let profile = match row.proxy.as_deref().filter(|proxy| !proxy.is_empty()).map(|own| (own, name::proxy(own))) {
+        None => profile.clone(),
+        Some((own, Ok(()))) => Profile { proxy: Some(own.into()) },
+        Some((_, Err(message))) => {
+            faults.push(Fault::new("credential", name(), "proxy", message));
+            return None;
+        }
+    };
     match secret::open_api_key(sealer, provider.id, &row.secret_sealed) {
-        Ok(secret) => Some(Credential { id: row.id, secret: Some(Arc::new(secret)) }),
+        Ok(secret) => Some(Credential { id: row.id, changed_at: row.updated_at, secret: Some(Arc::new(secret)), profile }),
         Err(fault) => {
             faults.push(Fault::new("credential", name(), "secret", fault.to_string()));
             None

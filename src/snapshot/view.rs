@@ -8,6 +8,8 @@ use crate::{
     base::{CredentialId, ProviderId, QuickMap, Secret},
     billing::{Limits, PriceBook, Vendor},
     channel::Channel,
+    credentials::Pool,
+    health::{Account, RetryBudget},
     process::RuleBook,
     route::Names,
     runtime::Profile,
@@ -131,18 +133,28 @@ pub struct Provider {
     pub channel: Arc<dyn Channel>,
     /// Its enabled credentials, opened. It may have none: calls then say so.
     pub credentials: Vec<Credential>,
+    /// Whose turn it is among them, by their places.
+    pub pool: Pool,
+    /// How many of its calls may be tries over again.
+    pub retries: RetryBudget,
     /// Whose prices hold for its models, where the list has them.
     pub vendor: Option<Vendor>,
     /// Its enabled models, as its operator lists them.
     pub models: Vec<Model>,
     /// How it is reached: its own proxy, else the instance's.
     pub profile: Profile,
-    /// Its settings, for whoever steers the pool by the `credential_*` members.
-    pub settings: serde_json::Map<String, serde_json::Value>,
     /// How its calls are served.
     pub dispatch: Rules,
     /// Its operator's rules on what it is sent and what it answers.
     pub rules: RuleBook,
+}
+
+impl Provider {
+    /// Whose health a call with one of its credentials speaks of.
+    #[must_use]
+    pub fn account(&self, credential: Option<&Credential>) -> Account {
+        Account { provider: self.id, credential: credential.map(|credential| (credential.id, credential.changed_at)) }
+    }
 }
 
 /// A credential ready for use.
@@ -150,8 +162,12 @@ pub struct Provider {
 pub struct Credential {
     /// Its row.
     pub id: CredentialId,
+    /// When the row was last changed, Unix milliseconds.
+    pub changed_at: i64,
     /// Its secret, where its kind has one.
     pub secret: Option<Arc<Secret<String>>>,
+    /// How it reaches its provider.
+    pub profile: Profile,
 }
 
 /// A listed model.

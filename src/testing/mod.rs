@@ -2,4 +2,4 @@
 
 mod platform;
 
-pub use platform::{ManualClock, platform, platform_with};
+pub use platform::{ManualClock, SteppedClock, platform, platform_with};

@@ -9,6 +9,7 @@ use std::{
 };
 
 use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
 
 use crate::runtime::{BoxFuture, Clock, Entropy, Instant, Platform, Reply, Socket, Spawn, Transport, TransportFault, UpstreamRequest};
 
@@ -40,6 +41,54 @@ impl Clock for ManualClock {
 
     fn sleep(&self, _span: Duration) -> BoxFuture<'static, ()> {
         Box::pin(std::future::pending())
+    }
+}
+
+/// A clock that goes only when told to, on which sleeps end when their time has come.
+#[derive(Debug)]
+pub struct SteppedClock {
+    now: watch::Sender<u64>,
+    asked: watch::Sender<Vec<Duration>>,
+}
+
+impl SteppedClock {
+    /// Begins at some moment of the year 2025.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { now: watch::Sender::new(1_760_000_000_000), asked: watch::Sender::default() })
+    }
+
+    /// Moves the time on, and wakes whoever slept until then.
+    pub fn advance(&self, span: Duration) {
+        self.now.send_modify(|now| *now += u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
+    }
+
+    /// Waits until somebody has asked to sleep for so long, and forgets that.
+    pub async fn asked_for(&self, span: Duration) {
+        let mut asked = self.asked.subscribe();
+        // The sender lives as long as the clock, so that this cannot fail. What it gives holds the lock.
+        drop(asked.wait_for(|asked| asked.contains(&span)).await);
+        self.asked.send_modify(|asked| asked.retain(|other| *other != span));
+    }
+}
+
+impl Clock for SteppedClock {
+    fn unix_ms(&self) -> u64 {
+        *self.now.borrow()
+    }
+
+    fn now(&self) -> Instant {
+        Instant(self.unix_ms().saturating_mul(1_000_000))
+    }
+
+    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
+        let until = self.unix_ms().saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
+        let mut now = self.now.subscribe();
+        self.asked.send_modify(|asked| asked.push(span));
+        Box::pin(async move {
+            // A clock that is gone wakes everybody.
+            drop(now.wait_for(|now| *now >= until).await);
+        })
     }
 }
 

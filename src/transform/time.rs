@@ -8,7 +8,7 @@ pub(crate) fn written(unix: u64) -> String {
 }
 
 /// RFC 3339 or a bare date as Unix seconds; `None` for anything else, and for what lies before 1970.
-pub(in crate::transform) fn read(text: &str) -> Option<u64> {
+pub(crate) fn read(text: &str) -> Option<u64> {
     let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<i64>().ok();
     let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
     if !(1..=12).contains(&month) || !(1..=31).contains(&day) {

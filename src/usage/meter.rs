@@ -207,6 +207,18 @@ impl Meter {
         self.tally.ended_well()
     }
 
+    /// Whether nothing more is owed to the client, though the provider's connection may still be open.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.tally.is_over()
+    }
+
+    /// Whether a Chat stream came to its end without the `[DONE]` that its readers wait for.
+    #[must_use]
+    pub fn owes_done(&self) -> bool {
+        self.tally.owes_done()
+    }
+
     /// Everything that the answer told, also where it was broken off.
     pub fn finish(&mut self) -> Metered {
         let _ = self.end();

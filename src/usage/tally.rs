@@ -58,6 +58,8 @@ pub(super) struct Tally {
     fault: Option<Fault>,
     /// The terminal event came since this was last asked.
     done: bool,
+    /// The terminal event came.
+    over: bool,
 }
 
 impl Tally {
@@ -80,6 +82,7 @@ impl Tally {
             finished: false,
             fault: None,
             done: false,
+            over: false,
         }
     }
 
@@ -99,7 +102,7 @@ impl Tally {
     pub(super) fn hear(&mut self, data: &[u8]) -> Option<Audience> {
         let data = data.trim_ascii();
         if data == b"[DONE]" {
-            self.done = true;
+            (self.done, self.over) = (true, true);
             self.finished = true;
             return Some(Audience::Everybody);
         }
@@ -178,6 +181,18 @@ impl Tally {
         std::mem::take(&mut self.done)
     }
 
+    /// Whether nothing more is owed: the terminal event came, or, in dialects whose terminal word stands in a chunk, that word
+    /// and the usage.
+    pub(super) fn is_over(&self) -> bool {
+        let by_word = matches!(self.dialect, Dialect::Chat | Dialect::Gemini) && self.finished && !self.wire.is_empty();
+        !self.is_session() && self.fault.is_none() && (self.over || by_word)
+    }
+
+    /// Whether the stream's last line, `[DONE]`, is owed and did not come.
+    pub(super) fn owes_done(&self) -> bool {
+        self.dialect == Dialect::Chat && self.shape == Shape::Sse && self.finished && !self.over && self.fault.is_none()
+    }
+
     /// Whether the answer has come to its own end.
     pub(super) fn ended_well(&self) -> bool {
         if self.is_session() { self.open == 0 } else { self.finished && self.fault.is_none() }
@@ -217,6 +232,7 @@ impl Tally {
         self.images += draft.images;
         self.finished |= draft.finished;
         self.done |= draft.done;
+        self.over |= draft.done;
         note(&mut self.model, draft.model);
         note(&mut self.tier, draft.tier);
         if draft.error {

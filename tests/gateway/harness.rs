@@ -137,6 +137,15 @@ impl Upstream {
         *self.standing.lock().unwrap() = vec![Bytes::from(head), Bytes::copy_from_slice(body.as_bytes())];
     }
 
+    /// The next answer: a whole one with a status, headers (each with its line end) and a body.
+    pub(crate) fn answers_with(&self, status: u16, headers: &str, body: &str) {
+        let length = body.len();
+        let head = format!(
+            "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n"
+        );
+        self.answers(vec![Bytes::from(head), Bytes::copy_from_slice(body.as_bytes())]);
+    }
+
     /// The next answer: a whole JSON body.
     pub(crate) fn answers_json(&self, body: &str) {
         let head = format!(
@@ -261,6 +270,17 @@ impl Gateway {
         let upstream = Upstream::start().await;
         let (platform, _tasks) = native::platform();
         let (_, store) = snapshot(&platform, channel, &format!("http://{}", upstream.address)).await;
+        configure(&store).await;
+        let snapshot = compiled(&store, &platform).await;
+        Self::serve(platform, snapshot, upstream, (Limits { body: 1 << 20, ..Limits::default() }, None)).await
+    }
+
+    /// With more configuration, and a clock of its own. Sleeps of the transport are not on it.
+    pub(crate) async fn timed(clock: Arc<dyn Clock>, configure: impl AsyncFnOnce(&MemoryStore)) -> Self {
+        let upstream = Upstream::start().await;
+        let (platform, _tasks) = native::platform();
+        let platform = Platform { clock, ..platform };
+        let (_, store) = snapshot(&platform, "custom", &format!("http://{}", upstream.address)).await;
         configure(&store).await;
         let snapshot = compiled(&store, &platform).await;
         Self::serve(platform, snapshot, upstream, (Limits { body: 1 << 20, ..Limits::default() }, None)).await

@@ -8,6 +8,7 @@
     reason = "a test stops where something is not as it must be, and its sockets live on tokio"
 )]
 
+mod failover;
 mod harness;
 mod identity;
 mod kept;

@@ -1,19 +1,29 @@
 //! What becomes of a stream that does not end as it should.
 
+use std::{sync::Arc, time::Duration};
+
 use bytes::Bytes;
-use gproxy::store::record::{Ended, Source};
+use gproxy::{
+    store::{
+        persist::memory::MemoryStore,
+        record::{Ended, Source},
+    },
+    testing::SteppedClock,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{
-    harness::{Gateway, KEY},
+    harness::{Answer, Gateway, KEY},
     identity::{chunked, streams},
 };
 
-/// The stream up to its last event: no terminal event, though the connection ends as it should.
+/// The stream up to its first content: no terminal event, though the connection ends as it should.
 fn headless(stream: &str) -> String {
     let stream = stream.replace("\r\n", "\n");
-    let events: Vec<&str> = stream.split_inclusive("\n\n").collect();
-    events[..1].concat()
+    let content =
+        ["\"content\":", "text_delta", "output_text.delta", "\"parts\""].iter().filter_map(|word| stream.find(word)).min().unwrap();
+    let end = content + stream[content..].find("\n\n").unwrap() + 2;
+    stream[..end].to_owned()
 }
 
 #[tokio::test]
@@ -34,11 +44,12 @@ async fn a_stream_without_its_end_ends_with_the_dialects_error() {
 async fn a_connection_that_breaks_ends_the_stream_with_an_error_event() {
     let gateway = Gateway::start("custom").await;
     let (path, body, stream) = streams()[0];
-    let mut pieces = chunked(stream, &[60]);
+    let content = stream.find("content").unwrap();
+    let mut pieces = chunked(stream, &[content + stream[content..].find("\n\n").unwrap() + 2]);
     pieces.truncate(2);
     gateway.upstream.answers(pieces);
     let answer = gateway.post(path, body.as_bytes()).await;
-    assert!(answer.text().contains("\"error\""), "{}", answer.text());
+    assert!(answer.text().contains("content") && answer.text().contains("\"error\""), "{}", answer.text());
     assert_eq!(gateway.journal.rows(1).await[0].ended, Ended::Interrupted);
 }
 
@@ -94,4 +105,43 @@ async fn a_client_that_hangs_up_after_done_has_finished() {
     drop(client);
     gateway.upstream.gone.notified().await;
     assert_eq!(gateway.journal.rows(1).await.len(), 1);
+}
+
+/// The words that end each dialect, and what is owed where the provider does not say the last of them.
+#[tokio::test]
+async fn a_complete_stream_ends_though_its_provider_keeps_the_line_open() {
+    for (path, body, stream) in streams() {
+        for silent in [false, true] {
+            let clock = SteppedClock::new();
+            let gateway = Gateway::timed(Arc::clone(&clock) as _, async |_: &MemoryStore| {}).await;
+            let sent = if silent { stream.replace("data: [DONE]\n\n", "") } else { stream.to_owned() };
+            let mut pieces = chunked(&sent, &[]);
+            // In place of the body's end the line stays open.
+            *pieces.last_mut().unwrap() = Bytes::new();
+            gateway.upstream.answers(pieces);
+            let bearer = format!("Bearer {KEY}");
+            let mut client = gateway.open("POST", path, &[("authorization", &bearer)], body.as_bytes()).await;
+            clock.asked_for(Duration::from_secs(2)).await;
+            clock.advance(Duration::from_secs(2));
+            let mut seen = Vec::new();
+            client.read_to_end(&mut seen).await.unwrap();
+            let answer = Answer::parse(&seen);
+            assert!(answer.whole, "{path}");
+            assert_eq!(answer.text(), stream, "{path}");
+            let row = gateway.journal.rows(1).await.remove(0);
+            assert_eq!((row.ended, row.usage.total()), (Ended::Complete, 10), "{path}");
+            gateway.upstream.gone.notified().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_error_that_ends_a_stream_of_responses_counts_on() {
+    let gateway = Gateway::start("custom").await;
+    let (path, body, stream) = streams()[2];
+    let cut = stream.find("event: response.completed").unwrap();
+    let numbered = stream[..cut].replace("\"delta\":\"x\"", "\"delta\":\"x\",\"sequence_number\": 41");
+    gateway.upstream.answers(chunked(&numbered, &[]));
+    let answer = gateway.post(path, body.as_bytes()).await;
+    assert!(answer.text().ends_with("\"sequence_number\":42,\"type\":\"error\"}\n\n"), "{}", answer.text());
 }

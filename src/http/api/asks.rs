@@ -62,6 +62,7 @@ fn named(word: &str) -> Option<Area> {
         "credentials" => Some(Area::Credentials),
         "routes" | "members" | "route-members" | "aliases" => Some(Area::Routing),
         "rule-sets" | "rules" | "provider-rule-sets" => Some(Area::Rules),
+        "health" => Some(Area::Health),
         "settings" => Some(Area::Settings),
         "faults" => Some(Area::Faults),
         _ => None,

@@ -25,6 +25,7 @@ use crate::{
     testing::{ManualClock, platform_with},
 };
 
+mod health;
 mod names;
 
 const ADMIN: &str = "sk-admin-0123456789abcdef";
@@ -177,7 +178,8 @@ async fn a_provider_is_made_shown_without_secrets_changed_and_forgotten() {
     house.ok(Method::POST, "/admin/providers", back).await;
     let snapshot = house.control.snapshot().load();
     let provider = snapshot.provider("one").unwrap();
-    assert_eq!(provider.settings["headers"]["x-secret"], "canary");
+    let row = snapshot.rows().providers.get(provider.id).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&row.settings_json).unwrap()["headers"]["x-secret"], "canary");
     assert_eq!(provider.profile.proxy.as_deref(), Some("http://u:canary@p:1"));
     assert_eq!(provider.credentials[0].secret.as_ref().unwrap().expose(), "sk-canary-credential");
     assert_eq!(&*provider.models[0].id, "m");

@@ -23,7 +23,7 @@ use crate::{
 };
 
 pub use memory::Memory;
-pub(super) use recall::{concerns, recall};
+pub(super) use recall::{concerns, is_kept_here, recall};
 pub(super) use serve::{is_here, serve};
 pub(super) use write::{Draft, Watch};
 

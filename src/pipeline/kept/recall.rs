@@ -8,9 +8,12 @@ use super::{
 };
 use crate::{
     base::UserId,
-    channel::Payload,
-    pipeline::{engine::Engine, error::GatewayError, resolve::Resolved},
-    protocol::{Operation, OperationKind, fault::FaultKind, json::Node, splice::Document},
+    pipeline::{
+        engine::Engine,
+        error::GatewayError,
+        resolve::{Content, Resolved},
+    },
+    protocol::{Operation, OperationKey, OperationKind, fault::FaultKind, json::Node, splice::Document},
     store::{
         persist::Page,
         record::{KeptKind, KeptRow},
@@ -28,7 +31,7 @@ const MOST_ITEMS: u64 = 10_000;
 /// What it leans on is not there, or is too large; the store does not answer.
 pub(in crate::pipeline) async fn recall(engine: &Engine, call: &mut Resolved) -> Result<(), GatewayError> {
     let Some(keeping) = engine.keeping().filter(|_| concerns(call)) else { return Ok(()) };
-    let Payload::Json(document) = &mut call.payload else { return Ok(()) };
+    let Content::Json(document) = &mut call.content else { return Ok(()) };
     let Some(asked) = Asked::read(document)? else { return Ok(()) };
     let memory = call.call.call.inbound.memory.clone();
     let recalling = Recalling {
@@ -57,7 +60,7 @@ pub(in crate::pipeline) async fn recall(engine: &Engine, call: &mut Resolved) ->
     if !makes_response(call.key.operation()) {
         return Ok(());
     }
-    let Payload::Json(document) = &mut call.payload else { return Ok(()) };
+    let Content::Json(document) = &mut call.content else { return Ok(()) };
     let stores = asked.stores && asked.bytes() <= keeping.bytes;
     if asked.stores {
         // Kept here: the provider need not.
@@ -77,10 +80,14 @@ pub(in crate::pipeline) async fn recall(engine: &Engine, call: &mut Resolved) ->
 
 /// Whether the gateway keeps for this call: its shape is that of Responses, and its provider takes another.
 pub(in crate::pipeline) fn concerns(call: &Resolved) -> bool {
-    let native =
-        matches!(call.target.kind(), OperationKind::OpenAiResponses | OperationKind::OpenAiResponsesWebSocket | OperationKind::OpenAi);
-    let elsewhere = !native || call.is_local;
-    match (call.key.operation(), call.key.kind()) {
+    call.targets.first().is_some_and(|target| is_kept_here(call.key, target.key, target.is_local))
+}
+
+/// The same, of what is asked and what the provider is asked for it.
+pub(in crate::pipeline) fn is_kept_here(asked: OperationKey, target: OperationKey, is_local: bool) -> bool {
+    let native = matches!(target.kind(), OperationKind::OpenAiResponses | OperationKind::OpenAiResponsesWebSocket | OperationKind::OpenAi);
+    let elsewhere = !native || is_local;
+    match (asked.operation(), asked.kind()) {
         (
             Operation::GenerateContent | Operation::StreamGenerateContent,
             OperationKind::OpenAiResponses | OperationKind::OpenAiResponsesWebSocket,

@@ -5,6 +5,7 @@ use crate::{
     pipeline::{
         Engine,
         attempt::{self, Prepared},
+        attempts,
         authorize::Admitted,
         error::GatewayError,
         trail::{Fact, Trail},
@@ -23,14 +24,16 @@ pub(super) struct Dialled {
 }
 
 /// Opens the provider's socket.
-pub(super) async fn dial(engine: &Engine, admitted: Admitted, trail: &mut Trail) -> Result<Dialled, GatewayError> {
-    let Prepared { key, provider, dispatch, begun, .. } = attempt::prepare(engine, admitted, trail)?;
+pub(super) async fn dial(engine: &Engine, mut admitted: Admitted, trail: &mut Trail) -> Result<Dialled, GatewayError> {
+    let targets = admitted.call.targets.clone();
+    let (target, credential) = attempts::one(engine, &targets, &admitted.call, trail)?;
+    let Prepared { key, provider, dispatch, .. } = attempt::prepare(&mut admitted, target, credential)?;
     let Dispatch::Send(request) = dispatch else {
         return Err(GatewayError::new(FaultKind::Unsupported, format!("provider {:?} has no realtime sessions", provider.name)));
     };
     trail.note(Fact::Sent(engine.platform.clock.now()));
     let upstream = engine.platform.transport.dial(*request).await?;
-    attempt::note_begun(engine, begun, trail)?;
+    attempt::note_begun(engine, trail)?;
     Ok(Dialled { upstream, meter: Meter::new(key, Shape::Whole) })
 }
 

@@ -7,9 +7,10 @@ use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use percent_encoding::utf8_percent_encode;
 
 use super::{
+    aim::{Aimed, SEGMENT, ask_for_usage},
     error::GatewayError,
     kept::Draft,
-    resolve::{Resolved, SEGMENT, ask_for_usage},
+    resolve::Resolved,
 };
 use crate::{
     channel::Payload,
@@ -55,14 +56,14 @@ impl Translation {
     }
 }
 
-/// Turns a resolved call into what its provider takes. `None` where the client's own bytes go out: the shapes are the same, and
-/// the body holds nothing that another provider sealed.
+/// Turns a call into what its provider takes. `None` where the client's own bytes go out: the shapes are the same, and the
+/// body holds nothing that another provider sealed.
 ///
 /// # Errors
 /// The body is not what its dialect says; something has no form at the provider; in strict mode, any loss.
-pub(super) fn translate(call: &mut Resolved) -> Result<Option<Box<Translation>>, GatewayError> {
-    let (client, provider) = (call.key, call.target);
-    if client == provider && !holds_foreign_seals(call) {
+pub(super) fn translate(call: &Resolved, aimed: &mut Aimed) -> Result<Option<Box<Translation>>, GatewayError> {
+    let client = call.key;
+    if client == aimed.key && !holds_foreign_seals(client, &aimed.payload) {
         return Ok(None);
     }
     let inbound = &call.call.call.inbound;
@@ -70,68 +71,75 @@ pub(super) fn translate(call: &mut Resolved) -> Result<Option<Box<Translation>>,
     let mut telling = Telling::new(
         inbound.request_id.to_string(),
         inbound.at_ms / 1000,
-        call.model.to_string(),
+        aimed.model.to_string(),
         call.prompt_bytes / 4,
         wire(client, query),
     );
     telling.standing = call.draft.as_ref().map(|draft| draft.standing());
-    let body = call.payload.json();
-    let made = way::make((client, provider), &body, telling, query)?;
+    let body = aimed.payload.json();
+    let made = way::make((client, aimed.key), &body, telling, query)?;
     refuse_losses(&inbound.headers, &made.losses)?;
     let provider = made.target;
-    if provider != call.target && !call.provider.channel.serves(provider) {
+    if provider != aimed.key && !aimed.provider.channel.serves(provider) {
         return Err(unsupported(client, provider));
     }
-    call.target = provider;
-    let client_streams = call.streams;
+    aimed.key = provider;
     if client != provider {
-        redirect(call, made.query)?;
+        redirect(client, aimed, made.query)?;
     }
-    put(call, made.body)?;
-    let draft = call.draft.take();
-    Ok(Some(Box::new(Translation { way: made.way, client, client_streams, provider, telling: made.telling, losses: made.losses, draft })))
+    put(aimed, made.body)?;
+    Ok(Some(Box::new(Translation {
+        way: made.way,
+        client,
+        client_streams: call.streams,
+        provider,
+        telling: made.telling,
+        losses: made.losses,
+        draft: None,
+    })))
 }
 
 /// What another provider sealed went out in the client's own slot. This one would refuse it, and the call with it.
-fn holds_foreign_seals(call: &Resolved) -> bool {
-    match (Dialect::of(call.key.kind()), &call.payload) {
+fn holds_foreign_seals(client: OperationKey, payload: &Payload) -> bool {
+    match (Dialect::of(client.kind()), payload) {
         (Some(dialect), Payload::Json(document)) => Seal::is_in(dialect, document.body()),
         (Some(_), Payload::Empty | Payload::Opaque(_)) | (None, _) => false,
     }
 }
 
 /// Puts the provider's path and headers in the place of the client's.
-fn redirect(call: &mut Resolved, query: Option<String>) -> Result<(), GatewayError> {
-    let target = call.target;
-    let row = catalog::of(target).ok_or_else(|| unsupported(call.key, target))?;
-    let classified = &mut call.call.call;
-    classified.path = match row.model {
-        ModelPosition::Path => row.path.replace("{model}", &utf8_percent_encode(&call.model, SEGMENT).to_string()),
+fn redirect(client: OperationKey, aimed: &mut Aimed, query: Option<String>) -> Result<(), GatewayError> {
+    let target = aimed.key;
+    let row = catalog::of(target).ok_or_else(|| unsupported(client, target))?;
+    aimed.path = match row.model {
+        ModelPosition::Path => row.path.replace("{model}", &utf8_percent_encode(&aimed.model, SEGMENT).to_string()),
         ModelPosition::Body | ModelPosition::Form | ModelPosition::Query | ModelPosition::Absent => row.path.to_owned(),
     };
     let google_streams = target.kind() == OperationKind::GeminiGenerateContent && target.operation() == Operation::StreamGenerateContent;
-    classified.query = if google_streams { Some("alt=sse".to_owned()) } else { query };
-    classified.inbound.method = row.method.clone();
+    aimed.query = if google_streams { Some("alt=sse".to_owned()) } else { query };
+    aimed.method = row.method.clone();
     // The client's headers speak its own dialect: none of them means anything to this provider.
-    classified.inbound.headers = HeaderMap::new();
+    aimed.headers = Some(HeaderMap::new());
     Ok(())
 }
 
 /// Puts a body in the place of the client's.
-fn put(call: &mut Resolved, body: Vec<u8>) -> Result<(), GatewayError> {
+fn put(aimed: &mut Aimed, body: Vec<u8>) -> Result<(), GatewayError> {
     if body.is_empty() {
-        call.payload = Payload::Empty;
+        aimed.payload = Payload::Empty;
         return Ok(());
     }
-    let target = call.target;
-    call.call.call.inbound.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let target = aimed.key;
+    if let Some(headers) = &mut aimed.headers {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
     let body = bytes::Bytes::from(body);
     let peek = Peek::scan(&body)?;
     let mut document = Document::new(body, peek);
     if target.kind() == OperationKind::OpenAiChatCompletions && target.operation() == Operation::StreamGenerateContent {
         ask_for_usage(&mut document);
     }
-    call.payload = Payload::Json(document);
+    aimed.payload = Payload::Json(document);
     Ok(())
 }
 

@@ -32,7 +32,7 @@ record! {
         strategy: Strategy,
         /// For people.
         description: Option<String>,
-        /// What else it does, a JSON object: affinity, most attempts, fallbacks.
+        /// How it treats its members, a JSON object: how long it waits for them.
         settings_json: Option<String>,
         /// Whether it serves.
         enabled: bool,

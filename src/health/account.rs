@@ -1,0 +1,220 @@
+//! What stands against one account: for some of its models, or for all of them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::base::{CredentialId, ProviderId};
+
+/// How long trouble of the provider's own making keeps a target behind its siblings, in milliseconds.
+const TRANSIENT: u64 = 15_000;
+/// The same where a credential may not use a model.
+const FORBIDDEN: u64 = 5 * 60_000;
+/// The same where the provider asked for patience and did not say how much.
+const LIMITED: u64 = 60_000;
+/// The same where a credential's money is spent, and the provider does not say until when.
+const EXHAUSTED: u64 = 60 * 60_000;
+/// So many failures in a row close a target to everybody but a probe.
+const BREAKER: u32 = 5;
+/// How long a probe may take before another one goes out.
+const PROBE: u64 = 30_000;
+/// When a call may come back that meets a probe under way.
+const SOON: u64 = 1_000;
+/// How long a dead credential is left alone, where nobody else is left to ask.
+const DEAD: u64 = 30_000;
+
+/// Who is asked: a credential as it was last changed, or a provider that has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Account {
+    /// The provider.
+    pub provider: ProviderId,
+    /// The credential, and when its record was last changed: a changed one begins anew.
+    pub credential: Option<(CredentialId, i64)>,
+}
+
+impl Account {
+    /// The provider, whatever its credentials.
+    pub(super) fn whole(self) -> Self {
+        Self { credential: None, ..self }
+    }
+}
+
+/// Whether an account may be asked; the better first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// It may.
+    Ready,
+    /// It failed lately, and nobody knows for how long: where nobody better is there.
+    Doubtful,
+    /// Its credential is dead: as the last resort, now and then.
+    Condemned,
+    /// Not before the moment, Unix milliseconds.
+    Resting(u64),
+}
+
+/// Why a call failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The provider or the way to it: a 5xx, a reset, a timeout, an answer that is none.
+    Transient,
+    /// Too many calls; the milliseconds that the provider told to wait.
+    Limited(Option<u64>),
+    /// The credential's money or quota is spent, for every model; the milliseconds that the provider told.
+    Exhausted(Option<u64>),
+    /// The credential may not use this model.
+    Forbidden,
+    /// The credential is wrong.
+    Refused,
+}
+
+impl Trouble {
+    /// Whether it is no fault of the credential.
+    pub(super) const fn is_the_providers(&self) -> bool {
+        match self {
+            Self::Transient => true,
+            Self::Limited(_) | Self::Exhausted(_) | Self::Forbidden | Self::Refused => false,
+        }
+    }
+
+    /// The stable word in records and on the console.
+    #[must_use]
+    pub const fn id(&self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Limited(_) => "rate_limited",
+            Self::Exhausted(_) => "exhausted",
+            Self::Forbidden => "forbidden",
+            Self::Refused => "dead",
+        }
+    }
+}
+
+/// What stands against an account, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Whose.
+    pub account: Account,
+    /// The model; `None` for all of them.
+    pub model: Option<Arc<str>>,
+    /// Why: [`Trouble::id`].
+    pub why: &'static str,
+    /// Until when, Unix milliseconds; `None` for a dead credential.
+    pub until_ms: Option<u64>,
+    /// Failures in a row.
+    pub failures: u32,
+}
+
+/// A rest.
+#[derive(Clone, Debug)]
+struct Rest {
+    why: &'static str,
+    until_ms: u64,
+    /// Whether the provider said so itself.
+    is_told: bool,
+    failures: u32,
+    /// Until when a probe is out.
+    probe_until_ms: u64,
+}
+
+impl Rest {
+    fn begin(before: Option<&Self>, trouble: &Trouble, now_ms: u64) -> Self {
+        let (span, is_told) = match trouble {
+            Trouble::Transient => (TRANSIENT, false),
+            Trouble::Forbidden => (FORBIDDEN, false),
+            Trouble::Limited(told) => (told.unwrap_or(LIMITED), told.is_some()),
+            Trouble::Exhausted(told) => (told.unwrap_or(EXHAUSTED), true),
+            Trouble::Refused => (DEAD, true),
+        };
+        let until_ms = now_ms.saturating_add(span);
+        let failures = before.map_or(0, |rest| rest.failures).saturating_add(1);
+        // A rest that was told never becomes shorter.
+        let longer = before.filter(|rest| rest.is_told && rest.until_ms > until_ms);
+        let (until_ms, is_told) = longer.map_or((until_ms, is_told), |rest| (rest.until_ms, true));
+        Self { why: trouble.id(), until_ms, is_told, failures, probe_until_ms: 0 }
+    }
+
+    fn is_broken(&self) -> bool {
+        self.why == Trouble::Transient.id() && self.failures >= BREAKER
+    }
+
+    fn standing(&self, now_ms: u64) -> Standing {
+        let probes = now_ms < self.probe_until_ms;
+        if now_ms < self.until_ms {
+            if self.is_told || self.is_broken() { Standing::Resting(self.until_ms) } else { Standing::Doubtful }
+        } else if probes && self.is_broken() {
+            Standing::Resting(now_ms + SOON)
+        } else if probes {
+            Standing::Doubtful
+        } else {
+            Standing::Ready
+        }
+    }
+}
+
+/// What stands against one account.
+#[derive(Clone, Debug, Default)]
+pub(super) struct State {
+    /// For all models.
+    all: Option<Rest>,
+    dead: bool,
+    models: BTreeMap<Arc<str>, Rest>,
+}
+
+impl State {
+    pub(super) fn standing(&self, model: &str, now_ms: u64) -> Standing {
+        let of = |rest: Option<&Rest>| rest.map_or(Standing::Ready, |rest| rest.standing(now_ms));
+        let all = match of(self.all.as_ref()) {
+            Standing::Ready | Standing::Doubtful if self.dead => Standing::Condemned,
+            all => all,
+        };
+        all.max(of(self.models.get(model)))
+    }
+
+    /// What a provider's own failures mean for each of its credentials: nothing, until there are too many in a row.
+    pub(super) fn breaker(&self, model: &str, now_ms: u64) -> Standing {
+        self.models.get(model).filter(|rest| rest.is_broken()).map_or(Standing::Ready, |rest| rest.standing(now_ms))
+    }
+
+    /// Notes that a probe goes out, where a rest is over; tells whether anything stands against the model.
+    pub(super) fn probe(&mut self, model: &str, now_ms: u64) -> bool {
+        let mut stands = false;
+        for rest in self.models.get_mut(model).into_iter().chain(self.all.as_mut()) {
+            stands = true;
+            if now_ms >= rest.until_ms {
+                rest.probe_until_ms = now_ms.saturating_add(PROBE);
+            }
+        }
+        stands
+    }
+
+    pub(super) fn fail(&mut self, model: &str, trouble: &Trouble, now_ms: u64) {
+        match trouble {
+            Trouble::Exhausted(_) | Trouble::Refused => {
+                self.dead |= *trouble == Trouble::Refused;
+                self.all = Some(Rest::begin(self.all.as_ref(), trouble, now_ms));
+            }
+            Trouble::Transient | Trouble::Limited(_) | Trouble::Forbidden => {
+                let rest = Rest::begin(self.models.get(model), trouble, now_ms);
+                self.models.insert(model.into(), rest);
+            }
+        }
+    }
+
+    /// Clears what stands against the account for a model; tells whether nothing is left.
+    pub(super) fn succeed(&mut self, model: &str) -> bool {
+        (self.all, self.dead) = (None, false);
+        self.models.remove(model);
+        self.models.is_empty()
+    }
+
+    pub(super) fn reports(&self, account: Account, now_ms: u64) -> impl Iterator<Item = Report> {
+        let report = move |model: Option<&Arc<str>>, rest: &Rest, dead: bool| Report {
+            account,
+            model: model.cloned(),
+            why: rest.why,
+            until_ms: (!dead).then_some(rest.until_ms),
+            failures: rest.failures,
+        };
+        let all = self.all.iter().filter(move |rest| self.dead || rest.until_ms > now_ms).map(move |rest| report(None, rest, self.dead));
+        let models = self.models.iter().filter(move |(_, rest)| rest.until_ms > now_ms);
+        all.chain(models.map(move |(model, rest)| report(Some(model), rest, false)))
+    }
+}

@@ -1,0 +1,305 @@
+//! Asks one after the other, as failover says, until somebody answers.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{
+    attempt::{self, Attempted, Failure, Said},
+    authorize::Admitted,
+    engine::Engine,
+    error::GatewayError,
+    failover::{self, Candidate, Outcome, Step, Tried, View},
+    prefix::Prefix,
+    resolve::Resolved,
+    target::Target,
+    trail::{Fact, Trail},
+};
+use crate::{
+    credentials::Digest,
+    health::{Account, Standing, Trouble},
+    protocol::fault::FaultKind,
+    snapshot::Credential,
+};
+
+/// How long a call waits before it is tried over again where it failed: at least, and by chance as long again at most.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Asks until somebody answers.
+///
+/// # Errors
+/// Nobody did: what the last one said, or when to come back.
+pub(super) async fn answer(engine: &Engine, admitted: &mut Admitted, trail: &mut Trail) -> Result<Attempted, GatewayError> {
+    let targets = admitted.call.targets.clone();
+    let mut course = Course::new(engine, &targets, &admitted.call);
+    loop {
+        let at = match course.next() {
+            Step::Try { at, after } => {
+                if !after.is_zero() {
+                    engine.platform.clock.sleep(after).await;
+                }
+                at
+            }
+            Step::Stop => return course.last_words(),
+            Step::Rest(until_ms) => return Err(resting(&targets, until_ms.saturating_sub(engine.platform.clock.unix_ms()))),
+        };
+        let (target, credential) = course.begin(at, trail);
+        match attempt::attempt(engine, (admitted, target), credential, trail).await {
+            Ok(attempted) => {
+                course.answered(at);
+                return Ok(attempted);
+            }
+            Err(failure) => course.failed(at, failure, trail),
+        }
+    }
+}
+
+/// Who answered, for the client's headers: of a call to a route, or one that more than one had to be asked for.
+pub(super) fn who(call: &Resolved, trail: &Trail) -> Option<HeaderMap> {
+    if call.route.is_none() && trail.attempts() < 2 {
+        return None;
+    }
+    let mut headers = HeaderMap::with_capacity(3);
+    let (provider, model) = trail.target()?;
+    let told = [
+        ("x-gproxy-provider", provider.to_owned()),
+        ("x-gproxy-model", model.to_owned()),
+        ("x-gproxy-attempts", trail.attempts().to_string()),
+    ];
+    for (name, value) in told {
+        // A model's name may hold what no header can.
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    Some(headers)
+}
+
+/// Picks whom a call goes to that can be tried only once, such as a voice session.
+///
+/// # Errors
+/// Nobody can be asked now.
+pub(super) fn one<'t>(
+    engine: &'t Engine,
+    targets: &'t [Target],
+    call: &Resolved,
+    trail: &mut Trail,
+) -> Result<(&'t Target, Option<&'t Credential>), GatewayError> {
+    let mut course = Course::new(engine, targets, call);
+    match course.next() {
+        Step::Try { at, after: Duration::ZERO } => Ok(course.begin(at, trail)),
+        Step::Try { after, .. } => Err(resting(targets, u64::try_from(after.as_millis()).unwrap_or(u64::MAX))),
+        Step::Rest(until_ms) => Err(resting(targets, until_ms.saturating_sub(engine.platform.clock.unix_ms()))),
+        Step::Stop => Err(nobody(targets)),
+    }
+}
+
+/// One call on its way from target to target.
+struct Course<'a> {
+    engine: &'a Engine,
+    targets: &'a [Target],
+    candidates: Vec<Candidate>,
+    tried: Vec<Tried>,
+    /// Those that were asked whether they are well again: once is enough.
+    probed: Vec<usize>,
+    /// What the client gets where nobody answers.
+    said: Option<Said>,
+    /// By which beginnings its prompt is known, where a credential may know it.
+    prefix: Option<Prefix>,
+    /// The beginning by which a candidate was chosen.
+    known: Vec<(usize, Digest)>,
+    /// Whether the call's body can be sent again.
+    can_repeat: bool,
+    end_ms: u64,
+}
+
+impl<'a> Course<'a> {
+    fn new(engine: &'a Engine, targets: &'a [Target], call: &Resolved) -> Self {
+        let now_ms = engine.platform.clock.unix_ms();
+        let total = u64::try_from(call.timers.total.as_millis()).unwrap_or(u64::MAX);
+        let chooses = targets.iter().any(|target| target.provider.pool.remembers().is_some());
+        let mut course = Self {
+            engine,
+            targets,
+            candidates: Vec::with_capacity(targets.len()),
+            tried: Vec::new(),
+            probed: Vec::new(),
+            said: None,
+            prefix: if chooses { Prefix::of(call) } else { None },
+            known: Vec::new(),
+            can_repeat: call.content.is_in_hand(),
+            end_ms: now_ms.saturating_add(total),
+        };
+        for (member, target) in targets.iter().enumerate() {
+            course.seat(member, target, now_ms);
+        }
+        course
+    }
+
+    /// Adds the places of one target's credentials, the best first; one without a credential where its channel needs none.
+    fn seat(&mut self, member: usize, target: &Target, now_ms: u64) {
+        let provider = &target.provider;
+        match provider.credentials.len() {
+            0 if provider.channel.needs_credential() => {}
+            0 => self.candidates.push(Candidate { member, credential: None }),
+            1 => self.candidates.push(Candidate { member, credential: Some(0) }),
+            _ => {
+                let is_ready = |place| self.is_ready(target, place, now_ms);
+                let knows = self.knows(target, now_ms).filter(|(place, _)| is_ready(*place));
+                let mut order = match knows {
+                    Some((place, _)) => provider.pool.behind(place, is_ready),
+                    None => provider.pool.order(is_ready),
+                };
+                // Turns are taken among those that can; where nobody can, all are looked at.
+                if order.is_empty() {
+                    order = provider.pool.order(|_| true);
+                }
+                if let Some((_, beginning)) = knows {
+                    self.known.push((self.candidates.len(), beginning));
+                }
+                self.candidates.extend(order.into_iter().map(|place| Candidate { member, credential: Some(place) }));
+            }
+        }
+    }
+
+    /// Whether a target can be asked with the credential at a place, as far as anybody knows.
+    fn is_ready(&self, target: &Target, place: usize, now_ms: u64) -> bool {
+        let provider = &target.provider;
+        let account = provider.account(provider.credentials.get(place));
+        self.engine.health.standing(account, &target.model, now_ms) == Standing::Ready
+            && provider.pool.seat(place).is_some_and(|seat| seat.full_until(now_ms).is_none())
+    }
+
+    /// The place of the credential that knows the prompt, and the beginning by which.
+    fn knows(&self, target: &Target, now_ms: u64) -> Option<(usize, Digest)> {
+        let provider = &target.provider;
+        let prefix = self.prefix.as_ref().filter(|_| provider.pool.remembers().is_some())?.of_model(&target.model);
+        let (id, beginning) = self.engine.affinity.find(provider.id, &prefix.known_by, now_ms)?;
+        Some((provider.credentials.iter().position(|credential| credential.id == id)?, beginning))
+    }
+
+    fn next(&self) -> Step {
+        if !self.can_repeat && !self.tried.is_empty() {
+            return Step::Stop;
+        }
+        let now_ms = self.engine.platform.clock.unix_ms();
+        failover::next(&View {
+            candidates: &self.candidates,
+            standing: &|at| self.standing(at, now_ms),
+            tried: &self.tried,
+            may_retry: &|at| !self.probed.contains(&at) && self.target(at).provider.retries.retry(now_ms),
+            pause: if self.tried.is_empty() { PAUSE } else { self.pause() },
+            now_ms,
+            end_ms: self.end_ms,
+        })
+    }
+
+    fn target(&self, at: usize) -> &'a Target {
+        &self.targets[self.candidates[at].member]
+    }
+
+    fn credential(&self, at: usize) -> Option<&'a Credential> {
+        self.target(at).provider.credentials.get(self.candidates[at].credential?)
+    }
+
+    fn account(&self, at: usize) -> Account {
+        self.target(at).provider.account(self.credential(at))
+    }
+
+    /// How a candidate is doing: its health, and the room that its own limits leave.
+    fn standing(&self, at: usize, now_ms: u64) -> Standing {
+        let health = self.engine.health.standing(self.account(at), &self.target(at).model, now_ms);
+        let seat = self.candidates[at].credential.and_then(|place| self.target(at).provider.pool.seat(place));
+        let full = seat.and_then(|seat| seat.full_until(now_ms)).map_or(Standing::Ready, Standing::Resting);
+        health.max(full)
+    }
+
+    /// So that those who failed together do not come back together.
+    fn pause(&self) -> Duration {
+        let mut dice = [0];
+        self.engine.platform.entropy.fill(&mut dice);
+        PAUSE + PAUSE * u32::from(dice[0]) / 255
+    }
+
+    /// A try begins.
+    fn begin(&mut self, at: usize, trail: &mut Trail) -> (&'a Target, Option<&'a Credential>) {
+        let (target, credential) = (self.target(at), self.credential(at));
+        let now_ms = self.engine.platform.clock.unix_ms();
+        if self.engine.health.begin(self.account(at), &target.model, now_ms) {
+            self.probed.push(at);
+        }
+        if self.tried.is_empty() {
+            target.provider.retries.call(now_ms);
+        }
+        trail.note(Fact::Target(target));
+        if let (Some(credential), Some(place)) = (credential, self.candidates[at].credential)
+            && let Some(seat) = target.provider.pool.seat(place)
+        {
+            target.provider.pool.take(place, |place| self.is_ready(target, place, now_ms));
+            trail.note(Fact::Credential(credential.id, seat.begin(now_ms)));
+        }
+        (target, credential)
+    }
+
+    fn answered(&self, at: usize) {
+        let (target, engine) = (self.target(at), self.engine);
+        engine.health.succeed(self.account(at), &target.model);
+        if let (Some(prefix), Some(credential), Some(most)) = (&self.prefix, self.credential(at), target.provider.pool.remembers()) {
+            let now_ms = engine.platform.clock.unix_ms();
+            let prefix = prefix.of_model(&target.model);
+            let known = self.known.iter().filter(|(place, _)| *place == at).map(|(_, beginning)| *beginning);
+            let binds: Vec<Digest> = known.chain(prefix.binds).collect();
+            engine.affinity.bind(target.provider.id, &binds, (credential.id, now_ms.saturating_add(prefix.ttl_ms)), (most, now_ms));
+        }
+    }
+
+    fn failed(&mut self, at: usize, failure: Failure, trail: &mut Trail) {
+        let Failure { judged: (outcome, trouble), said } = failure;
+        if let Some(trouble) = &trouble {
+            self.note(at, trouble);
+            trail.note(Fact::Missed);
+        }
+        for (_, beginning) in self.known.iter().filter(|(place, _)| *place == at) {
+            self.engine.affinity.forget(self.target(at).provider.id, beginning);
+        }
+        // That a member cannot take the call matters only where no other one says anything.
+        if self.said.is_none() || outcome != Outcome::Unfit {
+            self.said = Some(said);
+        }
+        self.tried.push(Tried { at, outcome });
+    }
+
+    fn note(&self, at: usize, trouble: &Trouble) {
+        let (target, engine) = (self.target(at), self.engine);
+        let account = self.account(at);
+        engine.health.fail(account, &target.model, trouble, engine.platform.clock.unix_ms());
+        tracing::warn!(
+            provider = &*target.provider.name,
+            model = &*target.model,
+            credential = account.credential.map(|(id, _)| id.0),
+            trouble = trouble.id(),
+            "a provider gave no answer"
+        );
+    }
+
+    /// What the client gets of a call that nobody answered.
+    fn last_words(self) -> Result<Attempted, GatewayError> {
+        match self.said {
+            Some(Said::Reply(attempted)) => Ok(*attempted),
+            Some(Said::Error(error)) => Err(*error),
+            None => Err(nobody(self.targets)),
+        }
+    }
+}
+
+/// Everybody asked for patience.
+fn resting(targets: &[Target], left_ms: u64) -> GatewayError {
+    let names: Vec<String> = targets.iter().map(|target| format!("\"{}/{}\"", target.provider.name, target.model)).collect();
+    let message = format!("{} cannot be asked now: rate limited or failing; try again later", names.join(", "));
+    GatewayError { retry_after: Some(Duration::from_millis(left_ms)), ..GatewayError::new(FaultKind::RateLimited, message) }
+}
+
+fn nobody(targets: &[Target]) -> GatewayError {
+    let names: Vec<&str> = targets.iter().map(|target| &*target.provider.name).collect();
+    GatewayError::overloaded(&format!("provider {} has no enabled credential", names.join(", ")))
+}

@@ -1,0 +1,278 @@
+//! What to do next, told from what happened so far. Pure: no clock, no dice, no network.
+//!
+//! The first failure of the provider's own making is tried again where it happened, once; the second one goes to the next
+//! member of the route. What is a credential's fault goes to the next credential. A short wait that the provider asked for
+//! is kept to. What is the client's own fault goes to nobody else.
+
+use std::time::Duration;
+
+use crate::health::Standing;
+
+/// The most tries of one call.
+const MOST_TRIES: usize = 8;
+/// A rest that a provider asks for is waited for where it was asked, rather than going elsewhere, up to this.
+const SHORT: Duration = Duration::from_millis(2_500);
+/// A rest is waited for where nobody else is left, up to this.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// One credential of one member: a place that a call may go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Candidate {
+    /// Its member's place in the plan.
+    pub(super) member: usize,
+    /// Its credential's place at the provider; `None` where that has none.
+    pub(super) credential: Option<usize>,
+}
+
+/// How a try failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The provider or the way to it failed.
+    Broken,
+    /// It said nothing for too long, and would again.
+    Silent,
+    /// Too much for now; how long it asked to be left alone.
+    Limited(Option<Duration>),
+    /// The credential was refused, or its money is spent.
+    Refused,
+    /// The member cannot serve this call, nor could its other credentials.
+    Unfit,
+    /// Whoever is asked would answer so: the client's own fault.
+    Final,
+}
+
+/// A try that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tried {
+    /// The candidate's place.
+    pub(super) at: usize,
+    pub(super) outcome: Outcome,
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Ask the candidate at this place, after a while.
+    Try { at: usize, after: Duration },
+    /// Nobody is left: the client gets what the last one said.
+    Stop,
+    /// Nobody could be asked at all; the first may be again at this moment, Unix milliseconds.
+    Rest(u64),
+}
+
+/// What the next step depends on.
+pub(super) struct View<'a> {
+    /// Those that a call may go to, in the order of the plan.
+    pub(super) candidates: &'a [Candidate],
+    /// How each of them is doing now.
+    pub(super) standing: &'a dyn Fn(usize) -> Standing,
+    /// What failed so far.
+    pub(super) tried: &'a [Tried],
+    /// Whether the provider's budget lets a call be tried over again; asked only where it would be.
+    pub(super) may_retry: &'a dyn Fn(usize) -> bool,
+    /// How long to pause before such a try.
+    pub(super) pause: Duration,
+    /// Now, Unix milliseconds.
+    pub(super) now_ms: u64,
+    /// Until when the call has to be answered.
+    pub(super) end_ms: u64,
+}
+
+/// What to do next.
+pub(super) fn next(view: &View<'_>) -> Step {
+    if view.tried.len() >= MOST_TRIES || view.now_ms >= view.end_ms {
+        return Step::Stop;
+    }
+    let Some(last) = view.tried.last() else { return view.elsewhere().unwrap_or_else(|| view.wait()) };
+    let again = match last.outcome {
+        Outcome::Final => return Step::Stop,
+        Outcome::Broken => view.once_more(last.at, view.pause),
+        Outcome::Limited(Some(span)) if span <= SHORT && !view.has_sibling(last.at) => view.once_more(last.at, span),
+        Outcome::Silent | Outcome::Limited(_) | Outcome::Refused | Outcome::Unfit => None,
+    };
+    again.or_else(|| view.elsewhere()).unwrap_or_else(|| view.wait())
+}
+
+impl View<'_> {
+    fn tries(&self, at: usize) -> usize {
+        self.tried.iter().filter(|tried| tried.at == at).count()
+    }
+
+    /// The same candidate a second time.
+    fn once_more(&self, at: usize, after: Duration) -> Option<Step> {
+        let may = self.tries(at) == 1 && ((self.standing)(at) < Standing::Condemned || self.is_short_rest(at));
+        (may && self.in_time(after) && (self.may_retry)(at)).then_some(Step::Try { at, after })
+    }
+
+    /// Whether the candidate rests only because it has just said so.
+    fn is_short_rest(&self, at: usize) -> bool {
+        matches!((self.standing)(at), Standing::Resting(until) if until.saturating_sub(self.now_ms) <= millis(SHORT))
+    }
+
+    /// Whether another credential of the same member can be asked.
+    fn has_sibling(&self, at: usize) -> bool {
+        let member = self.candidates[at].member;
+        (0..self.candidates.len()).any(|other| self.candidates[other].member == member && self.may_go(other, Standing::Ready))
+    }
+
+    fn may_go(&self, at: usize, worst: Standing) -> bool {
+        self.tries(at) == 0 && !self.is_closed(at) && (self.standing)(at) <= worst
+    }
+
+    /// Whether the member cannot serve the call, whatever the credential.
+    fn is_closed(&self, at: usize) -> bool {
+        let member = self.candidates[at].member;
+        self.tried.iter().any(|tried| tried.outcome == Outcome::Unfit && self.candidates[tried.at].member == member)
+    }
+
+    /// Whether the member failed by itself, so that its other credentials are hardly better.
+    fn is_doubted(&self, at: usize) -> bool {
+        let member = self.candidates[at].member;
+        let failed = |tried: &&Tried| matches!(tried.outcome, Outcome::Broken | Outcome::Silent);
+        self.tried.iter().filter(failed).any(|tried| self.candidates[tried.at].member == member)
+    }
+
+    /// The best of those that were not asked yet: by their standing, then by whether their member has failed, then in order.
+    fn elsewhere(&self) -> Option<Step> {
+        [Standing::Ready, Standing::Doubtful, Standing::Condemned].into_iter().find_map(|worst| {
+            let mut open = (0..self.candidates.len()).filter(|at| self.may_go(*at, worst));
+            let first = open.next()?;
+            let best = std::iter::once(first).chain(open).find(|at| !self.is_doubted(*at));
+            Some(Step::Try { at: best.unwrap_or(first), after: Duration::ZERO })
+        })
+    }
+
+    /// The first of those that rest to come back, where that is soon. One wait is enough for a call.
+    fn wait(&self) -> Step {
+        let resting = (0..self.candidates.len()).filter(|at| !self.is_closed(*at) && self.tries(*at) < 2);
+        let soonest = resting.filter_map(|at| match (self.standing)(at) {
+            Standing::Resting(until) => Some((until, at)),
+            Standing::Ready | Standing::Doubtful | Standing::Condemned => None,
+        });
+        let Some((until, at)) = soonest.min() else { return Step::Stop };
+        let after = Duration::from_millis(until.saturating_sub(self.now_ms));
+        let waited = self.tried.iter().any(|tried| self.tries(tried.at) > 1);
+        if !waited && after <= LONGEST_WAIT && self.in_time(after) {
+            Step::Try { at, after }
+        } else if self.tried.is_empty() {
+            Step::Rest(until)
+        } else {
+            Step::Stop
+        }
+    }
+
+    fn in_time(&self, after: Duration) -> bool {
+        self.now_ms.saturating_add(millis(after)) < self.end_ms
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{
+        Candidate,
+        Outcome::{self, Broken, Final, Limited, Refused, Silent, Unfit},
+        Standing::{self, Condemned, Doubtful, Ready, Resting},
+        Step, Tried, View, next,
+    };
+
+    const NOW: u64 = 1_000_000;
+    const PAUSE: Duration = Duration::from_millis(70);
+
+    const fn go(at: usize) -> Step {
+        Step::Try { at, after: Duration::ZERO }
+    }
+
+    const fn again(at: usize, ms: u64) -> Step {
+        Step::Try { at, after: Duration::from_millis(ms) }
+    }
+
+    const fn later(ms: u64) -> Outcome {
+        Limited(Some(Duration::from_millis(ms)))
+    }
+
+    /// Candidates as the members that they belong to.
+    fn told(members: &[usize], standing: &[Standing], tried: &[(usize, Outcome)], may_retry: bool, left: u64) -> Step {
+        let candidates: Vec<Candidate> =
+            members.iter().enumerate().map(|(at, member)| Candidate { member: *member, credential: Some(at) }).collect();
+        let tried: Vec<Tried> = tried.iter().map(|(at, outcome)| Tried { at: *at, outcome: *outcome }).collect();
+        next(&View {
+            candidates: &candidates,
+            standing: &|at| standing[at],
+            tried: &tried,
+            may_retry: &|_| may_retry,
+            pause: PAUSE,
+            now_ms: NOW,
+            end_ms: NOW + left,
+        })
+    }
+
+    type Row<'a> = (&'a str, &'a [usize], &'a [Standing], &'a [(usize, Outcome)], Step);
+
+    #[test]
+    fn the_table() {
+        let rows: [Row<'_>; 29] = [
+            ("the first of the plan", &[0, 1], &[Ready, Ready], &[], go(0)),
+            ("the doubtful step back", &[0, 1], &[Doubtful, Ready], &[], go(1)),
+            ("but serve where nobody else does", &[0, 1], &[Doubtful, Resting(NOW + 60_000)], &[], go(0)),
+            ("the dead come last", &[0, 0, 1], &[Condemned, Condemned, Doubtful], &[], go(2)),
+            ("and are asked rather than nobody", &[0, 0], &[Condemned, Condemned], &[], go(0)),
+            ("a short rest is waited for", &[0, 1], &[Resting(NOW + 4_000), Resting(NOW + 3_000)], &[], again(1, 3_000)),
+            ("a long one is told", &[0, 1], &[Resting(NOW + 60_000), Resting(NOW + 9_000)], &[], Step::Rest(NOW + 9_000)),
+            ("a first failure is tried again", &[0, 1], &[Doubtful, Ready], &[(0, Broken)], again(0, 70)),
+            ("a second one is not", &[0, 1], &[Doubtful, Ready], &[(0, Broken), (0, Broken)], go(1)),
+            ("silence is not tried again", &[0, 1], &[Doubtful, Ready], &[(0, Silent)], go(1)),
+            ("a broken circuit is not", &[0, 1], &[Resting(NOW + 15_000), Ready], &[(0, Broken)], go(1)),
+            (
+                "members before credentials where the member failed",
+                &[0, 0, 1],
+                &[Doubtful, Ready, Ready],
+                &[(0, Broken), (0, Broken)],
+                go(2),
+            ),
+            ("then the other credentials", &[0, 0, 1], &[Doubtful, Ready, Doubtful], &[(0, Silent), (2, Silent)], go(1)),
+            ("credentials before members where the credential failed", &[0, 0, 1], &[Condemned, Ready, Ready], &[(0, Refused)], go(1)),
+            ("so too at a limit", &[0, 0, 1], &[Resting(NOW + 2_000), Ready, Ready], &[(0, later(2_000))], go(1)),
+            ("a short limit is waited for", &[0, 1], &[Resting(NOW + 2_000), Ready], &[(0, later(2_000))], again(0, 2_000)),
+            ("a longer one is not", &[0, 1], &[Resting(NOW + 3_000), Ready], &[(0, later(3_000))], go(1)),
+            ("nor one without a figure", &[0, 1], &[Doubtful, Ready], &[(0, Limited(None))], go(1)),
+            ("nor the second time", &[0, 1], &[Resting(NOW + 2_000), Ready], &[(0, later(2_000)), (0, later(2_000))], go(1)),
+            ("one that is the last resort is waited for longer", &[0], &[Resting(NOW + 4_000)], &[(0, later(4_000))], again(0, 4_000)),
+            ("and not for ever", &[0], &[Resting(NOW + 6_000)], &[(0, later(6_000))], Step::Stop),
+            ("nor twice", &[0], &[Resting(NOW + 1_000)], &[(0, later(1_000)), (0, later(1_000))], Step::Stop),
+            ("nobody is left", &[0], &[Doubtful], &[(0, Broken), (0, Broken)], Step::Stop),
+            ("the client's own fault", &[0, 1], &[Ready, Ready], &[(0, Final)], Step::Stop),
+            ("a member that cannot serve it", &[0, 0, 1], &[Ready, Ready, Ready], &[(0, Unfit)], go(2)),
+            ("nobody can serve it", &[0, 0], &[Ready, Ready], &[(0, Unfit)], Step::Stop),
+            ("a refused credential and nobody else", &[0], &[Resting(NOW + 30_000)], &[(0, Refused)], Step::Stop),
+            ("nobody at all", &[], &[], &[], Step::Stop),
+            (
+                "eight tries are enough",
+                &[0, 1, 2, 3, 4],
+                &[Doubtful, Doubtful, Doubtful, Doubtful, Ready],
+                &[(0, Broken), (0, Broken), (1, Broken), (1, Broken), (2, Broken), (2, Broken), (3, Broken), (3, Broken)],
+                Step::Stop,
+            ),
+        ];
+        for (name, members, standing, tried, expected) in rows {
+            assert_eq!(told(members, standing, tried, true, 60_000), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn without_budget_nothing_is_tried_over_again() {
+        assert_eq!(told(&[0, 1], &[Doubtful, Ready], &[(0, Broken)], false, 60_000), go(1));
+        assert_eq!(told(&[0], &[Doubtful], &[(0, Broken)], false, 60_000), Step::Stop);
+    }
+
+    #[test]
+    fn nothing_begins_after_the_end() {
+        assert_eq!(told(&[0, 1], &[Ready, Ready], &[(0, Silent)], true, 0), Step::Stop);
+        assert_eq!(told(&[0], &[Resting(NOW + 2_000)], &[(0, later(2_000))], true, 1_000), Step::Stop);
+    }
+}

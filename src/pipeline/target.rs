@@ -1,0 +1,176 @@
+//! Whom a call may go to: the members of the route that it names, or the one provider.
+
+use std::sync::Arc;
+
+use super::{error::GatewayError, kept};
+use crate::{
+    base::{Bucket, Modality, Usage},
+    billing::Lookup,
+    protocol::{Operation, OperationKey, dispatch::Implementation, fault::FaultKind},
+    route::{Member, MemberState, Plan},
+    runtime::Timers,
+    snapshot::{Provider, Snapshot},
+};
+
+/// One provider's model that may answer a call.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) provider: Arc<Provider>,
+    /// The upstream's id; empty where the call has none.
+    pub(super) model: Arc<str>,
+    /// The provider's name for it that the client meant, before it turned out to be a variant.
+    pub(super) inbound: Arc<str>,
+    /// What the provider is asked; the client's own key where the client's bytes pass.
+    pub(super) key: OperationKey,
+    /// Whether the gateway answers by itself.
+    pub(super) is_local: bool,
+    /// What is counted of the route's member.
+    pub(super) member: Option<Arc<MemberState>>,
+}
+
+/// Whom a name stands for.
+#[derive(Debug)]
+pub(super) struct Targets {
+    /// In the order in which they are asked; at least one.
+    pub(super) list: Vec<Target>,
+    /// The route that the client named, by which it is permitted too.
+    pub(super) route: Option<Arc<str>>,
+    /// How long each may take.
+    pub(super) timers: Timers,
+}
+
+/// A provider's model, before it is known whether the call can be made of it.
+struct Found {
+    provider: Arc<Provider>,
+    model: Arc<str>,
+    inbound: Arc<str>,
+    member: Option<Arc<MemberState>>,
+}
+
+/// What is asked: the client's key, and whether it wants a stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    pub(super) key: OperationKey,
+    pub(super) streams: bool,
+}
+
+/// Finds whom a call means: within a provider's paths its aliases and variants; else global aliases, then routes,
+/// then `provider/model`.
+///
+/// # Errors
+/// An unknown provider or model; an operation that none of those meant serves.
+pub(super) fn find(wanted: Wanted, scope: Option<&str>, named: Option<&str>, snapshot: &Snapshot) -> Result<Targets, GatewayError> {
+    if let Some(scope) = scope {
+        if let Some(provider) = snapshot.provider(scope) {
+            return alone(wanted, at_provider(provider, named.unwrap_or_default(), snapshot));
+        }
+        if snapshot.names().has_namespace(scope) {
+            let plan = named.and_then(|named| plan(scope, named, snapshot));
+            let plan = plan.ok_or_else(|| {
+                let message = format!("unknown model {:?}; expected a route of the namespace {scope:?}", named.unwrap_or_default());
+                GatewayError::new(FaultKind::ModelNotFound, message).at("model")
+            })?;
+            return along(wanted, plan, snapshot);
+        }
+        // `/openai/v1/...` without a provider of that name is the family's plain path (people's habit elsewhere).
+        if !["openai", "anthropic", "gemini"].contains(&scope) {
+            return Err(GatewayError::new(FaultKind::NotFound, format!("unknown provider {scope:?} in the path; {}", known(snapshot))));
+        }
+    }
+    let Some(named) = named else {
+        let message = format!("this call names no model, so its path must name the provider: /{{provider}}/v1/...; {}", known(snapshot));
+        return Err(GatewayError::new(FaultKind::NotFound, message));
+    };
+    let renamed = snapshot.names().global(named);
+    let meant = renamed.as_deref().unwrap_or(named);
+    if let Some(plan) = plan("", meant, snapshot) {
+        return along(wanted, plan, snapshot);
+    }
+    let split = meant.split_once('/').and_then(|(provider, model)| Some((snapshot.provider(provider)?, model)));
+    let found = split.map(|(provider, model)| at_provider(provider, model, snapshot)).ok_or_else(|| {
+        let message = format!("unknown model {named:?}; expected \"provider/model\" or the name of a route; {}", known(snapshot));
+        GatewayError::new(FaultKind::ModelNotFound, message).at("model")
+    })?;
+    alone(wanted, found)
+}
+
+/// A model as one of a provider's, by its aliases and then its variants.
+fn at_provider(provider: &Arc<Provider>, named: &str, snapshot: &Snapshot) -> Found {
+    let names = snapshot.names();
+    let inbound: Arc<str> = names.of_provider(&provider.name, named).map_or_else(|| named.into(), Into::into);
+    let model = Arc::clone(names.variant(provider.id, &inbound).unwrap_or(&inbound));
+    Found { provider: Arc::clone(provider), model, inbound, member: None }
+}
+
+fn alone(wanted: Wanted, found: Found) -> Result<Targets, GatewayError> {
+    Ok(Targets { list: vec![target(wanted, found)?], route: None, timers: Timers::default() })
+}
+
+fn plan(namespace: &str, named: &str, snapshot: &Snapshot) -> Option<Plan> {
+    snapshot.names().plan(namespace, named, &|member| price(member, snapshot))
+}
+
+/// The members of a plan whose providers serve the call. All of them do it in the same way as the first: what the gateway
+/// does by itself for one provider, another would have to be asked for.
+fn along(wanted: Wanted, plan: Plan, snapshot: &Snapshot) -> Result<Targets, GatewayError> {
+    let (mut list, mut refused) = (Vec::with_capacity(plan.stops.len()), None);
+    for stop in plan.stops {
+        let Some(provider) = snapshot.provider_of(stop.provider) else { continue };
+        let found = Found { provider: Arc::clone(provider), inbound: Arc::clone(&stop.model), model: stop.model, member: Some(stop.state) };
+        match target(wanted, found) {
+            Ok(target) => list.push(target),
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    let Some(first) = list.first() else {
+        let nobody = || GatewayError::overloaded("no member of this route can be used now");
+        return Err(refused.unwrap_or_else(nobody));
+    };
+    let manner = |target: &Target| (target.is_local, kept::is_kept_here(wanted.key, target.key, target.is_local));
+    let first = manner(first);
+    list.retain(|target| manner(target) == first);
+    Ok(Targets { list, route: Some(plan.route), timers: plan.policy.timers })
+}
+
+/// What a thousand fresh tokens and a thousand of answer cost at a member, in nano-dollars; `None` where it has no price.
+fn price(member: &Member, snapshot: &Snapshot) -> Option<u64> {
+    let provider = snapshot.provider_of(member.provider)?;
+    let Lookup::Priced(entry) = snapshot.prices().find(provider.id, provider.vendor, &member.model) else { return None };
+    let mut usage = Usage::default();
+    usage.set(Bucket::Input, Modality::Text, 1000);
+    usage.set(Bucket::Output, Modality::Text, 1000);
+    u64::try_from(entry.tariff.cost(&usage, None).ok()?.nanos.get()).ok()
+}
+
+fn known(snapshot: &Snapshot) -> String {
+    format!("{} providers are configured", snapshot.providers().len())
+}
+
+fn target(wanted: Wanted, found: Found) -> Result<Target, GatewayError> {
+    let Found { provider, model, inbound, member } = found;
+    let (key, is_local) = served(wanted, &provider)?;
+    Ok(Target { provider, model, inbound, key, is_local, member })
+}
+
+/// What the provider is asked, and whether the gateway answers by itself.
+fn served(Wanted { key, streams }: Wanted, provider: &Provider) -> Result<(OperationKey, bool), GatewayError> {
+    match provider.dispatch.of(key, &*provider.channel) {
+        Implementation::Passthrough => Ok((key, false)),
+        Implementation::Local => Ok((key, true)),
+        Implementation::TransformTo(target) => {
+            // Calls that have no streamed key of their own stream where their target does.
+            let streamed = OperationKey::new(Operation::StreamGenerateContent, target.kind()).filter(|key| provider.channel.serves(*key));
+            let whole = target.operation() == Operation::GenerateContent && key.operation() == Operation::CreateCompletion;
+            Ok((streamed.filter(|_| streams && whole).unwrap_or(target), false))
+        }
+        Implementation::Unsupported => {
+            let message = format!(
+                "provider {:?} does not serve {} in the {} shape; ask it in a dialect of its own (see the models and endpoints it lists)",
+                provider.name,
+                key.operation(),
+                key.kind()
+            );
+            Err(GatewayError::new(FaultKind::Unsupported, message))
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! How a route treats its members: how long it waits for them.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::runtime::Timers;
+
+/// What a route's `settings_json` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// How long a member may take.
+    pub timers: Timers,
+}
+
+/// A policy as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default)]
+    timers: WrittenTimers,
+}
+
+/// A profile's name, or seconds over those of one.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WrittenTimers {
+    Profile(Profile),
+    Own(OwnTimers),
+}
+
+impl Default for WrittenTimers {
+    fn default() -> Self {
+        Self::Profile(Profile::Default)
+    }
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Profile {
+    #[default]
+    Default,
+    Interactive,
+}
+
+impl Profile {
+    const fn timers(self) -> Timers {
+        match self {
+            Self::Default => Timers::PATIENT,
+            Self::Interactive => Timers::INTERACTIVE,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OwnTimers {
+    #[serde(default)]
+    profile: Profile,
+    connect: Option<f64>,
+    head: Option<f64>,
+    first_content: Option<f64>,
+    idle: Option<f64>,
+    total: Option<f64>,
+}
+
+impl OwnTimers {
+    fn timers(self) -> Result<Timers, String> {
+        let base = self.profile.timers();
+        let read = |name: &str, own: Option<f64>, usual: Duration| match own {
+            None => Ok(usual),
+            Some(seconds) => Duration::try_from_secs_f64(seconds)
+                .ok()
+                .filter(|span| !span.is_zero())
+                .ok_or_else(|| format!("\"timers.{name}\" is {seconds}; expected seconds, more than 0")),
+        };
+        Ok(Timers {
+            connect: read("connect", self.connect, base.connect)?,
+            head: read("head", self.head, base.head)?,
+            content: read("first_content", self.first_content, base.content)?,
+            idle: read("idle", self.idle, base.idle)?,
+            total: read("total", self.total, base.total)?,
+        })
+    }
+}
+
+impl Policy {
+    /// Reads a route's settings, a JSON object; nothing stands for the defaults.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn read(json: Option<&str>) -> Result<Self, String> {
+        let Some(json) = json.map(str::trim).filter(|json| !json.is_empty()) else { return Ok(Self::default()) };
+        let expected = "expected {\"timers\": \"default\" | \"interactive\" | {\"profile\", \"connect\", \"head\", \"first_content\", \"idle\", \"total\"}}";
+        let written: Written = serde_json::from_str(json).map_err(|fault| format!("{fault}; {expected}"))?;
+        let timers = match written.timers {
+            WrittenTimers::Profile(profile) => profile.timers(),
+            WrittenTimers::Own(own) => own.timers()?,
+        };
+        Ok(Self { timers })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Policy, Timers};
+
+    #[test]
+    fn a_profile_is_named_or_changed_one_by_one() {
+        let own = Timers { head: Duration::from_millis(2500), ..Timers::INTERACTIVE };
+        let cases = [
+            (None, Ok(Timers::PATIENT)),
+            (Some("{}"), Ok(Timers::PATIENT)),
+            (Some(r#"{"timers":"interactive"}"#), Ok(Timers::INTERACTIVE)),
+            (Some(r#"{"timers":{"profile":"interactive","head":2.5}}"#), Ok(own)),
+            (Some(r#"{"timers":{"head":0}}"#), Err("\"timers.head\" is 0")),
+            (Some(r#"{"timers":"quick"}"#), Err("expected {\"timers\"")),
+            (Some(r#"{"timer":"interactive"}"#), Err("unknown field `timer`")),
+        ];
+        for (json, expected) in cases {
+            match (Policy::read(json), expected) {
+                (Ok(found), Ok(timers)) => assert_eq!(found.timers, timers, "{json:?}"),
+                (Err(found), Err(part)) => assert!(found.contains(part), "{json:?}: {found}"),
+                (found, expected) => panic!("{json:?}: {found:?}, expected {expected:?}"),
+            }
+        }
+    }
+}
