@@ -16,5 +16,6 @@ mod kept;
 mod money;
 mod names;
 mod refusals;
+mod roles;
 mod sockets;
 mod streams;
