@@ -27,6 +27,7 @@ use crate::{
 
 mod health;
 mod names;
+mod owners;
 
 const ADMIN: &str = "sk-admin-0123456789abcdef";
 const ALICE: &str = "sk-alice-0123456789abcdef";
