@@ -29,17 +29,17 @@ class Lab:
 class House:
     """A gateway whose provider `lab` is the misbehaving one, or another port."""
 
-    def __init__(self, lab, folder, settings="", flags=(), provider=None, data=None):
+    def __init__(self, lab, folder, settings="", flags=(), provider=None, data=None, dialects=("chat",)):
         self.lab, self.folder, self.settings, self.flags = lab, folder, settings, list(flags)
         self.port, self.provider, self.data = free_port(), provider or lab.port, data or os.path.join(folder, "data")
         self.config, self.log = os.path.join(folder, "gproxy.toml"), os.path.join(folder, "log")
-        self.child = None
+        self.dialects, self.child = list(dialects), None
         self.write()
 
     def text(self):
         return (
             f'[global]\nhost = "127.0.0.1"\nport = {self.port}\nadmin_key = "{KEY}"\ndata_dir = "{self.data}"\n[runtime]\n{self.settings}\n'
-            f'[[channels]]\nid = "lab"\nchannel = "custom"\n[channels.settings]\nbase_url = "http://127.0.0.1:{self.provider}"\ndialects = ["chat"]\n'
+            f'[[channels]]\nid = "lab"\nchannel = "custom"\n[channels.settings]\nbase_url = "http://127.0.0.1:{self.provider}"\ndialects = {json.dumps(self.dialects)}\n'
             f'[[channels.credentials]]\nlabel = "lab"\nsecret = "sk-of-no-account"\n'
         )
 

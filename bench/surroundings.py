@@ -1,6 +1,8 @@
 """The rows of `make faults`: what breaks around the gateway, and what must hold meanwhile. Each gives its checks as (text, holds)."""
 
 import asyncio
+import concurrent.futures
+import json
 import os
 import shutil
 import signal
@@ -8,10 +10,10 @@ import socket
 import subprocess
 import threading
 import time
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from house import Callers, House, NotShown, Pipe, until
-from procs import free_port
+from house import KEY, Callers, House, NotShown, Pipe, until
+from procs import Fault, ask, free_port
 
 STREAMS = 1000
 CALLS = 80
@@ -171,8 +173,6 @@ async def _stream(port, key, begun):
 
 def drain(lab, folder, quick, addresses):
     """A thousand open streams, then SIGTERM."""
-    from house import KEY
-
     house = House(lab, folder, settings="max_in_flight = 4096").start()
     begun = []
 
@@ -190,6 +190,73 @@ def drain(lab, folder, quick, addresses):
     yield f"{opened} of {STREAMS} streams open at SIGTERM", opened == STREAMS
     yield f"{whole} of {STREAMS} came to their end within the drain time of 30 s", whole == STREAMS
     yield f"the process ended by itself with {house.child.process.poll()}", ended and house.child.process.poll() == 0
+
+
+SMALL = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
+TENS = "twenty thirty forty fifty sixty".split()
+
+
+def word(number):
+    """A word of the lab's answer, as an event of it says it."""
+    tail = f"-{SMALL[number % 10]}" if number % 10 else ""
+    said = SMALL[number] if number < 20 else TENS[number // 10 - 2] + tail
+    return f'"{said}"' if number == 1 else f'" {said}"'
+
+
+def _question(dialect, model):
+    turns = [{"role": "user", "content": "count"}]
+    return {
+        "chat": ("/v1/chat/completions", {"model": model, "messages": turns, "stream": True}),
+        "responses": ("/v1/responses", {"model": model, "input": "count", "stream": True}),
+        "claude": ("/v1/messages", {"model": model, "max_tokens": 999, "messages": turns, "stream": True}),
+        "gemini": (f"/lab/v1beta/models/{model.removeprefix('lab/')}:streamGenerateContent?alt=sse", {"contents": [{"role": "user", "parts": [{"text": "count"}]}]}),
+    }[dialect]
+
+
+def _leave(house, key, dialect, after):
+    """Leaves a stream after so many words; how long the provider's side stayed open behind it, in milliseconds."""
+    model = f"script,pause_event={after},pause_ms=20000,code={dialect}"
+    path, body = _question(dialect, f"lab/{model}")
+    data = json.dumps(body).encode()
+    head = f"POST {path} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {key}\r\nanthropic-version: 2023-06-01\r\ncontent-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
+    ledger = lambda: json.loads(ask(house.lab.port, "GET", f"/__lab/ledger?model={quote(model)}")[1])["attempts"]
+    said = b""
+    with socket.create_connection(("127.0.0.1", house.port), timeout=20) as connection:
+        begun = time.monotonic()
+        connection.sendall(head.encode() + data)
+        if after == 0:
+            until(ledger, 10, step=0.01)
+        while after and word(after).encode() not in said:
+            if not (more := connection.recv(65536)):
+                raise Fault(f"{dialect}, {after} words: {said[-300:]!r}")
+            said += more
+        gone = time.monotonic() - begun
+    if not until(lambda: ledger()[0]["ended_ms"] is not None, 15, step=0.02):
+        return 15_000
+    attempt = ledger()[0]
+    # The attempt reaches the provider a little after the request left, so this is short by that little.
+    return attempt["ended_ms"] - attempt["at_ms"] - gone * 1000
+
+
+def gone(lab, folder, quick, addresses):
+    """Clients leave, after each word of a stream, in each dialect."""
+    house = House(lab, folder, dialects=["openai", "claude", "gemini"]).start()
+    user = house.admin("POST", "/admin/users", {"name": "leaves"})["id"]
+    house.admin("POST", f"/admin/users/{user}/permissions", {"pattern": "*"})
+    house.admin("POST", "/admin/rate-limits", {"scope": "user", "scope_id": user, "concurrency": 4})
+    key = house.admin("POST", f"/admin/users/{user}/keys", {"label": "faults"})["api_key"]
+    cases = [(dialect, after) for after in range(0, 60, 6 if quick else 1) for dialect in ("chat", "responses", "claude", "gemini")]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        late = list(pool.map(lambda case: _leave(house, key, *case), cases))
+    worst = max(range(len(cases)), key=lambda place: late[place])
+    dialect, after = cases[worst]
+    yield f"{len(cases)} clients left: the provider's side closed after {max(late):.0f} ms at most ({dialect}, {after} words); expected 100", max(late) <= 100
+    came = until(lambda: house.rows() == len(cases), 15)
+    yield f"{house.rows()} rows for {len(cases)} of them", came
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        served = sum(pool.map(lambda _: house.chat(key=key) is None, range(4)))
+    yield f"nothing stays reserved: {served} of 4 calls at once are served under a limit of 4", served == 4
+    house.stop()
 
 
 def swap(lab, folder, quick, addresses):
@@ -274,7 +341,8 @@ def hostile(lab, folder, quick, addresses):
         connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nx-slow: " + str(number).encode())
     yield "500 heads that never end: others are served", house.chat() is None
     bomb = _raw(house.port, b"GET / HTTP/1.1\r\nhost: gateway\r\n" + b"x-bomb: " + b"a" * (4 << 20) + b"\r\n\r\n")
-    yield f"a head of 4 MB: refused with {bomb[:12].decode(errors='replace')!r}", bomb[9:12] in (b"431", b"400") or bomb == b""
+    how = f"refused with {bomb[9:12].decode(errors='replace')}" if bomb else "cut before it was read"
+    yield f"a head of 4 MB: {how}", bomb[9:12] in (b"431", b"400", b"")
     pairs = {
         "Content-Length beside Transfer-Encoding": b"content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /livez HTTP/1.1\r\nhost: smuggled\r\n\r\n",
         "two Content-Length": b"content-length: 0\r\ncontent-length: 38\r\n\r\nGET /livez HTTP/1.1\r\nhost: smuggled\r\n\r\n",
@@ -283,7 +351,7 @@ def hostile(lab, folder, quick, addresses):
     for name, rest in pairs.items():
         said = _raw(house.port, b"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nconnection: keep-alive\r\n" + rest, patience=3)
         # Refused at once, or read by the one rule of RFC 9112; in neither case may both readings be answered.
-        yield f"{name}: {said.count(b'HTTP/1.1 ')} answer, {said[9:12].decode(errors='replace')!r}", said[9:10] == b"4" and b"\r\n\r\nok" not in said
+        yield f"{name}: one answer of {said.count(b'HTTP/1.1 ')}, {said[9:12].decode(errors='replace')}", said[9:10] == b"4" and b"\r\n\r\nok" not in said
     closed = until(lambda: all(_is_closed(connection) for connection in slow), 45, step=1)
     yield "the heads that never end are closed within 45 s", closed
     grown = house.memory_kb() - before
@@ -347,6 +415,7 @@ ROWS = {
     "redis": redis,
     "two": two,
     "drain": drain,
+    "gone": gone,
     "swap": swap,
     "file": file,
     "disk": disk,
