@@ -8,6 +8,7 @@ use std::{
 use super::{password::Passwords, throttle::Throttle};
 use crate::{
     credentials::Sealer,
+    health::Health,
     runtime::Platform,
     snapshot::{Compiler, Fault, SnapshotCell, compile},
     store::{
@@ -42,6 +43,7 @@ pub struct Control {
     snapshot: SnapshotCell,
     sealer: Sealer,
     platform: Platform,
+    health: Arc<Health>,
     pub(super) passwords: Passwords,
     pub(super) throttle: Throttle,
     /// The revision that serves.
@@ -59,6 +61,7 @@ impl Control {
             snapshot: SnapshotCell::default(),
             sealer,
             platform,
+            health: Arc::default(),
             passwords: Passwords::default(),
             throttle: Throttle::default(),
             served: Mutex::default(),
@@ -96,6 +99,12 @@ impl Control {
     #[must_use]
     pub fn snapshot(&self) -> &SnapshotCell {
         &self.snapshot
+    }
+
+    /// How providers and their credentials are doing; what serves them learns it here.
+    #[must_use]
+    pub fn health(&self) -> &Arc<Health> {
+        &self.health
     }
 
     /// What seals secrets.

@@ -7,6 +7,7 @@ pub mod channels;
 mod control;
 pub mod credentials;
 mod fault;
+pub mod health;
 pub mod input;
 pub mod keys;
 pub mod login;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::{HeaderMap, HeaderName, HeaderValue};
+
 use super::{
     attempt::{self, Attempted, Failure, Said},
     authorize::Admitted,
@@ -50,6 +52,27 @@ pub(super) async fn answer(engine: &Engine, admitted: &mut Admitted, trail: &mut
             Err(failure) => course.failed(at, failure, trail),
         }
     }
+}
+
+/// Who answered, for the client's headers: of a call to a route, or one that more than one had to be asked for.
+pub(super) fn who(call: &Resolved, trail: &Trail) -> Option<HeaderMap> {
+    if call.route.is_none() && trail.attempts() < 2 {
+        return None;
+    }
+    let mut headers = HeaderMap::with_capacity(3);
+    let (provider, model) = trail.target()?;
+    let told = [
+        ("x-gproxy-provider", provider.to_owned()),
+        ("x-gproxy-model", model.to_owned()),
+        ("x-gproxy-attempts", trail.attempts().to_string()),
+    ];
+    for (name, value) in told {
+        // A model's name may hold what no header can.
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    Some(headers)
 }
 
 /// Picks whom a call goes to that can be tried only once, such as a voice session.

@@ -55,7 +55,7 @@ pub struct Parts {
     /// Limits.
     pub limits: Limits,
     /// How providers and their credentials are doing.
-    pub health: Health,
+    pub health: Arc<Health>,
     /// Which credential knows which prompts.
     pub affinity: Affinity,
     keeping: OnceLock<Keeping>,
@@ -95,8 +95,17 @@ impl Engine {
         platform.entropy.fill(&mut first);
         let named = AtomicU64::new(u64::from_le_bytes(first));
         let (keeping, counters) = (OnceLock::new(), OnceLock::new());
-        let (health, affinity, in_flight) = (Health::default(), Affinity::default(), AtomicUsize::new(0));
+        let (health, affinity, in_flight) = (Arc::default(), Affinity::default(), AtomicUsize::new(0));
         Self(Arc::new(Parts { snapshot, platform, journal, metrics, limits, health, affinity, keeping, counters, in_flight, seed, named }))
+    }
+
+    /// Learns the health of providers where others can see it. For an engine that nobody shares yet.
+    #[must_use]
+    pub fn with_health(mut self, health: Arc<Health>) -> Self {
+        if let Some(parts) = Arc::get_mut(&mut self.0) {
+            parts.health = health;
+        }
+        self
     }
 
     /// Keeps responses and conversations from here on. What was told first stands.

@@ -157,7 +157,12 @@ async fn answer(engine: &Engine, mut admitted: Admitted, mut trail: Box<Trail>, 
             if admitted.lists_over_all() {
                 attempted = Box::pin(models::prefixed(attempted)).await;
             }
-            settle::settle(engine, attempted, trail, place).await
+            let who = attempts::who(&admitted.call, &trail);
+            let outbound = settle::settle(engine, attempted, trail, place).await;
+            match who {
+                Some(who) => outbound.with(who),
+                None => outbound,
+            }
         }
         Err(error) => trail.refuse(error, family),
     }

@@ -19,8 +19,16 @@ const SHORTEST: u64 = 4096;
 const FIRST: usize = 8;
 const LAST: usize = 56;
 const MINUTE: u64 = 60_000;
-/// Headers by which clients name their session: our own, Codex's, Claude Code's.
-const SESSION_HEADERS: [&str; 4] = ["x-gproxy-session-id", "session_id", "conversation_id", "x-claude-code-session-id"];
+/// Headers by which clients name their session: our own, Claude Code's, Codex's, and what else is in use.
+const SESSION_HEADERS: [&str; 7] = [
+    "x-gproxy-session-id",
+    "x-claude-code-session-id",
+    "session_id",
+    "session-id",
+    "x-session-id",
+    "x-session-affinity",
+    "conversation_id",
+];
 
 /// How a call finds who knows its prompt.
 #[derive(Clone, Debug)]

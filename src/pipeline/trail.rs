@@ -227,6 +227,11 @@ impl Trail {
         self.credential.as_ref().map(|(id, _)| *id)
     }
 
+    /// The provider and the model of now.
+    pub(super) fn target(&self) -> Option<(&str, &str)> {
+        Some((&self.provider.as_ref()?.name, self.model.as_deref()?))
+    }
+
     /// How many times somebody was asked so far.
     pub(super) fn attempts(&self) -> u32 {
         self.attempts

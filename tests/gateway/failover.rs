@@ -120,6 +120,12 @@ async fn the_next_one_answers() {
         );
         let row = gateway.journal.rows(1).await.remove(0);
         let served = expected.last().unwrap().split('/').next().unwrap();
+        if answer.header("x-gproxy-provider").is_some() {
+            let told = ["provider", "model", "attempts"].map(|what| answer.header(&format!("x-gproxy-{what}")).unwrap().to_owned());
+            assert_eq!(told, ["up", served, &expected.len().to_string()], "{name}");
+        } else {
+            assert_eq!(status, 502, "{name}: an answer tells who gave it");
+        }
         assert_eq!((&*row.begun.model, row.ended == Ended::Complete), (served, status == 200), "{name}");
         assert_eq!(row.usage.total(), if status == 200 { 3 } else { 0 }, "{name}: failed attempts are not billed");
     }

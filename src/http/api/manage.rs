@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     admin::{
-        Admin, AdminFault, channels, credentials,
+        Admin, AdminFault, channels, credentials, health,
         keys::{self, FreshKey, KeyView, Saved},
         login, models, permissions, providers, requests, settings, usage, users,
     },
@@ -63,6 +63,9 @@ pub(super) static ROUTES: &[Route] = &[
     Route::admin(DELETE, "/admin/users/{id}", |admin, call| {
         Box::pin(async move { Ok(done(users::delete(admin, UserId(call.number("user")?)).await?)) })
     }),
+    // Health.
+    Route::admin(GET, "/admin/health", |admin, _| Box::pin(async move { json(&health::list(admin)) })),
+    Route::admin(POST, "/admin/health/reset", |admin, call| Box::pin(async move { json(&health::reset(admin, call.input()?).await?) })),
     // Keys.
     Route::admin(GET, "/admin/users/{id}/keys", |admin, call| {
         Box::pin(async move { json(&keys::list(admin, Some(UserId(call.number("user")?))).await?) })

@@ -25,6 +25,7 @@ use crate::{
     testing::{ManualClock, platform_with},
 };
 
+mod health;
 mod names;
 
 const ADMIN: &str = "sk-admin-0123456789abcdef";

@@ -130,6 +130,7 @@ fn serving(config: &Config, control: &Arc<Control>, journal: &Arc<FileJournal>) 
     let limits = Limits { body: config.body_limit as u64, in_flight: config.max_in_flight };
     let metrics = Arc::new(Metrics::new());
     let engine = Engine::new(control.snapshot().clone(), control.platform().clone(), Arc::clone(journal) as _, metrics, limits);
+    let engine = engine.with_health(Arc::clone(control.health()));
     Serving {
         engine,
         control: control_plane(control),
