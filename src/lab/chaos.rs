@@ -9,11 +9,12 @@ use std::{
 
 use futures_util::future::join_all;
 use serde::Serialize;
+use toml::Table;
 
 use super::{
     client::Client,
     dialect::Dialect,
-    gateway::{Gateway, Manner, Member, Order, Route},
+    gateway::{Gateway, Manner, Member, Order, Route, speaking},
     ledger::Ending,
     provider::{Provider, Settings},
     run::{LabFault, OnStreamFault, PACE, Profile, loopback},
@@ -98,8 +99,10 @@ struct Tally {
 /// [`LabFault`], where it cannot be run at all.
 pub(super) async fn run(platform: &Platform, exe: &Path, mix: Mix, tell: &(dyn Fn(&str) + Sync)) -> Result<Report, LabFault> {
     let provider = Provider::start(platform, Settings { listen: loopback(), pace: PACE }).await.map_err(LabFault::Listen)?;
-    let members: Vec<(String, Dialect)> =
-        Dialect::ALL.into_iter().flat_map(|dialect| ["a", "b", "c"].map(|target| (format!("lab-{dialect}-{target}"), dialect))).collect();
+    let members: Vec<(String, Table)> = Dialect::ALL
+        .into_iter()
+        .flat_map(|dialect| ["a", "b", "c"].map(|target| (format!("lab-{dialect}-{target}"), speaking(dialect))))
+        .collect();
     let gateway = Gateway::start(platform, exe, (None, &members), provider.address()).await?;
     let client = gateway.client(platform);
     let manner = Manner { profile: Profile::Interactive, on_stream_fault: OnStreamFault::Rescue };
