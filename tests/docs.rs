@@ -10,13 +10,15 @@ use std::{
 };
 
 use gproxy::{
+    admin::role::{Access, Area, Reach, reach},
     app::config::knob::KNOBS,
     channel::CHANNELS,
-    http::api,
+    http::api::{self, Asks},
     protocol::{
         Operation, OperationGroup,
         catalog::{CATALOG, CatalogRow, ModelPosition, StreamSwitch},
     },
+    store::record::Role,
 };
 
 const ENDPOINTS: &str = "docs/endpoints.md";
@@ -116,6 +118,56 @@ fn every_admin_route_is_in_its_page() {
     let page = fs::read_to_string(root().join("docs/admin-api.md")).unwrap_or_default();
     let missing: Vec<&String> = routes.iter().filter(|route| !page.contains(&format!("`{route}`"))).collect();
     assert_eq!(missing, Vec::<&String>::new(), "add them to docs/admin-api.md");
+}
+
+const ADMIN_API: &str = "docs/admin-api.md";
+const ROLES_FROM: &str = "<!-- Generated from src/admin/role.rs and src/http/api/asks.rs: run `make docs`. -->\n";
+const ROLES_TO: &str = "<!-- End of the table of roles. -->\n";
+
+/// The routes that ask for something, as they are written in the page.
+fn asking(asks: Asks) -> Vec<String> {
+    api::routes().filter(|(_, _, other)| *other == asks).map(|(method, path, _)| format!("`{method} {path}`")).collect()
+}
+
+/// A page with its table of roles written anew; `None` where its marks are gone.
+fn with_roles(page: &str) -> Option<String> {
+    let (before, rest) = page.split_once(ROLES_FROM)?;
+    let (_, after) = rest.split_once(ROLES_TO)?;
+    let mut table = String::from("| | ");
+    for role in Role::ALL.iter().rev() {
+        let _ = write!(table, "{role} | ");
+    }
+    let _ = writeln!(table, "Routes |\n|---|{}---|", "---|".repeat(Role::ALL.len()));
+    for (area, access) in Area::ALL.iter().flat_map(|area| Access::ALL.iter().map(move |access| (*area, *access))) {
+        let routes = asking(Asks::Role(area, access));
+        if routes.is_empty() {
+            continue;
+        }
+        let _ = write!(table, "| {} {} | ", access.word(), area.word());
+        for role in Role::ALL.iter().rev() {
+            let cell = match reach(*role, area, access) {
+                Reach::Nothing => "",
+                Reach::Organization => "own ",
+                Reach::All => "all ",
+            };
+            let _ = write!(table, "{cell}| ");
+        }
+        let _ = writeln!(table, "{} |", routes.join(", "));
+    }
+    Some([before, ROLES_FROM, &table, ROLES_TO, after].concat())
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "whoever runs the test says whether it may write")]
+fn the_admin_page_says_which_role_opens_what() {
+    let path = root().join(ADMIN_API);
+    let mut standing = fs::read_to_string(&path).unwrap_or_default();
+    let wanted = with_roles(&standing).expect("the marks of the generated part");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &wanted).expect("the page can be written");
+        standing.clone_from(&wanted);
+    }
+    assert!(standing == wanted, "{ADMIN_API} does not say what the table of roles says; run `make docs` and commit the page");
 }
 
 const CONFIGURATION: &str = "docs/configuration.md";

@@ -1,20 +1,35 @@
 //! Who acts: proofs that a use case asks for.
 
-use super::{AdminFault, Control, Origin};
-use crate::access::Caller;
+use super::{
+    AdminFault, Control, Origin,
+    role::{self, Access, Area, Reach},
+};
+use crate::{access::Caller, base::OrganizationId};
 
-/// Proof that the caller is an administrator. Only [`Admin::prove`] makes one.
+/// Proof that the caller's role opens an area of the control plane. Only [`Admin::prove`] makes one.
 #[derive(Clone, Copy, Debug)]
 pub struct Admin<'a> {
     control: &'a Control,
     caller: &'a Caller,
+    within: Option<OrganizationId>,
 }
 
 impl<'a> Admin<'a> {
-    /// Proves it, or gives nothing.
+    /// Proves it by the table of roles, or gives nothing. Whoever reaches only its own organization must have one.
     #[must_use]
-    pub fn prove(control: &'a Control, caller: &'a Caller) -> Option<Self> {
-        caller.is_admin().then_some(Self { control, caller })
+    pub fn prove(control: &'a Control, caller: &'a Caller, area: Area, access: Access) -> Option<Self> {
+        let within = match role::reach(caller.role(), area, access) {
+            Reach::All => None,
+            Reach::Organization => Some(caller.organization()?),
+            Reach::Nothing => return None,
+        };
+        Some(Self { control, caller, within })
+    }
+
+    /// The only organization that the caller reaches; `None` where it reaches everything.
+    #[must_use]
+    pub fn within(&self) -> Option<OrganizationId> {
+        self.within
     }
 
     /// The control plane.

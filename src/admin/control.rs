@@ -46,6 +46,7 @@ pub struct Control {
     health: Arc<Health>,
     pub(super) passwords: Passwords,
     pub(super) throttle: Throttle,
+    changing: tokio::sync::Mutex<()>,
     /// The revision that serves.
     served: Mutex<Option<i64>>,
     origin: Mutex<Origin>,
@@ -64,6 +65,7 @@ impl Control {
             health: Arc::default(),
             passwords: Passwords::default(),
             throttle: Throttle::default(),
+            changing: tokio::sync::Mutex::default(),
             served: Mutex::default(),
             origin: Mutex::default(),
             file_faults: Mutex::default(),
@@ -123,6 +125,12 @@ impl Control {
     #[must_use]
     pub fn now_ms(&self) -> u64 {
         self.platform.clock.unix_ms()
+    }
+
+    /// Waits for the changes that others make here. While the answer is held nobody else changes anything, so that what a change
+    /// was allowed by still stands when it is made: of two owners who demote each other at once, one is refused.
+    pub async fn changing(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.changing.lock().await
     }
 
     /// Where configuration comes from.

@@ -29,6 +29,9 @@ pub enum AdminFault {
         /// The name.
         value: String,
     },
+    /// The caller's role, or its organization, does not allow it.
+    #[error("{0}")]
+    Forbidden(String),
     /// The change would lock everybody out, or another such rule.
     #[error("{0}")]
     Conflict(String),

@@ -102,9 +102,9 @@ pub enum Saved {
 pub async fn list(admin: Admin<'_>, of: Option<UserId>) -> Result<Vec<KeyView>, AdminFault> {
     let rows = admin.control().records().load().await?;
     if let Some(id) = of {
-        users::find(&rows, id)?;
+        users::find_seen(admin, &rows, id)?;
     }
-    Ok(views(&rows, of))
+    Ok(views(&rows, |row| of.is_none_or(|id| row.user_id == id) && admin.sees(&rows, row.user_id)))
 }
 
 /// One key.
@@ -113,7 +113,7 @@ pub async fn list(admin: Admin<'_>, of: Option<UserId>) -> Result<Vec<KeyView>, 
 /// [`AdminFault::Missing`].
 pub async fn get(admin: Admin<'_>, id: KeyId) -> Result<KeyView, AdminFault> {
     let rows = admin.control().records().load().await?;
-    find(&rows, id, None).map(KeyView::from)
+    find(&rows, id, None).ok().filter(|row| admin.sees(&rows, row.user_id)).map(KeyView::from).ok_or_else(|| AdminFault::missing("key", id))
 }
 
 /// Makes or changes a key of a user; `of` is `None` where the id alone says which.
@@ -123,7 +123,10 @@ pub async fn get(admin: Admin<'_>, id: KeyId) -> Result<KeyView, AdminFault> {
 pub async fn save(admin: Admin<'_>, of: Option<UserId>, input: KeyInput) -> Result<Saved, AdminFault> {
     let rows = admin.control().records().load().await?;
     if let Some(id) = of {
-        users::find(&rows, id)?;
+        users::find_touched(admin, &rows, id)?;
+    }
+    if let Some(id) = input.id {
+        touched(admin, &rows, id)?;
     }
     let saved = store(admin.control(), &rows, of, input).await?;
     admin.changed("key.save", saved.id()).await?;
@@ -135,6 +138,7 @@ pub async fn save(admin: Admin<'_>, of: Option<UserId>, input: KeyInput) -> Resu
 /// # Errors
 /// [`AdminFault::Missing`].
 pub async fn delete(admin: Admin<'_>, id: KeyId) -> Result<(), AdminFault> {
+    touched(admin, &admin.control().records().load().await?, id)?;
     admin.control().records().delete::<NewKey>(id).await?;
     admin.changed("key.delete", id).await
 }
@@ -145,7 +149,7 @@ pub async fn delete(admin: Admin<'_>, id: KeyId) -> Result<(), AdminFault> {
 /// Of the store.
 pub async fn own(member: Member<'_>) -> Result<Vec<KeyView>, AdminFault> {
     let rows = member.control().records().load().await?;
-    Ok(views(&rows, Some(member.caller().user())))
+    Ok(views(&rows, |row| row.user_id == member.caller().user()))
 }
 
 /// Makes or changes a key of the caller. Others' keys are as if they were not there.
@@ -223,8 +227,17 @@ async fn store(control: &Control, rows: &ConfigRows, of: Option<UserId>, input: 
     }
 }
 
-fn views(rows: &ConfigRows, of: Option<UserId>) -> Vec<KeyView> {
-    rows.keys.iter().filter(|row| of.is_none_or(|id| row.user_id == id)).map(KeyView::from).collect()
+fn views(rows: &ConfigRows, wanted: impl Fn(&KeyRow) -> bool) -> Vec<KeyView> {
+    rows.keys.iter().filter(|row| wanted(row)).map(KeyView::from).collect()
+}
+
+/// Refuses a key whose user the caller may not change.
+fn touched(admin: Admin<'_>, rows: &ConfigRows, id: KeyId) -> Result<(), AdminFault> {
+    let user = find(rows, id, None)?.user_id;
+    users::find_touched(admin, rows, user).map(drop).map_err(|fault| match fault {
+        AdminFault::Missing { .. } => AdminFault::missing("key", id),
+        fault => fault,
+    })
 }
 
 fn find(rows: &ConfigRows, id: KeyId, of: Option<UserId>) -> Result<&KeyRow, AdminFault> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Admin, AdminFault, users};
+use super::{Admin, AdminFault, plain, reach, users};
 use crate::{
     base::{PermissionId, UserId},
     snapshot::name,
@@ -43,7 +43,7 @@ pub struct PermissionInput {
 /// [`AdminFault::Missing`] where there is no such user.
 pub async fn list(admin: Admin<'_>, of: UserId) -> Result<Vec<PermissionView>, AdminFault> {
     let rows = admin.control().records().load().await?;
-    users::find(&rows, of)?;
+    users::find_seen(admin, &rows, of)?;
     Ok(rows.permissions.iter().filter(|row| row.is_of(of)).map(PermissionView::from).collect())
 }
 
@@ -53,9 +53,14 @@ pub async fn list(admin: Admin<'_>, of: UserId) -> Result<Vec<PermissionView>, A
 /// [`AdminFault`].
 pub async fn save(admin: Admin<'_>, of: UserId, input: PermissionInput) -> Result<PermissionView, AdminFault> {
     let rows = admin.control().records().load().await?;
-    users::find(&rows, of)?;
+    users::find_seen(admin, &rows, of)?;
     name::text(&input.pattern).map_err(|message| AdminFault::invalid("pattern", message))?;
-    let saved = admin.control().records().ensure(NewPermission::of(of, input.pattern)).await?;
+    let row = NewPermission::of(of, input.pattern);
+    admin.may_keep(&rows, &row)?;
+    if let Some(own) = admin.within() {
+        reach::within_permissions(&rows, own, &row)?;
+    }
+    let saved = admin.control().records().ensure(row).await?;
     admin.changed("permission.save", saved.id).await?;
     Ok(PermissionView::from(&saved))
 }
@@ -65,6 +70,5 @@ pub async fn save(admin: Admin<'_>, of: UserId, input: PermissionInput) -> Resul
 /// # Errors
 /// [`AdminFault::Missing`].
 pub async fn delete(admin: Admin<'_>, id: PermissionId) -> Result<(), AdminFault> {
-    admin.control().records().delete::<NewPermission>(id).await?;
-    admin.changed("permission.delete", id).await
+    plain::delete::<NewPermission>(admin, id.0).await
 }

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Admin, AdminFault, Member};
+use super::{Admin, AdminFault, Member, reach};
 use crate::{
-    base::Nanos,
+    base::{Nanos, OrganizationId},
     billing::Tariff,
     snapshot::name,
     store::{
@@ -33,6 +33,15 @@ pub trait Plain: Record {
     /// # Errors
     /// The member at fault, and what was expected.
     fn check(&self, rows: &ConfigRows, standing: Option<&Standing<Self>>) -> Result<(), AdminFault>;
+
+    /// Refuses a row within an organization that gives more than the organization has itself.
+    ///
+    /// # Errors
+    /// [`AdminFault::Forbidden`].
+    fn within(&self, rows: &ConfigRows, own: OrganizationId) -> Result<(), AdminFault> {
+        let _ = (rows, own);
+        Ok(())
+    }
 }
 
 pub(super) fn text(field: &str, value: &str) -> Result<(), AdminFault> {
@@ -79,6 +88,10 @@ impl Plain for NewPermission {
         let known: Vec<&str> = crate::protocol::OperationGroup::ALL.iter().map(|group| group.id()).collect();
         Err(AdminFault::invalid("operation_group", format!("is {group:?}; expected \"\" for all, or one of {}", known.join(", "))))
     }
+
+    fn within(&self, rows: &ConfigRows, own: OrganizationId) -> Result<(), AdminFault> {
+        reach::within_permissions(rows, own, self)
+    }
 }
 
 impl Plain for NewRateLimit {
@@ -110,6 +123,10 @@ impl Plain for NewQuota {
         let named: Vec<(&str, Option<i64>)> = Self::MONEY.iter().copied().zip(figures).collect();
         not_negative(&named)
     }
+
+    fn within(&self, rows: &ConfigRows, own: OrganizationId) -> Result<(), AdminFault> {
+        reach::within_quota(rows, own, self)
+    }
 }
 
 impl Plain for NewPriceRule {
@@ -139,7 +156,8 @@ pub async fn list<N: Plain>(admin: Admin<'_>, wanted: impl Fn(&N) -> bool + Send
     let control = admin.control();
     control.refresh().await?;
     let snapshot = control.snapshot().load();
-    N::table(snapshot.rows()).iter().filter(|row| wanted(&row.row)).map(shown).collect()
+    let rows = snapshot.rows();
+    N::table(rows).iter().filter(|row| wanted(&row.row) && admin.sees_row(rows, row)).map(shown).collect()
 }
 
 /// One row.
@@ -150,7 +168,13 @@ pub async fn get<N: Plain>(admin: Admin<'_>, id: i64) -> Result<Value, AdminFaul
     let control = admin.control();
     control.refresh().await?;
     let snapshot = control.snapshot().load();
-    shown(N::table(snapshot.rows()).get(id.into()).ok_or_else(|| AdminFault::missing(N::NOUN.name(), id))?)
+    shown(find::<N>(admin, snapshot.rows(), id)?)
+}
+
+/// A row that the caller reaches.
+fn find<'a, N: Record>(admin: Admin<'_>, rows: &'a ConfigRows, id: i64) -> Result<&'a Standing<N>, AdminFault> {
+    let row = N::table(rows).get(id.into()).filter(|row| admin.sees_row(rows, row));
+    row.ok_or_else(|| AdminFault::missing(N::NOUN.name(), id))
 }
 
 /// Rows that count for the caller's calls: of its key, user, team and organization. `source` says whose each is.
@@ -181,7 +205,7 @@ pub async fn stands<N: Record>(admin: Admin<'_>, id: i64) -> Result<(), AdminFau
     let control = admin.control();
     control.refresh().await?;
     let snapshot = control.snapshot().load();
-    N::table(snapshot.rows()).get(id.into()).map(drop).ok_or_else(|| AdminFault::missing(N::NOUN.name(), id))
+    find::<N>(admin, snapshot.rows(), id).map(drop)
 }
 
 /// Makes a row, or changes the one of an id: that of the path, or the input's. With an id what is absent stays. `given` is said by the path.
@@ -198,8 +222,7 @@ pub async fn save<N: Plain>(
     control.refresh().await?;
     let snapshot = control.snapshot().load();
     let id = which(id, &input)?;
-    let standing =
-        id.map(|id| N::table(snapshot.rows()).get(id.into()).ok_or_else(|| AdminFault::missing(N::NOUN.name(), id))).transpose()?;
+    let standing = id.map(|id| find::<N>(admin, snapshot.rows(), id)).transpose()?;
     let elsewhere = |standing: &Standing<N>| given.iter().any(|(column, value)| link(&standing.row, column) != Some(*value));
     if let Some(id) = id.filter(|_| standing.is_some_and(elsewhere)) {
         return Err(AdminFault::missing(N::NOUN.name(), id));
@@ -229,17 +252,36 @@ pub async fn save<N: Plain>(
         AdminFault::invalid(if path == "." { String::new() } else { path }, error.into_inner().to_string())
     })?;
     row.check(snapshot.rows(), standing)?;
+    may_save(admin, snapshot.rows(), standing, &row)?;
     let saved = control.records().save(id.map(Into::into), row).await?;
     admin.changed("save", format!("{} {}", N::NOUN.name(), saved.id)).await?;
     shown(&saved)
 }
 
+/// Refuses a row that the caller may not make, or may not make of what stands.
+fn may_save<N: Plain>(admin: Admin<'_>, rows: &ConfigRows, standing: Option<&Standing<N>>, row: &N) -> Result<(), AdminFault> {
+    admin.may_keep(rows, row)?;
+    if let Some(own) = admin.within() {
+        row.within(rows, own)?;
+    }
+    let Some(standing) = standing else { return Ok(()) };
+    admin.may_keep(rows, &standing.row)?;
+    let mut after = rows.clone();
+    N::table_mut(&mut after).put(Standing { row: row.clone(), ..standing.clone() });
+    admin.may_shut_out(rows, &after)
+}
+
 /// Forgets a row, and what hangs on it.
 ///
 /// # Errors
-/// [`AdminFault::Missing`].
+/// [`AdminFault::Missing`], [`AdminFault::Forbidden`] for what the organization itself has.
 pub async fn delete<N: Plain>(admin: Admin<'_>, id: i64) -> Result<(), AdminFault> {
-    admin.control().records().delete::<N>(id.into()).await?;
+    let control = admin.control();
+    control.refresh().await?;
+    let snapshot = control.snapshot().load();
+    let row = find::<N>(admin, snapshot.rows(), id)?;
+    admin.may_keep(snapshot.rows(), &row.row)?;
+    control.records().delete::<N>(id.into()).await?;
     admin.changed("delete", format!("{} {id}", N::NOUN.name())).await
 }
 

@@ -179,7 +179,7 @@ impl UsageQuery {
 /// Of the store.
 pub async fn list(admin: Admin<'_>, query: UsageQuery) -> Result<Vec<UsageView>, AdminFault> {
     let limit = query.limit();
-    let rows = admin.control().ledger().usages(query.filter, query.before, limit).await?;
+    let rows = admin.control().ledger().usages(admin.narrowed(query.filter)?, query.before, limit).await?;
     Ok(rows.iter().map(UsageView::from).collect())
 }
 
@@ -188,7 +188,7 @@ pub async fn list(admin: Admin<'_>, query: UsageQuery) -> Result<Vec<UsageView>,
 /// # Errors
 /// Of the store.
 pub async fn summary(admin: Admin<'_>, filter: UsageFilter) -> Result<SummaryView, AdminFault> {
-    Ok(admin.control().ledger().usage_summary(filter).await?.into())
+    Ok(admin.control().ledger().usage_summary(admin.narrowed(filter)?).await?.into())
 }
 
 /// The caller's own calls, newest first.

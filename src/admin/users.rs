@@ -11,7 +11,7 @@ use crate::{
     base::{OrganizationId, TeamId, UserId},
     snapshot::name,
     store::persist::RecordsExt,
-    store::record::{ConfigRows, NewKey, NewUser, Role, UserRow},
+    store::record::{ConfigRows, NewKey, NewUser, Role, Standing, UserRow},
 };
 
 /// A user as it is shown. The hash stays inside.
@@ -21,7 +21,7 @@ pub struct UserView {
     pub id: UserId,
     /// Unique.
     pub name: String,
-    /// Whether the admin API is open to it.
+    /// Whether the whole admin API is open to it.
     pub is_admin: bool,
     /// What it may do in the control plane.
     pub role: Role,
@@ -71,7 +71,9 @@ pub struct UserInput {
     /// Plain; `null` takes the login away.
     #[serde(deserialize_with = "clearable")]
     pub password: Option<Option<SecretText>>,
-    /// Whether the admin API is open to it; `false` for a new one.
+    /// What it may do in the control plane; `member` for a new one.
+    pub role: Option<Role>,
+    /// The older way to say it: `true` for `admin`, `false` for `member`.
     pub is_admin: Option<bool>,
     /// Its organization; `null` takes it out.
     #[serde(deserialize_with = "clearable")]
@@ -89,7 +91,7 @@ pub struct UserInput {
 /// Of the store.
 pub async fn list(admin: Admin<'_>) -> Result<Vec<UserView>, AdminFault> {
     let rows = admin.control().records().load().await?;
-    Ok(rows.users.iter().map(|row| UserView::of(row, &rows)).collect())
+    Ok(rows.users.iter().filter(|row| admin.sees(&rows, row.id)).map(|row| UserView::of(row, &rows)).collect())
 }
 
 /// One user.
@@ -98,7 +100,7 @@ pub async fn list(admin: Admin<'_>) -> Result<Vec<UserView>, AdminFault> {
 /// [`AdminFault::Missing`].
 pub async fn get(admin: Admin<'_>, id: UserId) -> Result<UserView, AdminFault> {
     let rows = admin.control().records().load().await?;
-    Ok(UserView::of(find(&rows, id)?, &rows))
+    Ok(UserView::of(find_seen(admin, &rows, id)?, &rows))
 }
 
 /// The caller itself.
@@ -113,23 +115,27 @@ pub async fn me(member: Member<'_>) -> Result<UserView, AdminFault> {
 /// Makes or changes a user. A new password, or none, ends the sessions that the old one began.
 ///
 /// # Errors
-/// [`AdminFault`], also where nobody could administrate any more.
+/// [`AdminFault`], also where it, or what it becomes, is above the caller, and where nobody would rule any more.
 pub async fn save(admin: Admin<'_>, input: UserInput) -> Result<UserView, AdminFault> {
     let control = admin.control();
     let rows = control.records().load().await?;
-    let standing = input.id.map(|id| find(&rows, id)).transpose()?;
-    let mut row = standing.map_or_else(new_user, |standing| standing.row.clone());
+    let standing = input.id.map(|id| find_touched(admin, &rows, id)).transpose()?;
+    let mut row = standing.map_or_else(|| new_user(admin), |standing| standing.row.clone());
     row.name = input.name.unwrap_or(row.name);
     name::text(&row.name).map_err(|message| AdminFault::invalid("name", message))?;
-    if let Some(is_admin) = input.is_admin {
-        row = row.with_admin(is_admin);
-    }
+    row = with_role(row, input.role, input.is_admin)?;
     row.enabled = input.enabled.unwrap_or(row.enabled);
     row.organization_id = input.organization_id.unwrap_or(row.organization_id);
     row.team_id = input.team_id.unwrap_or(row.team_id);
     belongs(&rows, &row)?;
-    if let Some(id) = input.id {
-        keep_an_admin(&rows, id, Some(&row))?;
+    admin.may_govern(row.role)?;
+    if let Some(own) = admin.within().filter(|own| row.organization_id != Some(*own)) {
+        return Err(AdminFault::Forbidden(format!("expected a user of organization {own}")));
+    }
+    if let Some(standing) = standing {
+        let mut after = rows.clone();
+        after.users.put(Standing { row: row.clone(), ..standing.clone() });
+        admin.may_shut_out(&rows, &after)?;
     }
     let ends_sessions = input.password.is_some();
     row.password_hash = match input.password {
@@ -150,11 +156,13 @@ pub async fn save(admin: Admin<'_>, input: UserInput) -> Result<UserView, AdminF
 /// Forgets a user with its keys and permissions.
 ///
 /// # Errors
-/// [`AdminFault::Missing`], or [`AdminFault::Conflict`] for the last administrator.
+/// [`AdminFault::Missing`], [`AdminFault::Forbidden`] for one above the caller, [`AdminFault::Conflict`] for the last owner.
 pub async fn delete(admin: Admin<'_>, id: UserId) -> Result<(), AdminFault> {
     let rows = admin.control().records().load().await?;
-    find(&rows, id)?;
-    keep_an_admin(&rows, id, None)?;
+    find_touched(admin, &rows, id)?;
+    let mut after = rows.clone();
+    after.users.take(id);
+    admin.may_shut_out(&rows, &after)?;
     admin.control().records().delete::<NewUser>(id).await?;
     admin.changed("user.delete", id).await
 }
@@ -173,21 +181,35 @@ fn belongs(rows: &ConfigRows, row: &NewUser) -> Result<(), AdminFault> {
     Err(AdminFault::invalid("team_id", message))
 }
 
-fn new_user() -> NewUser {
-    NewUser::named("")
+/// A new one; whoever reaches only an organization makes them there.
+fn new_user(admin: Admin<'_>) -> NewUser {
+    NewUser { organization_id: admin.within(), ..NewUser::named("") }
 }
 
-pub(super) fn find(rows: &ConfigRows, id: UserId) -> Result<&UserRow, AdminFault> {
-    rows.users.iter().find(|row| row.id == id).ok_or_else(|| AdminFault::missing("user", id))
-}
-
-/// Refuses what would leave no enabled administrator.
-fn keep_an_admin(rows: &ConfigRows, id: UserId, becomes: Option<&NewUser>) -> Result<(), AdminFault> {
-    let rules = |row: &NewUser| row.is_admin() && row.enabled;
-    let was = rows.users.iter().any(|row| row.id == id && rules(row));
-    let others = rows.users.iter().any(|row| row.id != id && rules(row));
-    if was && !others && !becomes.is_some_and(rules) {
-        return Err(AdminFault::Conflict("this is the last enabled administrator; make another one first".into()));
+/// The role as it is told: by its word, or the old way by whether it is an administrator.
+fn with_role(row: NewUser, role: Option<Role>, is_admin: Option<bool>) -> Result<NewUser, AdminFault> {
+    match (role, is_admin) {
+        (None, None) => Ok(row),
+        (None, Some(is_admin)) => Ok(row.with_admin(is_admin)),
+        (Some(role), Some(is_admin)) if role.is_admin() != is_admin => {
+            Err(AdminFault::invalid("is_admin", format!("is {is_admin}, but the role is {role}; expected only one of them")))
+        }
+        (Some(role), _) => Ok(NewUser { role, ..row }),
     }
-    Ok(())
+}
+
+/// A user that the caller reaches.
+pub(super) fn find_seen<'a>(admin: Admin<'_>, rows: &'a ConfigRows, id: UserId) -> Result<&'a UserRow, AdminFault> {
+    find(rows, id).ok().filter(|row| admin.sees(rows, row.id)).ok_or_else(|| AdminFault::missing("user", id))
+}
+
+/// A user that the caller may change.
+pub(super) fn find_touched<'a>(admin: Admin<'_>, rows: &'a ConfigRows, id: UserId) -> Result<&'a UserRow, AdminFault> {
+    let row = find_seen(admin, rows, id)?;
+    admin.may_govern(row.role)?;
+    Ok(row)
+}
+
+fn find(rows: &ConfigRows, id: UserId) -> Result<&UserRow, AdminFault> {
+    rows.users.iter().find(|row| row.id == id).ok_or_else(|| AdminFault::missing("user", id))
 }

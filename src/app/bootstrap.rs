@@ -146,12 +146,12 @@ async fn honour(control: &Control, key: &Secret<String>, first: bool) -> Result<
     Ok(())
 }
 
-/// The user `admin`, enabled and an administrator. A new one may use every model, visibly.
+/// The user `admin`, enabled and an owner. A new one may use every model, visibly.
 async fn admin_user(control: &Control, rows: &ConfigRows, first: bool) -> Result<UserId, BootFault> {
     let records = control.records();
     let standing = rows.users.iter().find(|row| row.name == ADMIN);
     let id = match standing {
-        Some(row) if row.is_admin() && row.enabled => row.id,
+        Some(row) if row.role == Role::Owner && row.enabled => row.id,
         Some(row) => records.save(Some(row.id), NewUser { role: Role::Owner, enabled: true, ..row.row.clone() }).await?.id,
         None => {
             let row = NewUser { role: Role::Owner, ..NewUser::named(ADMIN) };

@@ -16,6 +16,17 @@ impl Glob {
     /// Tells whether the whole of `name` fits. Linear in pattern times name at worst, without allocation.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
+        self.fits(name, |_| true)
+    }
+
+    /// Tells whether every name that fits `other` fits this one. Where that is hard to say, it says no.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        // Read as a name, a run in the other pattern may only be taken by a run in this one.
+        self.fits(&other.0, |byte| byte != b'*')
+    }
+
+    fn fits(&self, name: &str, is_one: impl Fn(u8) -> bool) -> bool {
         let (pattern, name) = (self.0.as_bytes(), name.as_bytes());
         let (mut p, mut n) = (0, 0);
         let mut star: Option<(usize, usize)> = None;
@@ -25,7 +36,7 @@ impl Glob {
                     star = Some((p, n));
                     p += 1;
                 }
-                Some(b'?') => {
+                Some(b'?') if is_one(name[n]) => {
                     p += 1;
                     n += char_len(name[n]);
                 }
@@ -89,6 +100,26 @@ mod tests {
             ("GPT", "gpt", false),
         ] {
             assert_eq!(Glob::new(pattern).matches(name), fits, "{pattern} against {name}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_covers_those_that_open_no_more() {
+        for (wide, narrow, covers) in [
+            ("*", "*", true),
+            ("*", "openai/gpt-?", true),
+            ("openai/*", "openai/gpt-*", true),
+            ("openai/*", "openai/*", true),
+            ("openai/*", "*", false),
+            ("openai/*", "openai*", false),
+            ("gpt-?", "gpt-?", true),
+            ("gpt-?", "gpt-*", false),
+            ("gpt-?", "gpt-5", true),
+            ("gpt-5", "gpt-?", false),
+            ("*mini*", "gpt-*-mini", true),
+            ("a*b", "a*", false),
+        ] {
+            assert_eq!(Glob::new(wide).covers(&Glob::new(narrow)), covers, "{wide} over {narrow}");
         }
     }
 }

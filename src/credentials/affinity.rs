@@ -12,7 +12,7 @@ use crate::base::{CredentialId, ProviderId};
 pub type Digest = [u8; 16];
 
 /// The most beginnings that are remembered of one provider, where its settings do not say.
-pub const MOST: usize = 4096;
+pub(super) const MOST: usize = 4096;
 
 /// Who knows which prompts. Bounded by provider; what is not asked for again in time is forgotten.
 #[derive(Debug, Default)]

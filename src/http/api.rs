@@ -1,7 +1,7 @@
 //! The admin API: a table of routes and the dispatcher over it.
 //!
-//! Written over plain `http` types, so that every host can serve it. Deny by default: whatever is not below `/user`
-//! and is not `/login` is for administrators, also what is not there.
+//! Written over plain `http` types, so that every host can serve it. Deny by default: [`Asks`] says what a route asks for, and
+//! what is not there is for administrators to see.
 
 use std::net::IpAddr;
 
@@ -13,12 +13,14 @@ use http::{
 
 use crate::{
     access::{Caller, identify},
-    admin::{Admin, Control, Member},
+    admin::{Admin, Control, Member, role::Access},
+    store::record::Role,
 };
 
 mod alias;
 mod alias_usage;
 mod answer;
+mod asks;
 mod manage;
 mod own;
 mod plain;
@@ -26,30 +28,8 @@ mod query;
 mod route;
 
 use answer::{Answer, Refusal, render};
+pub use asks::Asks;
 use route::{Call, Handler, Route, Style};
-
-/// What a caller must be. The path alone decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Anybody.
-    Public,
-    /// Whoever has a key.
-    User,
-    /// An administrator.
-    Admin,
-}
-
-impl Role {
-    /// What a path asks for.
-    #[must_use]
-    pub fn of(path: &str) -> Self {
-        match path {
-            "/login" => Self::Public,
-            path if path == "/user" || path.starts_with("/user/") => Self::User,
-            _ => Self::Admin,
-        }
-    }
-}
 
 /// Whether a path belongs to this API.
 #[must_use]
@@ -59,8 +39,8 @@ pub fn owns(path: &str) -> bool {
 }
 
 /// Every route: method, pattern, what it asks for. For documentation and for tests that walk all of them.
-pub fn routes() -> impl Iterator<Item = (&'static Method, &'static str, Role)> {
-    tables().map(|route| (&route.method, route.path, Role::of(route.path)))
+pub fn routes() -> impl Iterator<Item = (&'static Method, &'static str, Asks)> {
+    tables().map(|route| (&route.method, route.path, Asks::of(&route.method, route.path)))
 }
 
 fn tables() -> impl Iterator<Item = &'static Route> {
@@ -76,10 +56,11 @@ pub async fn serve(control: &Control, request: Request<Bytes>, peer: Option<IpAd
     let wanted = if head.method == Method::HEAD { &Method::GET } else { &head.method };
     let chosen = found.iter().find(|(route, _)| route.method == *wanted);
     let call = Call { id: chosen.map_or("", |(_, id)| id), query: head.uri.query(), body: &body, peer, control };
-    let answer = match authorize(control, &head.headers, path, peer) {
+    let asks = chosen.map_or_else(|| Asks::of_nothing(path), |(route, _)| Asks::of(&route.method, route.path));
+    let answer = match identified(control, &head.headers, asks, peer) {
         Err(refusal) => Err(refusal),
         Ok(caller) => match chosen {
-            Some((route, _)) => run(route, caller.as_ref(), call).await,
+            Some((route, _)) => run(route, asks, caller.as_ref(), call).await,
             None if found.is_empty() => Err(Refusal::NoRoute(path.to_owned())),
             None => Err(Refusal::Method(found.iter().map(|(route, _)| route.method.clone()).collect())),
         },
@@ -91,27 +72,33 @@ pub async fn serve(control: &Control, request: Request<Bytes>, peer: Option<IpAd
     response
 }
 
-/// Proves who calls, and that the path is open to them.
-fn authorize(control: &Control, headers: &HeaderMap, path: &str, peer: Option<IpAddr>) -> Result<Option<Caller>, Refusal> {
-    let role = Role::of(path);
-    if role == Role::Public {
+/// Proves who calls. What is not there is shown to administrators only.
+fn identified(control: &Control, headers: &HeaderMap, asks: Asks, peer: Option<IpAddr>) -> Result<Option<Caller>, Refusal> {
+    if asks == Asks::Nothing {
         return Ok(None);
     }
     let snapshot = control.snapshot().load();
     let caller = identify(snapshot.directory(), token(headers), control.now_ms(), peer).map_err(Refusal::Unauthenticated)?;
-    match role {
-        Role::Admin if !caller.is_admin() => Err(Refusal::NotAdmin),
-        Role::Admin | Role::User | Role::Public => Ok(Some(caller)),
+    match asks {
+        Asks::Ruler if !caller.is_admin() => Err(Refusal::Role(caller.role())),
+        Asks::Ruler | Asks::Nothing | Asks::Key | Asks::Role(..) => Ok(Some(caller)),
     }
 }
 
-async fn run(route: &Route, caller: Option<&Caller>, call: Call<'_>) -> Answer {
+async fn run(route: &Route, asks: Asks, caller: Option<&Caller>, call: Call<'_>) -> Answer {
     let control = call.control;
-    match (&route.handler, caller) {
-        (Handler::Public(handler), _) => handler(call).await,
-        (Handler::Member(handler), Some(caller)) => handler(Member::prove(control, caller), call).await,
-        (Handler::Admin(handler), Some(caller)) => handler(Admin::prove(control, caller).ok_or(Refusal::NotAdmin)?, call).await,
-        (Handler::Member(_) | Handler::Admin(_), None) => Err(Refusal::NotAdmin),
+    match (&route.handler, asks, caller) {
+        (Handler::Public(handler), _, _) => handler(call).await,
+        (Handler::Member(handler), _, Some(caller)) => handler(Member::prove(control, caller), call).await,
+        (Handler::Admin(handler), Asks::Role(area, access), Some(caller)) => {
+            let admin = Admin::prove(control, caller, area, access).ok_or_else(|| Refusal::Role(caller.role()))?;
+            let _changing = match access {
+                Access::Read => None,
+                Access::Change => Some(control.changing().await),
+            };
+            handler(admin, call).await
+        }
+        (Handler::Member(_) | Handler::Admin(_), _, caller) => Err(Refusal::Role(caller.map_or(Role::Member, Caller::role))),
     }
 }
 

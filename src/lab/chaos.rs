@@ -231,3 +231,38 @@ impl fmt::Display for Report {
         self.checks().iter().try_for_each(|(text, holds)| writeln!(f, "{}: {text}", word(*holds)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Look, Report};
+
+    fn report() -> Report {
+        let look = |at_s: u64| Look { at_s, memory_kb: 50_000 + at_s, handles: 50 };
+        Report {
+            seconds: 600,
+            calls: 10_000,
+            whole: 9_990,
+            attempts: 12_000,
+            spoiled: 1_500,
+            tokens_sent: 0,
+            tokens_recorded: None,
+            ms: [250, 10_000, 22_000],
+            failures: Vec::new(),
+            looks: (1..60).map(|tens| look(tens * 10)).collect(),
+        }
+    }
+
+    #[test]
+    fn a_run_is_clean_up_to_its_bars_and_no_further() {
+        assert!(report().is_clean());
+        assert!(!Report { whole: 9_989, ..report() }.is_clean());
+        assert!(!Report { attempts: 12_100, ..report() }.is_clean());
+        let grown = |grow: fn(&mut Look)| {
+            let mut report = report();
+            report.looks.iter_mut().filter(|look| look.at_s > 300).for_each(grow);
+            report.is_clean()
+        };
+        assert!(grown(|look| look.memory_kb += 4_000) && grown(|look| look.handles += 10));
+        assert!(!grown(|look| look.memory_kb += 9_000) && !grown(|look| look.handles += 30));
+    }
+}

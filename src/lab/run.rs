@@ -102,7 +102,7 @@ pub enum LabFault {
     #[error("the configuration cannot be read")]
     Read(#[source] io::Error),
     /// The operator's file has no such channel.
-    #[error("the configuration has no channel {name:?}; expected one of {known:?}")]
+    #[error("the configuration has no channel {name:?}; expected one of: {known}")]
     Channel {
         /// Which.
         name: String,

@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// # Errors
 /// Nobody did: what the last one said, or when to come back.
 pub(super) async fn answer(engine: &Engine, admitted: &mut Admitted, trail: &mut Trail) -> Result<Attempted, GatewayError> {
-    let targets = admitted.call.targets.clone();
+    let targets = std::mem::take(&mut admitted.call.targets);
     let mut course = Course::new(engine, &targets, &admitted.call);
     loop {
         let at = match course.next() {

@@ -166,7 +166,7 @@ impl Held<'_> {
     /// The answer, with what was held before what is to come.
     fn resume(self) -> Body {
         if http_body::Body::is_end_stream(&self.body) {
-            Body::from(Vec::from(self.pieces))
+            Body::Pieces(self.pieces)
         } else {
             Body::stream(Resumed { pieces: self.pieces, body: self.body })
         }

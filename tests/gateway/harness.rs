@@ -103,6 +103,8 @@ pub(crate) struct Upstream {
     script: Arc<Mutex<VecDeque<Vec<Bytes>>>>,
     standing: Arc<Mutex<Vec<Bytes>>>,
     pub gone: Arc<Notify>,
+    /// Something of an answer that waits for its peer to leave has been sent.
+    pub spoken: Arc<Notify>,
 }
 
 impl Upstream {
@@ -112,13 +114,20 @@ impl Upstream {
         let (got, script, gone) =
             (Arc::<Mutex<Vec<Got>>>::default(), Arc::<Mutex<VecDeque<Vec<Bytes>>>>::default(), Arc::new(Notify::new()));
         let standing = Arc::<Mutex<Vec<Bytes>>>::default();
-        let upstream =
-            Self { address, got: Arc::clone(&got), script: Arc::clone(&script), standing: Arc::clone(&standing), gone: Arc::clone(&gone) };
+        let spoken = Arc::new(Notify::new());
+        let upstream = Self {
+            address,
+            got: Arc::clone(&got),
+            script: Arc::clone(&script),
+            standing: Arc::clone(&standing),
+            gone: Arc::clone(&gone),
+            spoken: Arc::clone(&spoken),
+        };
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (got, script, gone) = (Arc::clone(&got), Arc::clone(&script), Arc::clone(&gone));
-                let standing = Arc::clone(&standing);
-                tokio::spawn(async move { serve(stream, &got, (&script, &standing), &gone).await });
+                let (standing, spoken) = (Arc::clone(&standing), Arc::clone(&spoken));
+                tokio::spawn(async move { serve(stream, &got, (&script, &standing), (&gone, &spoken)).await });
             }
         });
         upstream
@@ -166,7 +175,7 @@ impl Upstream {
 
 type Script<'a> = (&'a Mutex<VecDeque<Vec<Bytes>>>, &'a Mutex<Vec<Bytes>>);
 
-async fn serve(mut stream: TcpStream, got: &Mutex<Vec<Got>>, (script, standing): Script<'_>, gone: &Notify) {
+async fn serve(mut stream: TcpStream, got: &Mutex<Vec<Got>>, (script, standing): Script<'_>, (gone, spoken): (&Notify, &Notify)) {
     stream.set_nodelay(true).unwrap();
     let Some(request) = read_request(&mut stream).await else { return };
     got.lock().unwrap().push(request);
@@ -174,6 +183,7 @@ async fn serve(mut stream: TcpStream, got: &Mutex<Vec<Got>>, (script, standing):
     let pieces = next.unwrap_or_else(|| standing.lock().unwrap().clone());
     for piece in pieces {
         if piece.is_empty() {
+            spoken.notify_one();
             // Reads until the other side has closed.
             let mut rest = [0; 64];
             while matches!(stream.read(&mut rest).await, Ok(count) if count > 0) {}

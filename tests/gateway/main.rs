@@ -8,6 +8,7 @@
     reason = "a test stops where something is not as it must be, and its sockets live on tokio"
 )]
 
+mod disconnect;
 mod failover;
 mod harness;
 mod identity;
@@ -15,5 +16,6 @@ mod kept;
 mod money;
 mod names;
 mod refusals;
+mod roles;
 mod sockets;
 mod streams;

@@ -30,7 +30,7 @@ fn answer() -> String {
 }
 
 /// A price of one cent for each call, whatever it uses.
-async fn priced(store: &MemoryStore) {
+pub(crate) async fn priced(store: &MemoryStore) {
     let row = NewPriceRule {
         provider_id: None,
         match_kind: PriceMatch::Glob,
@@ -41,12 +41,12 @@ async fn priced(store: &MemoryStore) {
     store.save(None, row).await.unwrap();
 }
 
-async fn user(store: &MemoryStore) -> UserRow {
+pub(crate) async fn user(store: &MemoryStore) -> UserRow {
     let rows = gproxy::store::persist::Records::load(store).await.unwrap();
     rows.users.iter().find(|user| user.name == "all").unwrap().clone()
 }
 
-fn quota(scope: ScopeKind, scope_id: i64, total: i64) -> NewQuota {
+pub(crate) fn quota(scope: ScopeKind, scope_id: i64, total: i64) -> NewQuota {
     NewQuota {
         scope,
         scope_id,
@@ -65,7 +65,7 @@ fn rows(gateway: &Gateway) -> Vec<Arc<UsageRow>> {
     entries.into_iter().filter_map(|entry| if let Entry::Ended(row) = entry { Some(row) } else { None }).collect()
 }
 
-const CENT: i64 = 10_000_000;
+pub(crate) const CENT: i64 = 10_000_000;
 
 #[tokio::test]
 async fn of_a_thousand_calls_at_once_a_budget_of_a_hundred_serves_a_hundred() {

@@ -8,7 +8,7 @@ use crate::{
     base::{CredentialId, ProviderId, UserId},
     snapshot::secret,
     store::persist::RecordsExt,
-    store::record::{ConfigRows, CredentialRow, NewCredential, NewKey, NewModel, NewPermission, NewProvider, NewUser, UserRow},
+    store::record::{ConfigRows, CredentialRow, NewCredential, NewKey, NewModel, NewPermission, NewProvider, NewUser, Role, UserRow},
 };
 
 /// Applies a file: providers and users by name. Providers that left the file are disabled.
@@ -113,7 +113,9 @@ async fn models(control: &Control, entry: &ChannelEntry, provider: ProviderId, r
 async fn user(control: &Control, entry: &UserEntry, rows: &ConfigRows) -> Result<UserId, BootFault> {
     let standing = rows.users.iter().find(|row| row.name == entry.name);
     let password_hash = password_hash(control, entry, standing)?;
-    let row = NewUser { password_hash, enabled: entry.enabled, ..NewUser::named(entry.name.clone()) }.with_admin(entry.is_admin);
+    // The file knows administrators only: an owner stays one, and so does whoever has another role.
+    let role = standing.map_or(Role::Member, |row| row.role);
+    let row = NewUser { password_hash, role, enabled: entry.enabled, ..NewUser::named(entry.name.clone()) }.with_admin(entry.is_admin);
     match standing {
         Some(standing) if standing.row == row => Ok(standing.id),
         _ => Ok(control.records().save(standing.map(|row| row.id), row).await?.id),

@@ -8,7 +8,7 @@ use http::{
 use serde::Serialize;
 
 use super::{allow, route::Style};
-use crate::{access::Unauthenticated, admin::AdminFault};
+use crate::{access::Unauthenticated, admin::AdminFault, store::record::Role};
 
 /// What a handler gives.
 pub(super) type Answer = Result<Reply, Refusal>;
@@ -24,7 +24,8 @@ pub(super) enum Reply {
 #[derive(Debug)]
 pub(super) enum Refusal {
     Unauthenticated(Unauthenticated),
-    NotAdmin,
+    /// The caller's role opens nothing here.
+    Role(Role),
     NoRoute(String),
     Method(Vec<Method>),
     Fault(AdminFault),
@@ -111,7 +112,10 @@ fn tell(refusal: &Refusal) -> Told<'_> {
             header: Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
             ..told(StatusCode::UNAUTHORIZED, "authentication_error", unauthenticated(*why))
         },
-        Refusal::NotAdmin => told(StatusCode::FORBIDDEN, "permission_error", "this is for administrators; the key's user is none".into()),
+        Refusal::Role(role) => {
+            let message = format!("the key's user has the role {role}, which does not open this");
+            told(StatusCode::FORBIDDEN, "permission_error", message)
+        }
         Refusal::NoRoute(path) => told(StatusCode::NOT_FOUND, "not_found_error", format!("nothing is at {path}")),
         Refusal::Method(methods) => {
             let (name, value) = allow(methods);
@@ -136,6 +140,7 @@ fn tell_fault(fault: &AdminFault) -> Told<'_> {
     match fault {
         AdminFault::Invalid { field, .. } => Told { field: Some(field), ..told(StatusCode::BAD_REQUEST, "invalid_request_error") },
         AdminFault::Missing { .. } => told(StatusCode::NOT_FOUND, "not_found_error"),
+        AdminFault::Forbidden(_) => told(StatusCode::FORBIDDEN, "permission_error"),
         AdminFault::Taken { .. } | AdminFault::Conflict(_) => told(StatusCode::CONFLICT, "conflict_error"),
         AdminFault::WrongLogin => told(StatusCode::UNAUTHORIZED, "authentication_error"),
         AdminFault::Throttled { retry_after } => {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Role, owns, routes, serve};
+use super::{Asks, owns, routes, serve};
 use crate::{
     access::key::{digest_text, prefix},
     admin::{Control, Origin, Stores, password::Passwords},
@@ -92,29 +92,29 @@ impl House {
 async fn every_route_is_shut_to_those_it_is_not_for() {
     let house = House::new().await;
     let mut seen = BTreeSet::new();
-    for (method, pattern, role) in routes() {
+    for (method, pattern, asks) in routes() {
         assert!(owns(pattern) && seen.insert((method.to_string(), pattern)), "{method} {pattern} is there twice");
         let path = pattern.replace("{id}", "999");
         for (who, key) in [("nobody", None), ("a stranger", Some("sk-unknown")), ("a user", Some(ALICE))] {
             let (status, body, headers) = house.call(key, method.clone(), &path, Value::Null).await;
-            let expected = match (role, who) {
-                (Role::Public, _) | (Role::User, "a user") => continue,
-                (Role::Admin, "a user") => StatusCode::FORBIDDEN,
-                (Role::User | Role::Admin, _) => StatusCode::UNAUTHORIZED,
+            let expected = match (asks, who) {
+                (Asks::Nothing, _) | (Asks::Key, "a user") => continue,
+                (Asks::Role(..) | Asks::Ruler, "a user") => StatusCode::FORBIDDEN,
+                (Asks::Key | Asks::Role(..) | Asks::Ruler, _) => StatusCode::UNAUTHORIZED,
             };
             assert_eq!(status, expected, "{who} at {method} {path}: {body}");
             assert!(!body["error"].is_null());
             assert_eq!(headers.contains_key("www-authenticate"), expected == StatusCode::UNAUTHORIZED);
         }
         if path.starts_with("/admin/") {
-            assert_eq!(role, Role::Admin, "{path}");
+            assert!(matches!(asks, Asks::Role(..)), "{path} has no area in asks.rs");
         }
     }
-    let public: Vec<_> = routes().filter(|(_, _, role)| *role == Role::Public).map(|(_, path, _)| path).collect();
+    let public: Vec<_> = routes().filter(|(_, _, asks)| *asks == Asks::Nothing).map(|(_, path, _)| path).collect();
     assert_eq!(public, ["/login"]);
     for path in ["/admin", "/admin/nothing", "/admin/users/1/2/3", "/administrator", "/user/nothing", "/users"] {
         assert_eq!(house.call(None, Method::GET, path, Value::Null).await.0, StatusCode::UNAUTHORIZED, "{path}");
-        let below_user = Role::of(path) == Role::User;
+        let below_user = Asks::of_nothing(path) == Asks::Key;
         let expected = if below_user { StatusCode::NOT_FOUND } else { StatusCode::FORBIDDEN };
         assert_eq!(house.call(Some(ALICE), Method::GET, path, Value::Null).await.0, expected, "{path}");
     }
@@ -123,8 +123,8 @@ async fn every_route_is_shut_to_those_it_is_not_for() {
 #[tokio::test]
 async fn every_route_is_open_to_those_it_is_for() {
     let house = House::new().await;
-    for (method, pattern, role) in routes().filter(|(_, _, role)| *role != Role::Public) {
-        let key = if role == Role::User { ALICE } else { ADMIN };
+    for (method, pattern, asks) in routes().filter(|(_, _, asks)| *asks != Asks::Nothing) {
+        let key = if asks == Asks::Key { ALICE } else { ADMIN };
         let path = pattern.replace("{id}", "999");
         let (status, body, _) = house.call(Some(key), method.clone(), &path, Value::Null).await;
         let wrong = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::METHOD_NOT_ALLOWED, StatusCode::SERVICE_UNAVAILABLE];
@@ -183,7 +183,7 @@ async fn a_provider_is_made_shown_without_secrets_changed_and_forgotten() {
     assert_eq!(provider.profile.proxy.as_deref(), Some("http://u:canary@p:1"));
     assert_eq!(provider.credentials[0].secret.as_ref().unwrap().expose(), "sk-canary-credential");
     assert_eq!(&*provider.models[0].id, "m");
-    for (_, path, _) in routes().filter(|(method, _, role)| **method == Method::GET && *role == Role::Admin) {
+    for (_, path, _) in routes().filter(|(method, _, asks)| **method == Method::GET && matches!(asks, Asks::Role(..))) {
         for id in [id, credential["id"].as_i64().unwrap()] {
             let (_, body, _) = house.call(Some(ADMIN), Method::GET, &path.replace("{id}", &id.to_string()), Value::Null).await;
             assert!(!body.to_string().contains("canary"), "{path}: {body}");

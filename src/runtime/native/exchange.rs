@@ -58,14 +58,19 @@ impl Lane {
 }
 
 /// Until when the next piece must have come.
-struct Deadline {
-    at: Instant,
+pub(super) struct Deadline {
+    pub(super) at: Instant,
     what: &'static str,
     alarm: Alarm,
 }
 
 impl Deadline {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
+    /// The deadline of the first piece of a body whose head has come.
+    pub(super) fn of_body(at: Instant, alarm: Alarm) -> Self {
+        Self { at, what: "more of the answer", alarm }
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
         self.alarm.poll(self.at, cx).map(|()| self.what)
     }
 }
@@ -106,7 +111,7 @@ pub(super) fn exchange(mut lane: Lane, request: Request<Body>, timers: Timers, s
         sending = None;
         let Some(shelf) = shelf.take() else { return Poll::Pending };
         let (parts, incoming) = head.into_parts();
-        let deadline = Deadline { at: deadline.at, what: "more of the answer", alarm: std::mem::take(&mut deadline.alarm) };
+        let deadline = Deadline::of_body(deadline.at, std::mem::take(&mut deadline.alarm));
         let body = Answer { incoming, lane: driven.take(), shelf, deadline, idle_limit: timers.idle, end: now + timers.total, next: None };
         Poll::Ready(Ok(Response::from_parts(parts, Body::stream(body))))
     })

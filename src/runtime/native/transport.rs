@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -11,10 +11,12 @@ use http::{Request, Response, Uri, header::HOST, uri::PathAndQuery};
 use http_body::{Frame, SizeHint};
 use hyper::{body::Incoming, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::time::Instant;
 
 use super::{
+    alarm::Alarm,
     connect::{Connector, Offer},
-    exchange::{Lane, exchange},
+    exchange::{Deadline, Lane, exchange},
     pool::{Found, Origin, Pool, Shelf},
     socket,
 };
@@ -130,6 +132,7 @@ async fn multiplexed(
     timers: Timers,
 ) -> Result<Reply, TransportFault> {
     *request.uri_mut() = uri;
+    let end = Instant::now() + timers.total;
     #[expect(clippy::disallowed_methods, reason = "the native runtime may use its own timers")]
     let response = tokio::time::timeout(timers.head, async {
         sender.ready().await?;
@@ -138,7 +141,9 @@ async fn multiplexed(
     .await
     .map_err(|_| TransportFault::Timeout("response head"))?
     .map_err(|error| TransportFault::Broken(error.into()))?;
-    Ok(reply(response.map(|incoming| Body::stream(Shared { incoming }))))
+    let idle_limit = timers.idle;
+    let deadline = Deadline::of_body((Instant::now() + idle_limit).min(end), Alarm::default());
+    Ok(reply(response.map(|incoming| Body::stream(Shared { incoming: Some(incoming), deadline, idle_limit, end }))))
 }
 
 fn reply(response: Response<Body>) -> Reply {
@@ -146,9 +151,13 @@ fn reply(response: Response<Body>) -> Reply {
     Reply { status: parts.status, headers: parts.headers, body }
 }
 
-/// A body on a shared HTTP/2 connection.
+/// A body on a shared HTTP/2 connection. Dropping it resets its stream; the connection serves on.
 struct Shared {
-    incoming: Incoming,
+    /// Gone once it was silent for too long.
+    incoming: Option<Incoming>,
+    deadline: Deadline,
+    idle_limit: Duration,
+    end: Instant,
 }
 
 impl http_body::Body for Shared {
@@ -156,15 +165,72 @@ impl http_body::Body for Shared {
     type Error = BodyFault;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
-        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
-        Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyFault::Broken(error.into()))))
+        let this = &mut *self;
+        let Some(incoming) = &mut this.incoming else { return Poll::Ready(None) };
+        match Pin::new(incoming).poll_frame(cx) {
+            Poll::Ready(frame) => {
+                this.deadline.at = (Instant::now() + this.idle_limit).min(this.end);
+                Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyFault::Broken(error.into()))))
+            }
+            Poll::Pending => this.deadline.poll(cx).map(|what| {
+                this.incoming = None;
+                Some(Err(BodyFault::Timeout(what)))
+            }),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.incoming.as_ref().is_none_or(http_body::Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.incoming.as_ref().map_or_else(SizeHint::default, http_body::Body::size_hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, time::Duration};
+
+    use http::{Request, Response, Uri};
+    use http_body_util::BodyExt as _;
+    use hyper::{client::conn::http2, service::service_fn};
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    use tokio::io::duplex;
+
+    use super::{Body, BodyFault, Timers, multiplexed};
+
+    /// A body that says one word and then nothing.
+    struct Silent(bool);
+
+    impl http_body::Body for Silent {
+        type Data = bytes::Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            _cx: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<bytes::Bytes>, Infallible>>> {
+            if std::mem::replace(&mut self.0, false) {
+                return std::task::Poll::Ready(Some(Ok(http_body::Frame::data(bytes::Bytes::from_static(b"word")))));
+            }
+            std::task::Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "the two ends of a connection are tasks of their own")]
+    async fn an_answer_that_goes_silent_on_a_shared_connection_is_left() {
+        let (ours, theirs) = duplex(64 * 1024);
+        let service = service_fn(|_| async { Ok::<_, Infallible>(Response::new(Silent(true))) });
+        tokio::spawn(hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(theirs), service));
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(ours)).await.unwrap();
+        tokio::spawn(connection);
+        let timers = Timers { idle: Duration::from_millis(20), ..Timers::default() };
+        let reply = multiplexed(sender, Request::new(Body::Empty), Uri::from_static("http://upstream.test/"), timers).await.unwrap();
+        let mut body = reply.body;
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "word");
+        assert!(matches!(body.frame().await, Some(Err(BodyFault::Timeout("more of the answer")))));
+        assert!(body.frame().await.is_none());
     }
 }

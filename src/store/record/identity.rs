@@ -29,6 +29,17 @@ impl Role {
     pub fn is_admin(self) -> bool {
         matches!(self, Self::Admin | Self::Owner)
     }
+
+    /// Whether it may make, change and take away users of another role, and their keys. Nobody governs what is above it.
+    #[must_use]
+    pub fn governs(self, other: Self) -> bool {
+        match self {
+            Self::Owner => true,
+            Self::Admin => other != Self::Owner,
+            Self::OrganizationAdmin => matches!(other, Self::Member | Self::OrganizationAdmin),
+            Self::Operator | Self::Viewer | Self::Billing | Self::Member => false,
+        }
+    }
 }
 
 record! {

@@ -1,0 +1,86 @@
+//! A client that leaves, at every event of a stream, in every dialect: its provider is let go at once, the call is settled once,
+//! nothing stays reserved.
+
+use bytes::Bytes;
+use gproxy::store::{
+    persist::{RecordsExt as _, memory::MemoryStore},
+    record::{Ended, ScopeKind},
+};
+
+use crate::{
+    harness::{Gateway, KEY},
+    identity::{chunked, streams},
+    money::{CENT, priced, quota, user},
+};
+
+/// A cent for each call that used something, from a budget of many.
+async fn budgeted(store: &MemoryStore) {
+    priced(store).await;
+    let user = user(store).await;
+    store.save(None, quota(ScopeKind::User, user.id.0, 1000 * CENT)).await.unwrap();
+}
+
+/// Where the events of a stream end.
+fn ends(stream: &str) -> Vec<usize> {
+    let mut ends: Vec<usize> = stream.match_indices("\n\n").map(|(at, _)| at + 2).collect();
+    ends.extend(stream.match_indices("\r\n\r\n").map(|(at, _)| at + 4));
+    ends.sort_unstable();
+    ends
+}
+
+/// How a client that takes a dialect asks for the provider's stream: by whose stream it is, the client's path and body.
+fn crossed() -> [(usize, &'static str, &'static str, &'static str); 4] {
+    let chat = r#"{"model":"up/m","stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+    let claude = r#"{"model":"up/m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
+    [
+        (1, "anthropic", "/v1/chat/completions", chat),
+        (3, "aistudio", "/v1/messages", claude),
+        (2, "openai", "/v1/messages", claude),
+        (1, "anthropic", "/v1beta/models/up/m:streamGenerateContent?alt=sse", r#"{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}"#),
+    ]
+}
+
+/// Leaves after some bytes of the provider's stream have been sent; the provider holds the rest back.
+async fn leave(gateway: &Gateway, (path, body): (&str, &str), (stream, sent): (&str, usize), row: usize) {
+    let mut pieces = chunked(stream, &[sent]);
+    pieces.truncate(2);
+    pieces.push(Bytes::new());
+    gateway.upstream.answers(pieces);
+    let bearer = format!("Bearer {KEY}");
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json"), ("x-api-key", KEY)];
+    let client = gateway.open("POST", path, &headers, body.as_bytes()).await;
+    gateway.upstream.spoken.notified().await;
+    drop(client);
+    gateway.upstream.gone.notified().await;
+    let rows = gateway.journal.rows(row + 1).await;
+    assert_eq!(rows.len(), row + 1, "{path} at {sent}: settled once");
+    let last = rows.last().unwrap();
+    let used = last.usage.total() > 0;
+    assert!(last.ended == Ended::Interrupted || used, "{path} at {sent}: {last:?}");
+    assert_eq!(last.billed.as_ref().map(|billed| billed.cost.get()), Some(if used { CENT } else { 0 }), "{path} at {sent}");
+    let audit = gateway.engine.counters().audit().await.unwrap();
+    assert!(audit.agrees() && audit.reservations == 0, "{path} at {sent}: {audit:?}");
+}
+
+#[tokio::test]
+async fn a_client_may_leave_at_every_event_of_a_stream_that_passes() {
+    let gateway = Gateway::configured("custom", budgeted).await;
+    let mut row = 0;
+    for (path, body, stream) in streams() {
+        for end in ends(stream) {
+            leave(&gateway, (path, body), (stream, end), row).await;
+            row += 1;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_may_leave_at_every_event_of_a_stream_that_is_turned() {
+    for (whose, channel, path, body) in crossed() {
+        let gateway = Gateway::configured(channel, budgeted).await;
+        let stream = streams()[whose].2;
+        for (row, end) in ends(stream).into_iter().enumerate() {
+            leave(&gateway, (path, body), (stream, end), row).await;
+        }
+    }
+}
