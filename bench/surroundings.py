@@ -409,6 +409,9 @@ def line(lab, folder, quick, addresses):
     house.stop()
 
 
+# Others' load would be measured with these.
+ALONE = ("gone",)
+
 ROWS = {
     "kill": kill,
     "database": database,
