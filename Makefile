@@ -94,6 +94,11 @@ lab: tools ## Play the sixteen provider faults against the gateway (`make lab AR
 	@$(CARGO) build --release --locked --bin gproxy
 	@"$(GATEWAY)" lab run $(ARGS)
 
+.PHONY: faults
+faults: tools ## Faults of the surroundings, each with its figure: kill -9, database, Redis, disk, drain, bad clients (ARGS=--quick)
+	@$(CARGO) build --release --locked --bin gproxy
+	@python3 bench/faults.py --gateway "$(GATEWAY)" $(ARGS)
+
 MINUTES ?= 60
 
 .PHONY: chaos

@@ -51,11 +51,15 @@ impl Ask {
             let (prefill, said) = said(&body[turns], "content");
             Some(Self { dialect, model: body["model"].as_str()?.to_owned(), delivery, form: Form::Events, usage, prefill, said })
         };
-        match path {
-            "/v1/chat/completions" => plain(Dialect::Chat, "messages"),
-            "/v1/responses" => plain(Dialect::Responses, "input"),
-            "/v1/messages" => plain(Dialect::Claude, "messages"),
-            _ => gemini(path, query, &body),
+        // Vendors put one prefix or another before it.
+        if path.ends_with("/chat/completions") {
+            plain(Dialect::Chat, "messages")
+        } else if path.ends_with("/responses") {
+            plain(Dialect::Responses, "input")
+        } else if path.ends_with("/messages") {
+            plain(Dialect::Claude, "messages")
+        } else {
+            gemini(path, query, &body)
         }
     }
 
@@ -66,7 +70,7 @@ impl Ask {
 }
 
 fn gemini(path: &str, query: &str, body: &Value) -> Option<Ask> {
-    let (model, method) = path.strip_prefix("/v1beta/models/")?.rsplit_once(':')?;
+    let (model, method) = path.rsplit_once("/models/")?.1.rsplit_once(':')?;
     let delivery = match method {
         "generateContent" => Delivery::Whole,
         "streamGenerateContent" => Delivery::Stream,

@@ -9,11 +9,12 @@ use std::{
 
 use futures_util::future::join_all;
 use serde::Serialize;
+use toml::Table;
 
 use super::{
     client::Client,
     dialect::Dialect,
-    gateway::{Gateway, Manner, Member, Order, Route},
+    gateway::{Gateway, Manner, Member, Order, Route, speaking},
     ledger::Ending,
     provider::{Provider, Settings},
     run::{LabFault, OnStreamFault, PACE, Profile, loopback},
@@ -98,8 +99,10 @@ struct Tally {
 /// [`LabFault`], where it cannot be run at all.
 pub(super) async fn run(platform: &Platform, exe: &Path, mix: Mix, tell: &(dyn Fn(&str) + Sync)) -> Result<Report, LabFault> {
     let provider = Provider::start(platform, Settings { listen: loopback(), pace: PACE }).await.map_err(LabFault::Listen)?;
-    let members: Vec<(String, Dialect)> =
-        Dialect::ALL.into_iter().flat_map(|dialect| ["a", "b", "c"].map(|target| (format!("lab-{dialect}-{target}"), dialect))).collect();
+    let members: Vec<(String, Table)> = Dialect::ALL
+        .into_iter()
+        .flat_map(|dialect| ["a", "b", "c"].map(|target| (format!("lab-{dialect}-{target}"), speaking(dialect))))
+        .collect();
     let gateway = Gateway::start(platform, exe, (None, &members), provider.address()).await?;
     let client = gateway.client(platform);
     let manner = Manner { profile: Profile::Interactive, on_stream_fault: OnStreamFault::Rescue };
@@ -226,5 +229,40 @@ impl fmt::Display for Report {
         self.failures.iter().take(20).try_for_each(|(what, count)| writeln!(f, "failed {count} times: {what}"))?;
         let word = |holds: bool| if holds { "holds" } else { "FAILS" };
         self.checks().iter().try_for_each(|(text, holds)| writeln!(f, "{}: {text}", word(*holds)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Look, Report};
+
+    fn report() -> Report {
+        let look = |at_s: u64| Look { at_s, memory_kb: 50_000 + at_s, handles: 50 };
+        Report {
+            seconds: 600,
+            calls: 10_000,
+            whole: 9_990,
+            attempts: 12_000,
+            spoiled: 1_500,
+            tokens_sent: 0,
+            tokens_recorded: None,
+            ms: [250, 10_000, 22_000],
+            failures: Vec::new(),
+            looks: (1..60).map(|tens| look(tens * 10)).collect(),
+        }
+    }
+
+    #[test]
+    fn a_run_is_clean_up_to_its_bars_and_no_further() {
+        assert!(report().is_clean());
+        assert!(!Report { whole: 9_989, ..report() }.is_clean());
+        assert!(!Report { attempts: 12_100, ..report() }.is_clean());
+        let grown = |grow: fn(&mut Look)| {
+            let mut report = report();
+            report.looks.iter_mut().filter(|look| look.at_s > 300).for_each(grow);
+            report.is_clean()
+        };
+        assert!(grown(|look| look.memory_kb += 4_000) && grown(|look| look.handles += 10));
+        assert!(!grown(|look| look.memory_kb += 9_000) && !grown(|look| look.handles += 30));
     }
 }

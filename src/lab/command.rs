@@ -71,6 +71,7 @@ fn options(asked: &Run, config: Option<String>) -> Result<Options, LabFault> {
     Ok(Options {
         exe: std::env::current_exe().map_err(LabFault::Spawn)?,
         config,
+        provider: asked.provider.clone(),
         profiles: asked.profiles.iter().map(profile).collect(),
         dialects: asked.dialects.iter().filter_map(|name| Dialect::parse(name)).collect(),
         pairs: match (asked.all, asked.crossed) {

@@ -21,7 +21,7 @@ use super::{
     dialect::Dialect,
     run::{LabFault, OnStreamFault, Profile},
 };
-use crate::runtime::Platform;
+use crate::{channel, runtime::Platform};
 
 /// The key of the scratch gateway's admin. It guards nothing: the process serves on loopback and ends with the lab.
 const KEY: &str = "sk-lab-scratch-gateway-of-one-run";
@@ -73,11 +73,11 @@ pub(super) struct Gateway {
 }
 
 impl Gateway {
-    /// Starts one whose providers are all the misbehaving one at `address`, each under a name and in a dialect of its own.
+    /// Starts one whose providers are all the misbehaving one at `address`, each under a name of its own and made after a pattern.
     pub(super) async fn start(
         platform: &Platform,
         exe: &Path,
-        (own, providers): (Option<&Table>, &[(String, Dialect)]),
+        (own, providers): (Option<&Table>, &[(String, Table)]),
         address: SocketAddr,
     ) -> Result<Self, LabFault> {
         let folder = folder().map_err(LabFault::Scratch)?;
@@ -193,7 +193,7 @@ fn folder() -> io::Result<PathBuf> {
 }
 
 /// The scratch configuration: the operator's own without secrets, users, stores and ways out, and the lab's providers.
-fn configuration(own: Option<&Table>, folder: &Path, (providers, address): (&[(String, Dialect)], SocketAddr)) -> Table {
+fn configuration(own: Option<&Table>, folder: &Path, (providers, address): (&[(String, Table)], SocketAddr)) -> Table {
     let mut table = own.cloned().unwrap_or_default();
     table.remove("users");
     change(&mut table, "global", |global| {
@@ -212,8 +212,12 @@ fn configuration(own: Option<&Table>, folder: &Path, (providers, address): (&[(S
     });
     let channels = table.entry("channels").or_insert_with(|| Toml::Array(Vec::new()));
     if let Toml::Array(channels) = channels {
+        channels.extend(providers.iter().map(|(name, pattern)| {
+            let mut channel = pattern.clone();
+            channel.insert("id".into(), name.as_str().into());
+            Toml::Table(channel)
+        }));
         channels.iter_mut().filter_map(Toml::as_table_mut).for_each(|channel| disarm(channel, address));
-        channels.extend(providers.iter().map(|(name, dialect)| Toml::Table(channel(name, address, *dialect))));
     }
     table
 }
@@ -238,16 +242,29 @@ fn disarm(channel: &mut Table, address: SocketAddr) {
     channel.insert("credentials".into(), credentials());
 }
 
-fn channel(name: &str, address: SocketAddr, dialect: Dialect) -> Table {
+/// The pattern of a provider that speaks one dialect.
+pub(super) fn speaking(dialect: Dialect) -> Table {
     let mut settings = Table::new();
-    settings.insert("base_url".into(), format!("http://{address}").into());
     settings.insert("dialects".into(), Toml::Array(vec![dialect.kind().id().into()]));
     let mut channel = Table::new();
-    channel.insert("id".into(), name.into());
     channel.insert("channel".into(), "custom".into());
     channel.insert("settings".into(), Toml::Table(settings));
-    channel.insert("credentials".into(), credentials());
     channel
+}
+
+/// The pattern of a provider that is like one of the operator's own.
+///
+/// # Errors
+/// [`LabFault::Channel`], where there is none of this name.
+pub(super) fn like(own: Option<&Table>, name: &str) -> Result<Table, LabFault> {
+    let channels = own.and_then(|own| own.get("channels")).and_then(Toml::as_array).into_iter().flatten().filter_map(Toml::as_table);
+    let names: Vec<&str> = channels.clone().filter_map(|channel| channel.get("id")?.as_str()).collect();
+    let found = channels.into_iter().find(|channel| channel.get("id").and_then(Toml::as_str) == Some(name));
+    let mut pattern = found.cloned().ok_or_else(|| LabFault::Channel { name: name.into(), known: names.join(", ") })?;
+    let kind = if channel::find(name).is_some() { name } else { "custom" };
+    pattern.entry("channel").or_insert_with(|| kind.into());
+    pattern.insert("enabled".into(), true.into());
+    Ok(pattern)
 }
 
 fn credentials() -> Toml {
@@ -261,7 +278,7 @@ fn credentials() -> Toml {
 mod tests {
     use std::path::Path;
 
-    use super::{Dialect, configuration};
+    use super::{Dialect, configuration, like, speaking};
 
     const OWN: &str = r#"
         [global]
@@ -285,12 +302,18 @@ mod tests {
     fn nothing_of_an_operators_accounts_is_in_the_scratch_copy() {
         let own = OWN.parse().unwrap();
         let address = "127.0.0.1:4000".parse().unwrap();
-        let table = configuration(Some(&own), Path::new("/scratch"), (&[("lab-a".into(), Dialect::Claude)], address));
+        let table = configuration(
+            Some(&own),
+            Path::new("/scratch"),
+            (&[("lab-a".into(), speaking(Dialect::Claude)), ("lab-b".into(), like(Some(&own), "openai").unwrap())], address),
+        );
         let text = table.to_string();
         assert!(!text.contains("canary") && !text.contains(".example"), "{text}");
         assert_eq!(table["runtime"]["body_limit"].as_integer(), Some(1_000_000));
         let names: Vec<&str> = table["channels"].as_array().unwrap().iter().map(|channel| channel["id"].as_str().unwrap()).collect();
-        assert_eq!(names, ["openai", "lab-a"]);
+        assert_eq!(names, ["openai", "lab-a", "lab-b"]);
+        assert_eq!(table["channels"][2]["channel"].as_str(), Some("openai"));
+        assert!(like(Some(&own), "opening").unwrap_err().to_string().contains("openai"));
         for channel in table["channels"].as_array().unwrap() {
             assert_eq!(channel["settings"]["base_url"].as_str(), Some("http://127.0.0.1:4000"));
         }

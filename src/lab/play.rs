@@ -153,6 +153,9 @@ impl Play<'_> {
         if script.garbage_event == Some(index + 1) {
             send(connection, garbage, room).await?;
         }
+        if script.pause_event == Some(index) {
+            self.wait(connection, Duration::from_millis(script.pause_ms)).await?;
+        }
         if script.stall_event == Some(index) {
             self.wait(connection, Duration::from_millis(script.stall_ms)).await?;
             return Err(Stop::Cut);

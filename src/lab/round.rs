@@ -9,7 +9,7 @@ use super::{
     client::{Client, Seen},
     dialect::Dialect,
     fault::{self, FAULTS, Fault, OUTAGE, Outage, Variant},
-    gateway::{Gateway, Manner, Member, Order, Route},
+    gateway::{Gateway, Manner, Member, Order, Route, speaking},
     judge::{Observed, Verdict, judge},
     provider::Provider,
     run::LabFault,
@@ -35,6 +35,8 @@ pub(super) struct Setting<'a> {
     pub(super) exe: &'a Path,
     /// The operator's configuration.
     pub(super) own: Option<&'a Table>,
+    /// What both providers are made after; without it they speak what the pair says.
+    pub(super) pattern: Option<&'a Table>,
     /// The numbers of the faults to play.
     pub(super) faults: &'a [u8],
     pub(super) outage: Outage,
@@ -82,8 +84,9 @@ pub(super) async fn round(setting: Setting<'_>, provider: &Provider, pair: Pair)
     let faults = FAULTS.iter().filter(|fault| setting.faults.contains(&fault.number));
     let cases: Vec<Case> =
         faults.flat_map(|fault| fault.variants.iter().map(move |variant| Case::new(fault, *variant, (pair, setting.outage)))).collect();
-    let providers: Vec<(String, Dialect)> =
-        cases.iter().flat_map(|case| case.providers.clone()).map(|name| (name, pair.upstream)).collect();
+    let pattern = setting.pattern.cloned().unwrap_or_else(|| speaking(pair.upstream));
+    let providers: Vec<(String, Table)> =
+        cases.iter().flat_map(|case| case.providers.clone()).map(|name| (name, pattern.clone())).collect();
     let gateway = Gateway::start(setting.platform, setting.exe, (setting.own, &providers), provider.address()).await?;
     let client = gateway.client(setting.platform);
     let routes: Vec<Route> = cases.iter().flat_map(|case| [case.route.clone(), case.alive.clone()]).collect();

@@ -8,7 +8,7 @@ use toml::Table;
 use super::{
     dialect::Dialect,
     fault::{FAULTS, Outage},
-    gateway::Manner,
+    gateway::{Manner, like},
     provider::{Provider, Settings},
     round::{Pair, Setting, round},
     scorecard::Scorecard,
@@ -76,6 +76,8 @@ pub struct Options {
     pub exe: PathBuf,
     /// The operator's configuration, as TOML.
     pub config: Option<String>,
+    /// The name of the operator's channel after which both providers are made; without one, they speak what the pairs say.
+    pub provider: Option<String>,
     /// Timers; a scorecard for each.
     pub profiles: Vec<Profile>,
     /// The clients' dialects.
@@ -99,6 +101,14 @@ pub enum LabFault {
     /// The operator's file.
     #[error("the configuration cannot be read")]
     Read(#[source] io::Error),
+    /// The operator's file has no such channel.
+    #[error("the configuration has no channel {name:?}; expected one of: {known}")]
+    Channel {
+        /// Which.
+        name: String,
+        /// Those that it has.
+        known: String,
+    },
     /// The provider's port.
     #[error("the provider cannot listen")]
     Listen(#[source] io::Error),
@@ -122,12 +132,14 @@ pub enum LabFault {
 /// [`LabFault`], where it cannot be played at all.
 pub async fn run(platform: &Platform, options: &Options) -> Result<Vec<Scorecard>, LabFault> {
     let own: Option<Table> = options.config.as_deref().map(toml::from_str).transpose()?;
+    let pattern = options.provider.as_deref().map(|name| like(own.as_ref(), name)).transpose()?;
     let every: Vec<u8> = FAULTS.iter().map(|fault| fault.number).collect();
     let mut cards = Vec::new();
     for profile in &options.profiles {
         let manner = Manner { profile: *profile, on_stream_fault: options.on_stream_fault };
         let faults = if options.faults.is_empty() { &every } else { &options.faults };
-        let setting = Setting { platform, exe: &options.exe, own: own.as_ref(), faults, outage: options.outage, manner };
+        let setting =
+            Setting { platform, exe: &options.exe, own: own.as_ref(), pattern: pattern.as_ref(), faults, outage: options.outage, manner };
         cards.push(score(setting, &pairs(options)).await?);
     }
     Ok(cards)

@@ -88,7 +88,9 @@ impl Scorecard {
             }
         }
         let passed = faults.iter().filter(|row| row.score == Score::Pass).count();
-        self.pairs.push(Card { client: pair.client, upstream: pair.upstream, passed, played: faults.len(), faults });
+        // A channel chooses its dialect by itself.
+        let upstream = played.iter().flat_map(|played| &played.observed.primary).next().map_or(pair.upstream, |attempt| attempt.dialect);
+        self.pairs.push(Card { client: pair.client, upstream, passed, played: faults.len(), faults });
     }
 }
 

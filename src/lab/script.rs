@@ -31,6 +31,10 @@ pub struct Script {
     pub stall_event: Option<usize>,
     /// How long a stall lasts, in milliseconds.
     pub stall_ms: u64,
+    /// After so many content events nothing comes for `pause_ms`; then the stream goes on.
+    pub pause_event: Option<usize>,
+    /// How long a pause lasts, in milliseconds.
+    pub pause_ms: u64,
     /// After so many content events the connection is closed inside of the body.
     pub cut_event: Option<usize>,
     /// After so many bytes of the body the connection is closed.

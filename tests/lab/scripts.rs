@@ -195,11 +195,12 @@ async fn a_stream_is_cut_at_the_byte() {
 }
 
 #[tokio::test]
-async fn a_slow_head_and_a_stall_are_scripts_too() {
+async fn a_slow_head_a_stall_and_a_pause_are_scripts_too() {
     let bench = Bench::start().await;
     bench.provider.script("slow", vec![Script { head_ms: 700, ..Script::default() }]);
     bench.provider.script("stalls", vec![Script { stall_event: Some(3), stall_ms: 900, ..Script::default() }]);
-    for (model, span, words) in [("slow", 700, 60), ("stalls", 900, 3)] {
+    bench.provider.script("pauses", vec![Script { pause_event: Some(3), pause_ms: 800, ..Script::default() }]);
+    for (model, span, words) in [("slow", 700, 60), ("stalls", 900, 3), ("pauses", 800, 60)] {
         let wake = async {
             let asleep = bench.clock.asleep().await;
             bench.clock.advance(asleep);

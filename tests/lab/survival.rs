@@ -11,6 +11,7 @@ async fn every_fault_is_survived_in_every_dialect() {
     let options = Options {
         exe: env!("CARGO_BIN_EXE_gproxy").into(),
         config: None,
+        provider: None,
         profiles: vec![Profile::Interactive],
         dialects: Dialect::ALL.to_vec(),
         pairs: vec![Pairs::Same],

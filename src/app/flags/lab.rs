@@ -29,6 +29,8 @@ pub enum Asked {
 /// How the faults are played.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
+    /// The operator's channel after which the providers are made.
+    pub provider: Option<String>,
     /// Names of profiles of timers.
     pub profiles: Vec<String>,
     /// Names of the clients' dialects.
@@ -55,6 +57,7 @@ pub(super) fn command() -> Command {
     let switch = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
     let run = Command::new("run")
         .about("Play the sixteen faults through a scratch copy of this gateway, and print a scorecard")
+        .arg(Arg::new("provider").long("provider").requires("config").help("a channel of the file of --config, to be like it"))
         .arg(list("profile", "timers").value_parser(["interactive", "default"]).default_value("interactive"))
         .arg(list("dialect", "clients' dialects; all by default").value_parser(DIALECTS))
         .arg(switch("crossed", "providers speak other dialects than the client"))
@@ -91,6 +94,7 @@ pub fn asked(matches: &ArgMatches) -> Option<Asked> {
     let texts = |name: &str| given.get_many::<String>(name).into_iter().flatten().cloned().collect::<Vec<_>>();
     let dialects = texts("dialect");
     Some(Asked::Run(Run {
+        provider: given.get_one("provider").cloned(),
         profiles: texts("profile"),
         dialects: if dialects.is_empty() { DIALECTS.map(str::to_owned).to_vec() } else { dialects },
         crossed: given.get_flag("crossed"),
@@ -114,6 +118,7 @@ mod tests {
     #[test]
     fn the_lab_is_read_from_the_command_line() {
         let run = Run {
+            provider: None,
             profiles: vec!["interactive".into()],
             dialects: ["chat", "responses", "claude", "gemini"].map(str::to_owned).to_vec(),
             crossed: false,
@@ -125,11 +130,13 @@ mod tests {
         };
         assert_eq!(read("gproxy lab run"), Ok(Some(Asked::Run(run.clone()))));
         let profiles = vec!["interactive".into(), "default".into()];
-        let narrow = Run { profiles, dialects: vec!["claude".into()], crossed: true, faults: vec![8, 14], fast: true, ..run };
+        let narrow = Run { profiles, dialects: vec!["claude".into()], crossed: true, faults: vec![8, 14], fast: true, ..run.clone() };
         let line = "gproxy lab run --profile interactive,default --dialect claude --crossed --fault 8,14 --fast --config x.toml";
         assert_eq!(read(line), Ok(Some(Asked::Run(narrow))));
         assert_eq!(read("gproxy lab serve --listen 127.0.0.1:1"), Ok(Some(Asked::Serve { listen: "127.0.0.1:1".parse().unwrap() })));
         assert_eq!(read("gproxy lab chaos --minutes 5 --json"), Ok(Some(Asked::Chaos { minutes: 5, json: true })));
+        let like = Run { provider: Some("openai".into()), ..run };
+        assert_eq!(read("gproxy lab run --config x.toml --provider openai"), Ok(Some(Asked::Run(like))));
         assert_eq!(read("gproxy check"), Ok(None));
         assert!(read("gproxy lab run --fault 17").is_err() && read("gproxy lab").is_err());
     }
