@@ -8,18 +8,22 @@ use crate::{
     store::record::{Change, ConfigRows, Delta, DownstreamRow, Entry, Record, SettingsRow, Stamp, Standing, UpstreamRow, UsageRow},
 };
 
+mod books;
 #[cfg(test)]
 mod fixture;
 #[cfg(feature = "native")]
 pub mod journal;
 mod kept;
 pub mod memory;
+mod seal;
 #[cfg(feature = "native")]
 pub mod sql;
 #[cfg(feature = "native")]
 pub mod writer;
 
+pub use books::{Books, Head, SealedRow, StandingSums};
 pub use kept::{Kept, Link, Page};
+pub use seal::SealKey;
 
 /// Why a store did not do it.
 #[derive(Debug, thiserror::Error)]
