@@ -12,7 +12,7 @@ use crate::{
     app::{
         bootstrap::{self, BootFault, Booted},
         config::{Config, CountersDown, Keep, KeyFault, database_key},
-        counting, expire, follow, reload,
+        counting, expire, follow, reload, verify,
     },
     base::Secret,
     credentials::Sealer,
@@ -27,7 +27,7 @@ use crate::{
             redis::RedisStore,
         },
         persist::{
-            Journal, StoreFault,
+            Journal, SealKey, StoreFault,
             journal::{FileJournal, JournalConfig, OpenFault},
             sql::SqlStore,
             writer::{Writer, WriterConfig},
@@ -79,7 +79,7 @@ pub enum HostFault {
 /// [`HostFault`], before anything is served.
 pub async fn run(config: Config, platform: Platform, tasks: Arc<Tasks>) -> Result<(), HostFault> {
     let sealer = Sealer::new(database_key(&config, &*platform.entropy)?);
-    let store = Arc::new(SqlStore::open(config.dsn.expose()).await?);
+    let store = Arc::new(SqlStore::open_sealed(config.dsn.expose(), SealKey::new(&sealer.row_key())).await?);
     let replay = FileJournal::open(JournalConfig::beside(&config.data_dir))?;
     let journal = Arc::clone(&replay.journal);
     let queue = &config.write_queue;
@@ -155,7 +155,7 @@ async fn catch_up(journal: &dyn Journal, clock: &dyn Clock) {
 async fn count(config: &Config, engine: &Engine, control: &Control, store: &Arc<SqlStore>) -> Result<(), HostFault> {
     let platform = &engine.platform;
     if let Some(address) = &config.redis {
-        let shared = RedisStore::new(address.expose(), "gproxy", Arc::clone(&platform.clock), Arc::clone(&platform.spawn))?;
+        let shared = RedisStore::new(address.expose(), verify::PREFIX, Arc::clone(&platform.clock), Arc::clone(&platform.spawn))?;
         let policy = match config.counters_down {
             CountersDown::Closed => Policy::Closed,
             CountersDown::Open => Policy::Open,
