@@ -21,6 +21,7 @@ pub mod requests;
 pub mod settings;
 mod throttle;
 pub mod usage;
+pub mod usage_csv;
 pub mod users;
 
 pub use actor::{Admin, Member};

@@ -134,6 +134,8 @@ pub struct Config {
     pub drain: Duration,
     /// What is kept of responses.
     pub keep: Keep,
+    /// How long records are kept, and how many.
+    pub kept: super::retire::Kept,
     /// Where several instances count together.
     pub redis: Option<Secret<String>>,
     /// What holds while that is down.

@@ -21,8 +21,8 @@ pub struct Budget {
     pub from_ms: u64,
     /// What its rows cost so far, nano-dollars.
     pub rows: i64,
-    /// What calls cost whose rows may be gone.
-    closed: i64,
+    /// Whether rows within the window may be gone.
+    is_partial: bool,
 }
 
 impl Budget {
@@ -33,11 +33,9 @@ impl Budget {
         }
     }
 
-    /// Adds a closed hour. Its rows, as far as they still stand, were added too: the hour is all of them.
-    pub(super) fn add_closed(&mut self, at_ms: u64, cost: i64) {
-        if at_ms >= self.from_ms {
-            self.closed = self.closed.saturating_add(cost);
-        }
+    /// Notes that the rows of an hour may be gone.
+    pub(super) fn note_closed(&mut self, at_ms: u64) {
+        self.is_partial |= at_ms >= self.from_ms;
     }
 
     /// The rows that it counts.
@@ -56,21 +54,14 @@ impl Budget {
         format!("{} {}, {}", self.scope.kind, self.scope.id, self.meter.window.name())
     }
 
-    /// Compares what a counter holds with the rows: `before` was read before the rows were, `after` after them.
+    /// What a counter holds against the rows: `before` was read before the rows were, `after` after them. Gives how they differ.
     ///
     /// A call spends when it ends, and counts from when it began where a counter was set from rows: calls across the window's
-    /// beginning may count or not.
+    /// beginning may count or not, and `waiting` nano-dollars may have no row yet.
     ///
     /// # Errors
     /// Of the store.
-    pub async fn compare(
-        &self,
-        books: &dyn Books,
-        (before, after): (i64, i64),
-        waiting: i64,
-        report: &mut Report,
-    ) -> Result<(), StoreFault> {
-        report.looked(Check::Counters);
+    pub async fn drift(&self, books: &dyn Books, (before, after): (i64, i64), waiting: i64) -> Result<Option<String>, StoreFault> {
         let (begun, ended) = books.spent_since(self.filter(), self.from_ms).await?;
         let least = match self.meter.window {
             Window::Sliding(length) => {
@@ -80,11 +71,9 @@ impl Budget {
             Window::Total | Window::Day | Window::Week | Window::Month => begun,
         };
         let most = begun.saturating_add(ended).saturating_add(waiting);
-        if before > most || after < least {
-            let told = self.told();
-            report.differs(Check::Counters, format!("{told}: counted {before} to {after} nano-dollars; the rows say {least} to {most}"));
-        }
-        Ok(())
+        let told = self.told();
+        let differ = before > most || after < least;
+        Ok(differ.then(|| format!("{told}: counted {before} to {after} nano-dollars; the rows say {least} to {most}")))
     }
 }
 
@@ -103,7 +92,7 @@ pub fn budgets(rows: &ConfigRows, now_ms: u64) -> Vec<Budget> {
                 Window::Sliding(_) => window.begins(place.saturating_sub(SLOTS)),
                 Window::Total | Window::Day | Window::Week | Window::Month => window.begins(place),
             };
-            budgets.push(Budget { scope: Scope { kind: quota.scope, id: quota.scope_id }, meter, from_ms, rows: 0, closed: 0 });
+            budgets.push(Budget { scope: Scope { kind: quota.scope, id: quota.scope_id }, meter, from_ms, rows: 0, is_partial: false });
         }
     }
     budgets
@@ -115,7 +104,7 @@ pub(super) async fn compare(books: &dyn Books, budgets: &[Budget], report: &mut 
         report.looked(Check::Budgets);
         let (summed, _) = books.spent_since(budget.filter(), budget.from_ms).await?;
         // Where rows may be gone only their sums tell, which were proven above.
-        if budget.closed == 0 && summed != budget.rows {
+        if !budget.is_partial && summed != budget.rows {
             let (told, rows) = (budget.told(), budget.rows);
             report.differs(Check::Budgets, format!("{told}: begins with {summed} nano-dollars; its rows say {rows}"));
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use super::{Budget, Check, PAGE, Report, span_name};
 use crate::store::{
     persist::{Books, SealedRow, StandingSums, StoreFault},
-    record::{Dimensions, Scope, Span, Sums},
+    record::{Scope, Span, Sums},
 };
 
 /// What was read of rows, and what is not compared yet.
@@ -19,8 +19,8 @@ pub(super) struct Hours {
     day: Option<i64>,
     groups: HashMap<i64, Sums>,
     whole: Sums,
-    /// Hours whose rows may be gone, for the budgets.
-    closed: Vec<(u64, Dimensions, i64)>,
+    /// The latest hour of each scope whose rows may be gone, for the budgets.
+    closed: HashMap<Scope, u64>,
 }
 
 /// The rows of an hour.
@@ -156,10 +156,11 @@ impl Hours {
     }
 
     fn note_closed(&mut self, at: i64, rollup: &StandingSums) {
-        if let Ok(dimensions) = &rollup.dimensions
-            && rollup.sums.cost > 0
-        {
-            self.closed.push((u64::try_from(at).unwrap_or(0), dimensions.clone(), rollup.sums.cost));
+        let Ok(of) = &rollup.dimensions else { return };
+        let at = u64::try_from(at).unwrap_or(0);
+        let scopes = [Some(of.key_id.into()), Some(of.user_id.into()), of.team_id.map(Into::into), of.organization_id.map(Into::into)];
+        for scope in scopes.into_iter().flatten() {
+            self.closed.insert(scope, at);
         }
     }
 
@@ -197,14 +198,11 @@ impl Hours {
     }
 }
 
-/// Adds what calls cost whose rows may be gone. Hours lie whole in a budget's window, or outside of it.
-pub(super) fn spend_closed(hours: &Hours, places: &HashMap<Scope, Vec<usize>>, budgets: &mut [Budget]) {
-    for (at, of, cost) in &hours.closed {
-        let scopes = [Some(of.key_id.into()), Some(of.user_id.into()), of.team_id.map(Into::into), of.organization_id.map(Into::into)];
-        for scope in scopes.into_iter().flatten() {
-            for place in places.get(&scope).into_iter().flatten() {
-                budgets[*place].add_closed(*at, *cost);
-            }
+/// Tells budgets of calls whose rows may be gone.
+pub(super) fn note_closed(hours: &Hours, places: &HashMap<Scope, Vec<usize>>, budgets: &mut [Budget]) {
+    for (scope, at) in &hours.closed {
+        for place in places.get(scope).into_iter().flatten() {
+            budgets[*place].note_closed(*at);
         }
     }
 }

@@ -112,7 +112,7 @@ impl Walk<'_> {
             }
         }
         hours.end(self.books, self.report).await?;
-        hours::spend_closed(&hours, &self.budgets, budgets);
+        hours::note_closed(&hours, &self.budgets, budgets);
         Ok(hours.whole())
     }
 

@@ -12,7 +12,9 @@ use crate::{
     app::{
         bootstrap::{self, BootFault, Booted},
         config::{Config, CountersDown, Keep, KeyFault, database_key},
-        counting, expire, follow, reload, verify,
+        counting, expire, follow,
+        reconcile::{self, Reconciler},
+        reload, retire, verify,
     },
     base::Secret,
     credentials::Sealer,
@@ -96,6 +98,7 @@ pub async fn run(config: Config, platform: Platform, tasks: Arc<Tasks>) -> Resul
         catch_up(&*journal, &*platform.clock).await;
     }
     count(&config, &serving.engine, &control, &store).await?;
+    look_after(&config, &serving.engine, &store);
     let drain = config.drain;
     announce(&server, admin_key.as_ref());
     follow::watch(Arc::clone(&control), &platform);
@@ -169,6 +172,19 @@ async fn count(config: &Config, engine: &Engine, control: &Control, store: &Arc<
     }
     counting::watch(counters, Arc::clone(store) as _, control.snapshot().clone(), platform);
     Ok(())
+}
+
+/// Compares counters with rows, and lets old records go.
+fn look_after(config: &Config, engine: &Engine, store: &Arc<SqlStore>) {
+    let reconciler = Reconciler {
+        counters: Arc::clone(engine.counters()),
+        store: Arc::clone(store),
+        journal: Arc::clone(&engine.journal),
+        snapshot: engine.snapshot.clone(),
+        metrics: Arc::clone(&engine.metrics),
+    };
+    reconcile::watch(reconciler, &engine.platform);
+    retire::watch(Arc::clone(store) as _, config.kept, &engine.platform);
 }
 
 /// Keeps responses in the database, where they are wanted.

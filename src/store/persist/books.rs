@@ -84,3 +84,30 @@ pub trait Books: Send + Sync + fmt::Debug {
     /// What calls cost that began at or after `from_ms`, and what those cost that began before and ended at or after it.
     fn spent_since(&self, filter: UsageFilter, from_ms: u64) -> Stored<'_, (i64, i64)>;
 }
+
+/// What one step of letting go did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retired {
+    /// Nothing is due.
+    Nothing,
+    /// So many rows went.
+    Rows(u64),
+    /// The rows of this hour stay: they are not what its sums say.
+    Unproven {
+        /// Its beginning, Unix milliseconds.
+        hour_ms: u64,
+    },
+}
+
+/// Letting go of old records. Sums over usage stay for ever.
+pub trait Retention: Send + Sync + fmt::Debug {
+    /// Lets go of usage rows of the oldest hour behind `behind_ms` that ended before `before_ms`, at most `most`. An hour's sums are
+    /// proven and sealed before the first of its rows goes.
+    fn retire_usages(&self, behind_ms: u64, before_ms: u64, most: u64) -> Stored<'_, Retired>;
+    /// Lets go of records of the wire from before a moment, at most about `most` of each side. Gives how many went.
+    fn retire_wire(&self, before_ms: u64, most: u64) -> Stored<'_, u64>;
+    /// Before which hour usage rows must go so that at most about this many stay; `None` where they all may stay.
+    fn usages_fit(&self, rows: u64) -> Stored<'_, Option<u64>>;
+    /// The same for records of the wire.
+    fn wire_fits(&self, rows: u64) -> Stored<'_, Option<u64>>;
+}

@@ -15,14 +15,16 @@ mod fixture;
 pub mod journal;
 mod kept;
 pub mod memory;
+#[cfg(feature = "native")]
 mod seal;
 #[cfg(feature = "native")]
 pub mod sql;
 #[cfg(feature = "native")]
 pub mod writer;
 
-pub use books::{Books, Head, SealedRow, StandingSums};
+pub use books::{Books, Head, Retention, Retired, SealedRow, StandingSums};
 pub use kept::{Kept, Link, Page};
+#[cfg(feature = "native")]
 pub use seal::SealKey;
 
 /// Why a store did not do it.

@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
 use super::{
     SqlStore,
     data::{optional, text},
-    failed, hot, stored, summary, usage,
+    failed, hot, paging, stored, summary,
     usage::{int, request_id, uint},
 };
 use crate::{
@@ -73,13 +73,7 @@ impl Ledger for SqlStore {
     }
 
     fn usages(&self, filter: UsageFilter, before: Option<RequestId>, limit: u64) -> Stored<'_, Vec<UsageRow>> {
-        stored(async move {
-            let (condition, mut values) = condition(&filter, before);
-            let sql = format!("SELECT {} FROM usages WHERE {condition} ORDER BY request_id DESC LIMIT ?", usage::COLUMNS.join(", "));
-            values.push(int(limit));
-            let rows = self.database.query_all_raw(self.statement(&sql, values)).await.map_err(failed)?;
-            rows.iter().map(|row| usage::read(row).map_err(failed)).collect()
-        })
+        stored(async move { paging::page(self, &filter, before, limit).await.map_err(failed) })
     }
 
     fn usage_summary(&self, filter: UsageFilter) -> Stored<'_, UsageSummary> {
@@ -147,38 +141,20 @@ impl SqlStore {
 
 /// A filter as a condition and what it binds.
 pub(super) fn condition(filter: &UsageFilter, before: Option<RequestId>) -> (String, Vec<Value>) {
-    let UsageFilter { from_ms, to_ms, user_id, key_id, provider_id, model, team_id, organization_id } = filter;
     let mut parts: Vec<(&str, Value)> = Vec::new();
-    if let Some(from) = from_ms {
+    if let Some(from) = filter.from_ms {
         // An id begins with its 48-bit time: twelve digits alone sort before every id of that millisecond.
         parts.push(("request_id >= ?", id_floor(from.saturating_sub(SLACK_MS))));
-        parts.push(("at >= ?", int(*from)));
+        parts.push(("at >= ?", int(from)));
     }
-    if let Some(to) = to_ms {
+    if let Some(to) = filter.to_ms {
         parts.push(("request_id < ?", id_floor(to.saturating_add(SLACK_MS))));
-        parts.push(("at < ?", int(*to)));
+        parts.push(("at < ?", int(to)));
     }
     if let Some(before) = before {
         parts.push(("request_id < ?", text(&before.to_string())));
     }
-    if let Some(user) = user_id {
-        parts.push(("user_id = ?", user.0.into()));
-    }
-    if let Some(key) = key_id {
-        parts.push(("user_key_id = ?", key.0.into()));
-    }
-    if let Some(provider) = provider_id {
-        parts.push(("provider_id = ?", provider.0.into()));
-    }
-    if let Some(team) = team_id {
-        parts.push(("team_id = ?", team.0.into()));
-    }
-    if let Some(organization) = organization_id {
-        parts.push(("organization_id = ?", organization.0.into()));
-    }
-    if let Some(model) = model {
-        parts.push(("model = ?", text(model)));
-    }
+    parts.extend(summary::dimensions(filter));
     let mut sql = "1 = 1".to_owned();
     let mut values = Vec::with_capacity(parts.len() + 1);
     for (part, value) in parts {

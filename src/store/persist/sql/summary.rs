@@ -166,17 +166,24 @@ fn sums(row: &QueryResult) -> Result<Sums, DbErr> {
 
 /// A filter as a condition on rollups, and what it binds.
 fn rollup_condition(filter: &UsageFilter, span: Span, (from, to): Stretch) -> (String, Vec<Value>) {
-    let UsageFilter { from_ms: _, to_ms: _, user_id, key_id, provider_id, model, team_id, organization_id } = filter;
     let mut parts: Vec<(&str, Value)> = vec![("span = ?", span.hours().into()), ("at >= ?", usage::int(from))];
     parts.extend(to.map(|to| ("at < ?", usage::int(to))));
+    parts.extend(dimensions(filter));
+    let condition = parts.iter().map(|(part, _)| *part).collect::<Vec<_>>().join(" AND ");
+    (condition, parts.into_iter().map(|(_, value)| value).collect())
+}
+
+/// What a filter says besides its time.
+pub(super) fn dimensions(filter: &UsageFilter) -> Vec<(&'static str, Value)> {
+    let UsageFilter { from_ms: _, to_ms: _, user_id, key_id, provider_id, model, team_id, organization_id } = filter;
+    let mut parts: Vec<(&str, Value)> = Vec::new();
     parts.extend(user_id.map(|id| ("user_id = ?", id.0.into())));
     parts.extend(key_id.map(|id| ("user_key_id = ?", id.0.into())));
     parts.extend(provider_id.map(|id| ("provider_id = ?", id.0.into())));
     parts.extend(team_id.map(|id| ("team_id = ?", id.0.into())));
     parts.extend(organization_id.map(|id| ("organization_id = ?", id.0.into())));
     parts.extend(model.as_ref().map(|model| ("model = ?", text(model))));
-    let condition = parts.iter().map(|(part, _)| *part).collect::<Vec<_>>().join(" AND ");
-    (condition, parts.into_iter().map(|(_, value)| value).collect())
+    parts
 }
 
 #[cfg(test)]
