@@ -121,7 +121,7 @@ async fn found(house: &House, what: &str, checks: &[Check]) {
 
 /// Checks that sum over what a tampering changed, and may differ with it.
 fn follows(check: Check) -> bool {
-    matches!(check, Check::Budgets | Check::Counters | Check::JournalRows | Check::RowsThere | Check::Head)
+    matches!(check, Check::Budgets | Check::Counters | Check::JournalRows | Check::RowsThere | Check::Head | Check::CostsRight)
 }
 
 /// A whole group of an hour is deleted, and taken off every sum above it.
