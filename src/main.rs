@@ -7,6 +7,7 @@ use gproxy::{
         config::{Config, Findings, Sources, check},
         flags::{self, lab::Asked},
         log::{self, Lines},
+        verify,
     },
     http::native::host,
     lab::{self, Outcome},
@@ -42,6 +43,9 @@ fn main() -> ExitCode {
                 return failed(&lines.join("\n"));
             }
         };
+        if let Some(verify) = matches.subcommand_matches("verify") {
+            return prove(&config, &platform, verify.get_flag("json")).await;
+        }
         let lines = log::init(&config);
         keep_flushed(&lines, &platform);
         for warning in warnings {
@@ -62,6 +66,20 @@ async fn experiment(asked: Asked, config: Option<&Path>, platform: &Platform) ->
         Ok(Outcome::Clean) => ExitCode::SUCCESS,
         Ok(Outcome::Flawed) => ExitCode::FAILURE,
         Err(fault) => failed(&describe(&fault)),
+    }
+}
+
+/// Proves the ledger and says what it found: 0 where nothing differs, 1 where something does, 2 where it could not be read.
+async fn prove(config: &Config, platform: &Platform, json: bool) -> ExitCode {
+    match verify::run(config, platform).await {
+        Ok(report) => {
+            say(&if json { serde_json::to_string_pretty(&report).unwrap_or_default() } else { report.to_string() });
+            if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(fault) => {
+            failed(&describe(&fault));
+            ExitCode::from(2)
+        }
     }
 }
 

@@ -24,6 +24,7 @@ pub mod role;
 pub mod settings;
 mod throttle;
 pub mod usage;
+pub mod usage_csv;
 pub mod users;
 
 pub use actor::{Admin, Member};

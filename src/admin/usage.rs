@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Admin, AdminFault, Member};
+use super::{
+    Admin, AdminFault, Member,
+    usage_csv::{self, Export},
+};
 use crate::{
     base::{Bucket, CredentialId, KeyId, Nanos, OrganizationId, ProviderId, RequestId, TeamId, UserId},
     protocol::{Operation, OperationKind},
@@ -209,4 +212,21 @@ pub async fn own(member: Member<'_>, query: UsageQuery) -> Result<Vec<UsageView>
 pub async fn own_summary(member: Member<'_>, filter: UsageFilter) -> Result<SummaryView, AdminFault> {
     let filter = UsageFilter { user_id: Some(member.caller().user()), ..filter };
     Ok(member.control().ledger().usage_summary(filter).await?.into())
+}
+
+/// Calls as a table, newest first.
+///
+/// # Errors
+/// Of the store.
+pub async fn export(admin: Admin<'_>, query: UsageQuery) -> Result<Export, AdminFault> {
+    Ok(usage_csv::write(admin.control().ledger(), query.filter, query.before, query.limit).await?)
+}
+
+/// The caller's own calls as a table, newest first.
+///
+/// # Errors
+/// Of the store.
+pub async fn own_export(member: Member<'_>, query: UsageQuery) -> Result<Export, AdminFault> {
+    let filter = UsageFilter { user_id: Some(member.caller().user()), ..query.filter };
+    Ok(usage_csv::write(member.control().ledger(), filter, query.before, query.limit).await?)
 }

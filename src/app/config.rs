@@ -26,7 +26,7 @@ pub use channel_entry::{ChannelEntry, CredentialEntry};
 pub use check::{Report, check};
 pub use file::{FileConfig, Instance, parse};
 pub use finding::{Finding, Findings, Severity};
-pub use secret_key::{KeyFault, database_key};
+pub use secret_key::{KeyFault, database_key, standing_key};
 pub use user_entry::{KeyEntry, UserEntry};
 
 /// Where the values come from.
@@ -134,6 +134,8 @@ pub struct Config {
     pub drain: Duration,
     /// What is kept of responses.
     pub keep: Keep,
+    /// How long records are kept, and how many.
+    pub kept: super::retire::Kept,
     /// Where several instances count together.
     pub redis: Option<Secret<String>>,
     /// What holds while that is down.

@@ -17,6 +17,11 @@ pub fn command() -> Command {
         .args(KNOBS.iter().map(flag))
         .subcommand(Command::new("check").about("Say what a start would find wrong with the configuration, and exit"))
         .subcommand(lab::command())
+        .subcommand(
+            Command::new("verify")
+                .about("Prove the ledger: rows, sums, prices, journal, and with --redis-url the live counters; exit 1 on any difference")
+                .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("print the report as JSON")),
+        )
 }
 
 /// The flags that were given, by name.

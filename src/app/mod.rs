@@ -9,4 +9,9 @@ pub mod flags;
 pub mod follow;
 #[cfg(feature = "native")]
 pub mod log;
+#[cfg(feature = "native")]
+pub mod reconcile;
 pub mod reload;
+pub mod retire;
+#[cfg(feature = "native")]
+pub mod verify;

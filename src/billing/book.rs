@@ -184,7 +184,7 @@ impl Shelf {
 }
 
 impl PriceRule {
-    fn compile(&self) -> Result<Entry, String> {
+    pub(super) fn compile(&self) -> Result<Entry, String> {
         check_pattern(self.matches, &self.pattern)?;
         let tariff = Tariff::from_json(&self.rates_json).map_err(|fault: RatesFault| fault.to_string())?;
         Ok(Entry {

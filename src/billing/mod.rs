@@ -12,6 +12,7 @@ mod rates;
 mod rules;
 #[cfg(test)]
 mod tests;
+pub mod verify;
 
 pub use book::{Entry, Lookup, Match, Origin, PriceBook, PriceRule, RuleFault};
 pub use catalogue::{Catalogue, CatalogueFault, CatalogueRow, Limits, Source, Vendor};

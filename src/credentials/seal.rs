@@ -24,6 +24,8 @@ const MARK: &str = "enc:v2:";
 /// The form of earlier versions: the key is the secret's SHA-256, and nothing binds a text to its place.
 const OLD_MARK: &str = "enc:v1:";
 const INFO: &[u8] = b"gproxy: secrets at rest, v2";
+/// What the key of the usage rows' seals is derived for.
+const ROWS: &[u8] = b"gproxy: seals of usage rows, v1";
 
 /// Base64url without padding, read with or without it.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -64,6 +66,17 @@ impl Sealer {
         let sealer = Self { key: Secret::new(key), old_key: Secret::new(Sha256::digest(bytes).into()) };
         key.zeroize();
         sealer
+    }
+
+    /// The key of the usage rows' seals.
+    #[must_use]
+    #[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "HKDF-SHA256 gives up to 8160 bytes")]
+    pub fn row_key(&self) -> Secret<[u8; 32]> {
+        let mut key = [0; 32];
+        Hkdf::<Sha256>::new(None, self.key.expose()).expand(ROWS, &mut key).expect("32 bytes are few");
+        let secret = Secret::new(key);
+        key.zeroize();
+        secret
     }
 
     /// Seals a text for one place, such as `credentials.secret`. Each time with another nonce.

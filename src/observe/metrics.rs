@@ -59,6 +59,8 @@ pub struct Metrics {
     pub shed: Counter,
     /// Stream events that were dropped because they were no JSON.
     pub dropped_events: Counter,
+    /// Counters of budgets that differ from their rows; anything but zero is a bug.
+    pub drift: Gauge,
     /// Records that could not be kept; anything but zero is an alarm.
     pub lost_records: Counter<u64, AtomicU64>,
 }
@@ -80,6 +82,7 @@ impl Metrics {
             queue_depth: Gauge::default(),
             shed: Counter::default(),
             dropped_events: Counter::default(),
+            drift: Gauge::default(),
             lost_records: Counter::default(),
             registry: Registry::default(),
         };
@@ -93,6 +96,7 @@ impl Metrics {
         registry.register("queue_depth", "Journal entries that wait for the database", metrics.queue_depth.clone());
         registry.register("shed", "Calls refused because too many were in flight", metrics.shed.clone());
         registry.register("dropped_events", "Stream events dropped because they were no JSON", metrics.dropped_events.clone());
+        registry.register("counter_drift", "Counters of budgets that differ from their rows", metrics.drift.clone());
         registry.register("lost_records", "Records that could not be kept", metrics.lost_records.clone());
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The running build", build);

@@ -7,7 +7,7 @@ mod compile;
 mod dispatch;
 mod fault;
 pub mod name;
-mod prices;
+pub mod prices;
 pub mod rules;
 pub mod secret;
 mod view;

@@ -11,10 +11,15 @@ use crate::{
 
 /// Makes the book of prices. A rule that cannot be read is left out and told.
 pub(super) fn book(rows: &ConfigRows) -> (Arc<PriceBook>, Vec<Fault>) {
-    let rules: Vec<PriceRule> = rows.price_rules.iter().map(rule).collect();
-    let (book, faults) = PriceBook::build(Catalogue::shipped(), &rules);
+    let (book, faults) = PriceBook::build(Catalogue::shipped(), &rules(rows));
     let told = faults.into_iter().map(|fault| Fault::new("price_rule", fault.id.to_string(), "rates_json", fault.reason));
     (Arc::new(book), told.collect())
+}
+
+/// The operator's rules.
+#[must_use]
+pub fn rules(rows: &ConfigRows) -> Vec<PriceRule> {
+    rows.price_rules.iter().map(rule).collect()
 }
 
 fn rule(row: &PriceRuleRow) -> PriceRule {

@@ -133,6 +133,18 @@ pub static KNOBS: &[Knob] = &[
     at(
         "runtime",
         Kind::Whole,
+        knob("keep-usage-days", &["GPROXY_KEEP_USAGE_DAYS"], "0", "how long usage rows are kept, at least 8; their sums stay; 0 keeps all"),
+    ),
+    at(
+        "runtime",
+        Kind::Whole,
+        knob("keep-usage-rows", &["GPROXY_KEEP_USAGE_ROWS"], "0", "usage rows at most, beside those of the last 8 days; 0 keeps all"),
+    ),
+    at("runtime", Kind::Whole, knob("keep-log-days", &["GPROXY_KEEP_LOG_DAYS"], "0", "how long records of requests are kept; 0 keeps all")),
+    at("runtime", Kind::Whole, knob("keep-log-rows", &["GPROXY_KEEP_LOG_ROWS"], "0", "records of requests at most; 0 keeps all")),
+    at(
+        "runtime",
+        Kind::Whole,
         knob(
             "keep-responses-days",
             &["GPROXY_KEEP_RESPONSES_DAYS"],

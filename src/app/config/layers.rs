@@ -14,7 +14,12 @@ use super::{
     knob::{self, KNOBS, Kind, Knob, UNSERVED_ENV},
     user_entry,
 };
-use crate::{base::Secret, runtime::Platform, snapshot::name};
+use crate::{
+    app::retire::{Kept, LEAST_USAGE_DAYS},
+    base::Secret,
+    runtime::Platform,
+    snapshot::name,
+};
 
 /// Reads everything.
 pub(super) fn read(sources: &Sources<'_>, platform: &Platform) -> Result<(Config, Vec<Finding>), Findings> {
@@ -144,6 +149,19 @@ impl Layers<'_> {
         }
     }
 
+    fn kept(&self) -> Kept {
+        let days = self.parsed("keep-usage-days", 0, |text| {
+            let days = text.replace('_', "").parse().ok().filter(|days| *days == 0 || (LEAST_USAGE_DAYS..=36_500).contains(days));
+            days.ok_or_else(|| format!("expected 0 or a whole number from {LEAST_USAGE_DAYS} to 36500, not {text:?}"))
+        });
+        Kept {
+            usage_days: days,
+            usage_rows: self.whole("keep-usage-rows", 0, (0, 1 << 50)),
+            log_days: self.whole("keep-log-days", 0, (0, 36_500)),
+            log_rows: self.whole("keep-log-rows", 0, (0, 1 << 50)),
+        }
+    }
+
     fn config(&self, path: PathBuf, file: Option<FileConfig>) -> Config {
         let data_dir = PathBuf::from(self.text("data-dir", "./data"));
         let dsn =
@@ -176,6 +194,7 @@ impl Layers<'_> {
                 span: Duration::from_hours(24 * self.whole("keep-responses-days", 30, (0, 36_500))),
                 bytes: self.whole("keep-response-bytes", 16 << 20, (1024, 1 << 30)),
             },
+            kept: self.kept(),
             redis: self.told("redis-url").map(|told| told.value),
             counters_down: self.parsed("counters-down", CountersDown::Closed, counters_down),
             data_dir,

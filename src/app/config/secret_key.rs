@@ -43,6 +43,22 @@ pub fn database_key(config: &Config, entropy: &dyn Entropy) -> Result<Secret<Str
     kept(&config.data_dir, &path, entropy).map_err(|source| KeyFault::Unusable { path: path.clone(), source })?.ok_or(KeyFault::Empty(path))
 }
 
+/// The same, but none is made: what a program needs that only looks.
+///
+/// # Errors
+/// [`KeyFault`].
+pub fn standing_key(config: &Config) -> Result<Secret<String>, KeyFault> {
+    if let Some(key) = &config.database_secret_key {
+        return Ok(key.clone());
+    }
+    if !config.is_sqlite() {
+        return Err(KeyFault::Required);
+    }
+    let path = config.data_dir.join("secret.key");
+    let text = std::fs::read_to_string(&path).map_err(|source| KeyFault::Unusable { path: path.clone(), source })?;
+    Some(Secret::new(text.trim().to_owned())).filter(|key| !key.expose().is_empty()).ok_or(KeyFault::Empty(path))
+}
+
 fn kept(data_dir: &Path, path: &Path, entropy: &dyn Entropy) -> io::Result<Option<Secret<String>>> {
     match std::fs::read_to_string(path) {
         Ok(text) => return Ok(Some(Secret::new(text.trim().to_owned())).filter(|key| !key.expose().is_empty())),

@@ -3,12 +3,16 @@
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Method, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
+    header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
 };
 use serde::Serialize;
 
 use super::{allow, route::Style};
-use crate::{access::Unauthenticated, admin::AdminFault, store::record::Role};
+use crate::{
+    access::Unauthenticated,
+    admin::{AdminFault, usage_csv::Export},
+    store::record::Role,
+};
 
 /// What a handler gives.
 pub(super) type Answer = Result<Reply, Refusal>;
@@ -17,6 +21,8 @@ pub(super) type Answer = Result<Reply, Refusal>;
 #[derive(Debug)]
 pub(super) enum Reply {
     Json(Vec<u8>),
+    /// A table, and where its next page goes on.
+    Csv(String, Option<String>),
     Nothing,
 }
 
@@ -43,6 +49,11 @@ pub(super) fn json<T: Serialize>(value: &T) -> Answer {
     text.map(Reply::Json).map_err(|error| Refusal::Fault(AdminFault::Conflict(format!("the answer cannot be written: {error}"))))
 }
 
+/// Answers with a table.
+pub(super) fn csv(export: Export) -> Reply {
+    Reply::Csv(export.csv, export.next.map(|id| id.to_string()))
+}
+
 /// Answers that it is done.
 pub(super) fn done((): ()) -> Reply {
     Reply::Nothing
@@ -52,6 +63,16 @@ pub(super) fn done((): ()) -> Reply {
 pub(super) fn render(answer: Answer, style: Style) -> Response<Bytes> {
     let mut response = match answer {
         Ok(Reply::Json(text)) => with_body(StatusCode::OK, text),
+        Ok(Reply::Csv(text, next)) => {
+            let mut response = with_body(StatusCode::OK, text.into_bytes());
+            let headers = response.headers_mut();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
+            headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"usage.csv\""));
+            if let Some(next) = next.and_then(|next| HeaderValue::from_str(&next).ok()) {
+                headers.insert("x-gproxy-next-before", next);
+            }
+            response
+        }
         Ok(Reply::Nothing) => {
             let mut response = Response::new(Bytes::new());
             *response.status_mut() = StatusCode::NO_CONTENT;

@@ -4,7 +4,7 @@ use http::Method;
 use serde::Serialize;
 
 use super::{
-    answer::{Answer, done, json},
+    answer::{Answer, csv, done, json},
     query,
     route::{Call, Route},
 };
@@ -136,6 +136,9 @@ pub(super) static ROUTES: &[Route] = &[
     Route::admin(GET, "/admin/faults", |admin, _| Box::pin(async move { json(&admin.control().faults()) })),
     // What calls left behind.
     Route::admin(GET, "/admin/usage", |admin, call| Box::pin(async move { json(&usage::list(admin, query::usage(call.query)?).await?) })),
+    Route::admin(GET, "/admin/usage/export", |admin, call| {
+        Box::pin(async move { Ok(csv(usage::export(admin, query::usage(call.query)?).await?)) })
+    }),
     Route::admin(GET, "/admin/usage/summary", |admin, call| {
         Box::pin(async move { json(&usage::summary(admin, query::usage(call.query)?.filter).await?) })
     }),

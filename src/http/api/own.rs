@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::{
-    answer::{Answer, done, json},
+    answer::{Answer, csv, done, json},
     manage::{pinned, saved_key},
     query,
     route::{Call, Route},
@@ -30,6 +30,9 @@ pub(super) static ROUTES: &[Route] = &[
     Route::member(Method::GET, "/user/quota", |member, _| Box::pin(async move { json(&plain::own::<NewQuota>(member)?) })),
     Route::member(Method::GET, "/user/usage", |member, call| {
         Box::pin(async move { json(&usage::own(member, query::usage(call.query)?).await?) })
+    }),
+    Route::member(Method::GET, "/user/usage/export", |member, call| {
+        Box::pin(async move { Ok(csv(usage::own_export(member, query::usage(call.query)?).await?)) })
     }),
     Route::member(Method::GET, "/user/usage/summary", |member, call| {
         Box::pin(async move { json(&usage::own_summary(member, query::usage(call.query)?.filter).await?) })

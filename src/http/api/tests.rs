@@ -70,7 +70,12 @@ impl House {
         }
         let response = serve(&self.control, request.body(body).unwrap(), Some(PEER)).await;
         let (head, body) = response.into_parts();
-        let value = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
+        let is_table = head.headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/csv"));
+        let value = match &body[..] {
+            [] => Value::Null,
+            text if is_table => String::from_utf8(text.to_vec()).unwrap().into(),
+            json => serde_json::from_slice(json).unwrap(),
+        };
         (head.status, value, head.headers)
     }
 
@@ -401,6 +406,13 @@ async fn usage_is_listed_and_summed_and_users_see_their_own() {
     assert_eq!(models(&own), [3, 1]);
     let sum = house.ok(Method::GET, "/admin/usage/summary?model=a", Value::Null).await;
     assert_eq!((&sum["requests"], &sum["input_tokens"], &sum["reasoning_tokens"]), (&json!(2), &json!(20), &json!(6)));
+    let (_, table, headers) = house.call(Some(ADMIN), Method::GET, "/admin/usage/export?limit=2", Value::Null).await;
+    let lines: Vec<&str> = table.as_str().unwrap().split("\r\n").collect();
+    assert!(lines[0].starts_with("request_id,at,user_id") && lines.len() == 4 && lines[3].is_empty(), "{table}");
+    assert_eq!(lines[0].split(',').count(), lines[1].split(',').count());
+    assert_eq!(lines[2].split(',').next(), headers["x-gproxy-next-before"].to_str().ok(), "the last row is where the next table goes on");
+    let (_, own, headers) = house.call(Some(ALICE), Method::GET, "/user/usage/export", Value::Null).await;
+    assert_eq!((own.as_str().unwrap().lines().count(), headers.contains_key("x-gproxy-next-before")), (3, false));
     let alias = house
         .ok(
             Method::POST,

@@ -12,7 +12,9 @@ use crate::{
     app::{
         bootstrap::{self, BootFault, Booted},
         config::{Config, CountersDown, Keep, KeyFault, database_key},
-        counting, expire, follow, reload,
+        counting, expire, follow,
+        reconcile::{self, Reconciler},
+        reload, retire, verify,
     },
     base::Secret,
     credentials::Sealer,
@@ -27,7 +29,7 @@ use crate::{
             redis::RedisStore,
         },
         persist::{
-            Journal, StoreFault,
+            Journal, SealKey, StoreFault,
             journal::{FileJournal, JournalConfig, OpenFault},
             sql::SqlStore,
             writer::{Writer, WriterConfig},
@@ -79,7 +81,7 @@ pub enum HostFault {
 /// [`HostFault`], before anything is served.
 pub async fn run(config: Config, platform: Platform, tasks: Arc<Tasks>) -> Result<(), HostFault> {
     let sealer = Sealer::new(database_key(&config, &*platform.entropy)?);
-    let store = Arc::new(SqlStore::open(config.dsn.expose()).await?);
+    let store = Arc::new(SqlStore::open_sealed(config.dsn.expose(), SealKey::new(&sealer.row_key())).await?);
     let replay = FileJournal::open(JournalConfig::beside(&config.data_dir))?;
     let journal = Arc::clone(&replay.journal);
     let queue = &config.write_queue;
@@ -96,6 +98,7 @@ pub async fn run(config: Config, platform: Platform, tasks: Arc<Tasks>) -> Resul
         catch_up(&*journal, &*platform.clock).await;
     }
     count(&config, &serving.engine, &control, &store).await?;
+    look_after(&config, &serving.engine, &store);
     let drain = config.drain;
     announce(&server, admin_key.as_ref());
     follow::watch(Arc::clone(&control), &platform);
@@ -156,7 +159,7 @@ async fn catch_up(journal: &dyn Journal, clock: &dyn Clock) {
 async fn count(config: &Config, engine: &Engine, control: &Control, store: &Arc<SqlStore>) -> Result<(), HostFault> {
     let platform = &engine.platform;
     if let Some(address) = &config.redis {
-        let shared = RedisStore::new(address.expose(), "gproxy", Arc::clone(&platform.clock), Arc::clone(&platform.spawn))?;
+        let shared = RedisStore::new(address.expose(), verify::PREFIX, Arc::clone(&platform.clock), Arc::clone(&platform.spawn))?;
         let policy = match config.counters_down {
             CountersDown::Closed => Policy::Closed,
             CountersDown::Open => Policy::Open,
@@ -170,6 +173,19 @@ async fn count(config: &Config, engine: &Engine, control: &Control, store: &Arc<
     }
     counting::watch(counters, Arc::clone(store) as _, control.snapshot().clone(), platform);
     Ok(())
+}
+
+/// Compares counters with rows, and lets old records go.
+fn look_after(config: &Config, engine: &Engine, store: &Arc<SqlStore>) {
+    let reconciler = Reconciler {
+        counters: Arc::clone(engine.counters()),
+        store: Arc::clone(store),
+        journal: Arc::clone(&engine.journal),
+        snapshot: engine.snapshot.clone(),
+        metrics: Arc::clone(&engine.metrics),
+    };
+    reconcile::watch(reconciler, &engine.platform);
+    retire::watch(Arc::clone(store) as _, config.kept, &engine.platform);
 }
 
 /// Keeps responses in the database, where they are wanted.

@@ -15,6 +15,7 @@ mod counters;
 mod link;
 mod values;
 
+pub use counters::Reservation;
 use link::Link;
 
 /// A store on one Redis server.

@@ -8,6 +8,7 @@ use crate::{
     store::record::{Change, ConfigRows, Delta, DownstreamRow, Entry, Record, SettingsRow, Stamp, Standing, UpstreamRow, UsageRow},
 };
 
+mod books;
 #[cfg(test)]
 mod fixture;
 #[cfg(feature = "native")]
@@ -15,11 +16,16 @@ pub mod journal;
 mod kept;
 pub mod memory;
 #[cfg(feature = "native")]
+mod seal;
+#[cfg(feature = "native")]
 pub mod sql;
 #[cfg(feature = "native")]
 pub mod writer;
 
+pub use books::{Books, Head, Retention, Retired, SealedRow, StandingSums};
 pub use kept::{Kept, Link, Page};
+#[cfg(feature = "native")]
+pub use seal::SealKey;
 
 /// Why a store did not do it.
 #[derive(Debug, thiserror::Error)]

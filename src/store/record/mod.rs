@@ -10,6 +10,7 @@ mod change;
 mod identity;
 mod kept;
 mod noun;
+mod rollup;
 mod routing;
 mod rules;
 mod settings;
@@ -28,6 +29,7 @@ pub use noun::{
     ProviderRuleSetRow, QuotaRow, RateLimitRow, Record, RouteMemberRow, RouteRow, Row, RowWork, RuleRow, RuleSetRow, Standing, Tabled,
     TeamRow, UserRow, link_of,
 };
+pub use rollup::{Dimensions, SEALS, Span, Sums};
 pub use routing::{NewAlias, NewRoute, NewRouteMember, Strategy};
 pub use rules::{NewProviderRuleSet, NewRule, NewRuleSet};
 pub use settings::SettingsRow;

@@ -157,6 +157,39 @@ impl RedisStore {
     }
 }
 
+/// A reservation that the store holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reservation {
+    /// Whose call.
+    pub id: RequestId,
+    /// The end of its lease, Unix milliseconds; `None` where it has none, and no sweep would ever return it.
+    pub until_ms: Option<u64>,
+}
+
+impl RedisStore {
+    /// Every reservation that the store holds now.
+    ///
+    /// # Errors
+    /// [`CacheFault`].
+    pub async fn reservations(&self) -> Result<Vec<Reservation>, CacheFault> {
+        let (mut held, mut leases) = (cmd("HKEYS"), cmd("ZRANGE"));
+        held.arg(self.key("r", "held"));
+        leases.arg(self.key("r", "leases")).arg(0).arg(-1).arg("WITHSCORES");
+        let mut both = redis::pipe();
+        both.atomic().add_command(held).add_command(leases);
+        let both = &both;
+        let step = |mut connection| async move { both.query_async::<(Vec<String>, Vec<(String, f64)>)>(&mut connection).await };
+        let (held, leases) = self.link.run(Repeat::Harmless, step).await?;
+        let leases: std::collections::HashMap<String, f64> = leases.into_iter().collect();
+        let read = held.iter().map(|id| {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a moment in milliseconds is a whole number")]
+            let until_ms = leases.get(id).map(|until| *until as u64);
+            RequestId::parse(id).map(|id| Reservation { id, until_ms }).ok_or_else(|| strange("ids of requests"))
+        });
+        read.collect()
+    }
+}
+
 /// What is left, of the draws that the script has taken.
 fn rooms(claim: &Claim, list: Vec<Value>) -> Result<Vec<Room>, CacheFault> {
     let mut rooms = Vec::with_capacity(list.len());

@@ -44,21 +44,12 @@ impl Folder {
     }
 
     pub(super) fn segment(&self, number: u64) -> PathBuf {
-        self.path.join(format!("{number:020}.journal"))
+        segment(&self.path, number)
     }
 
     /// The segments that stand, with their lengths.
     pub(super) fn list(&self) -> io::Result<BTreeMap<u64, u64>> {
-        let mut segments = BTreeMap::new();
-        for file in fs::read_dir(&self.path)? {
-            let file = file?;
-            let name = file.file_name();
-            let number = name.to_str().and_then(|name| name.strip_suffix(".journal")).and_then(|number| number.parse().ok());
-            if let Some(number) = number {
-                segments.insert(number, file.metadata()?.len());
-            }
-        }
-        Ok(segments)
+        list(&self.path)
     }
 
     /// Makes a new, empty segment.
@@ -79,12 +70,7 @@ impl Folder {
 
     /// The place up to which everything is in the database. Without a readable checkpoint everything is read again, which is safe.
     pub(super) fn checkpoint(&self) -> Position {
-        let text = fs::read_to_string(self.path.join("checkpoint")).unwrap_or_default();
-        let mut words = text.split_ascii_whitespace();
-        match (words.next(), words.next().map(str::parse), words.next().map(str::parse), words.next()) {
-            (Some("v1"), Some(Ok(segment)), Some(Ok(offset)), Some("end")) => Position { segment, offset },
-            _ => Position::default(),
-        }
+        checkpoint(&self.path)
     }
 
     /// Replaces the checkpoint, all at once.
@@ -92,5 +78,34 @@ impl Folder {
         let new = self.path.join("checkpoint.new");
         File::create(&new)?.write_all(format!("v1 {} {} end\n", position.segment, position.offset).as_bytes())?;
         fs::rename(new, self.path.join("checkpoint"))
+    }
+}
+
+/// The file of a segment.
+pub(super) fn segment(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:020}.journal"))
+}
+
+/// The segments that stand in a folder, with their lengths.
+pub(super) fn list(folder: &Path) -> io::Result<BTreeMap<u64, u64>> {
+    let mut segments = BTreeMap::new();
+    for file in fs::read_dir(folder)? {
+        let file = file?;
+        let name = file.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(".journal")).and_then(|number| number.parse().ok());
+        if let Some(number) = number {
+            segments.insert(number, file.metadata()?.len());
+        }
+    }
+    Ok(segments)
+}
+
+/// The checkpoint that stands in a folder; the beginning of everything where none can be read.
+pub(super) fn checkpoint(folder: &Path) -> Position {
+    let text = fs::read_to_string(folder.join("checkpoint")).unwrap_or_default();
+    let mut words = text.split_ascii_whitespace();
+    match (words.next(), words.next().map(str::parse), words.next().map(str::parse), words.next()) {
+        (Some("v1"), Some(Ok(segment)), Some(Ok(offset)), Some("end")) => Position { segment, offset },
+        _ => Position::default(),
     }
 }

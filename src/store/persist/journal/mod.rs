@@ -33,6 +33,7 @@ mod reader;
 mod recent;
 mod recover;
 mod segment;
+mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +44,7 @@ pub(crate) use reader::{Found, Reader};
 use recent::Recent;
 pub use recover::Replay;
 use segment::Segment;
+pub use survey::{Home, Seen, Survey};
 
 /// The buffer that a frame is made in is no longer than this between two.
 const FRAME_BYTES: usize = 64 << 10;

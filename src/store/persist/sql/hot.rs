@@ -6,13 +6,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sea_orm::{
-    ConnectionTrait, DbErr, RuntimeErr, Statement, Value,
+    ConnectionTrait, DatabaseTransaction, DbErr, RuntimeErr, Statement, Value,
     sqlx::{self, AssertSqlSafe, Sqlite, SqliteConnection, SqlitePool, sqlite::SqliteArguments},
 };
 
 use super::{
     SqlStore, data,
     dialect::Dialect,
+    head,
+    rollup::{self, Batch, Rollup, Sealed},
     usage,
     usage::{Alike, Binder, Word},
 };
@@ -41,12 +43,15 @@ pub(super) struct Texts {
     any: [Fit; 5],
     /// For rows that are alike.
     alike: Mutex<Vec<(Alike, Arc<[Fit]>)>>,
+    /// For rollups.
+    rollups: [Fit; 3],
 }
 
 impl Texts {
     pub(super) fn new(dialect: Dialect) -> Self {
         let any = CHUNKS.map(|rows| (rows, dialect.insert_new("usages", &usage::COLUMNS, rows, "request_id").into()));
-        Self { dialect, any, alike: Mutex::default() }
+        let rollups = [16, 4, 1].map(|rows| (rows, rollup::upsert(dialect, rows).into()));
+        Self { dialect, any, alike: Mutex::default(), rollups }
     }
 
     /// The texts for rows of a likeness; `None` where enough others have some.
@@ -79,59 +84,105 @@ fn cut<'a, R>(texts: &'a [Fit], rows: &'a [R]) -> impl Iterator<Item = (&'a Arc<
 }
 
 /// Puts rows together that are alike.
-fn sorted(rows: &[UsageRow]) -> Vec<(Alike, Vec<&UsageRow>)> {
-    let mut sorted: Vec<(Alike, Vec<&UsageRow>)> = Vec::new();
+fn sorted<'a>(rows: &[Sealed<'a>]) -> Vec<(Alike, Vec<Sealed<'a>>)> {
+    let mut sorted: Vec<(Alike, Vec<Sealed<'a>>)> = Vec::new();
     for row in rows {
-        let alike = Alike::of(row);
+        let alike = Alike::of(row.row);
         match sorted.iter_mut().find(|(known, _)| *known == alike) {
-            Some((_, rows)) => rows.push(row),
-            None => sorted.push((alike, vec![row])),
+            Some((_, rows)) => rows.push(*row),
+            None => sorted.push((alike, vec![*row])),
         }
     }
     sorted
 }
 
-/// Writes the rows in one transaction.
+/// Writes the rows that do not stand yet in one transaction, with what they add to rollups and head.
 pub(super) async fn write(store: &SqlStore, rows: &[UsageRow]) -> Result<(), DbErr> {
-    match store.dialect {
-        Dialect::Sqlite => {
-            let pool = store.writing.as_ref().unwrap_or_else(|| store.database.get_sqlite_connection_pool());
-            write_sqlite(pool, &store.texts, rows).await.map_err(|error| DbErr::Exec(RuntimeErr::SqlxError(error.into())))
-        }
-        Dialect::Postgres | Dialect::Mysql => {
-            let transaction = store.begin().await?;
-            for (text, chunk) in cut(&store.texts.any, rows) {
-                let mut values = Vec::with_capacity(chunk.len() * usage::COLUMNS.len());
-                for row in chunk {
-                    usage::bind(&mut values, row);
-                }
-                let statement = Statement::from_sql_and_values(store.dialect.backend(), text.as_ref(), values);
-                transaction.execute_raw(statement).await?;
-            }
-            transaction.commit().await
+    if store.dialect == Dialect::Sqlite {
+        let pool = store.writing.as_ref().unwrap_or_else(|| store.database.get_sqlite_connection_pool());
+        let batch = Batch::of(&store.key, rows);
+        let written = write_sqlite(pool, store, &batch).await.map_err(|error| DbErr::Exec(RuntimeErr::SqlxError(error.into())))?;
+        if written == Written::All {
+            return Ok(());
         }
     }
+    write_fresh(store, rows).await
 }
 
-async fn write_sqlite(pool: &SqlitePool, texts: &Texts, rows: &[UsageRow]) -> Result<(), sqlx::Error> {
-    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-    let mut others = Vec::new();
-    for (alike, rows) in sorted(rows) {
-        let fitted = (rows.len() >= MANY).then(|| texts.of(alike)).flatten();
-        let (many, few) = rows.split_at(if fitted.is_some() { rows.len() / MANY * MANY } else { 0 });
-        for (text, chunk) in cut(fitted.as_deref().unwrap_or_default(), many) {
-            execute(&mut transaction, text, SqliteValues::of(chunk, Some(alike))?).await?;
+/// What became of a batch that was taken to be new.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Written {
+    /// All of it was, and is written.
+    All,
+    /// Some of it stood already; nothing was written.
+    Nothing,
+}
+
+/// Looks which rows stand already, and writes the others.
+async fn write_fresh(store: &SqlStore, rows: &[UsageRow]) -> Result<(), DbErr> {
+    let transaction = store.begin().await?;
+    let fresh = rollup::fresh(store, &transaction, rows).await?;
+    let batch = Batch::of(&store.key, fresh);
+    let mut written = 0;
+    for (text, chunk) in cut(&store.texts.any, &batch.rows) {
+        let mut values = Vec::with_capacity(chunk.len() * usage::COLUMNS.len());
+        for Sealed { row, seal } in chunk {
+            usage::bind(&mut values, row);
+            values.push((*seal).into());
         }
-        others.extend_from_slice(few);
+        let statement = Statement::from_sql_and_values(store.dialect.backend(), text.as_ref(), values);
+        written += transaction.execute_raw(statement).await?.rows_affected();
     }
-    for (text, chunk) in cut(&texts.any, &others) {
-        execute(&mut transaction, text, SqliteValues::of(chunk, None)?).await?;
+    // What two writers write at once may stand in the rollups once only: the second looks again.
+    if written != batch.rows.len() as u64 {
+        return Err(DbErr::Custom("another writer wrote one of these rows at the same moment".to_owned()));
+    }
+    if !batch.rows.is_empty() {
+        add_rollups(store, &transaction, &batch).await?;
+        head::add(store, &transaction, &batch.sum).await?;
     }
     transaction.commit().await
 }
 
-async fn execute(connection: &mut SqliteConnection, text: &Arc<str>, values: SqliteArguments) -> Result<(), sqlx::Error> {
-    sqlx::query_with(AssertSqlSafe(Arc::clone(text)), values).execute(connection).await.map(drop)
+/// Adds a batch to its rollups.
+pub(super) async fn add_rollups(store: &SqlStore, transaction: &DatabaseTransaction, batch: &Batch<'_>) -> Result<(), DbErr> {
+    for (text, chunk) in cut(&store.texts.rollups, &batch.rollups) {
+        let values: Vec<Value> = chunk.iter().flat_map(rollup::values).collect();
+        transaction.execute_raw(Statement::from_sql_and_values(store.dialect.backend(), text.as_ref(), values)).await?;
+    }
+    Ok(())
+}
+
+async fn write_sqlite(pool: &SqlitePool, store: &SqlStore, batch: &Batch<'_>) -> Result<Written, sqlx::Error> {
+    let texts = &store.texts;
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let mut others = Vec::new();
+    let mut written = 0;
+    for (alike, rows) in sorted(&batch.rows) {
+        let fitted = (rows.len() >= MANY).then(|| texts.of(alike)).flatten();
+        let (many, few) = rows.split_at(if fitted.is_some() { rows.len() / MANY * MANY } else { 0 });
+        for (text, chunk) in cut(fitted.as_deref().unwrap_or_default(), many) {
+            written += execute(&mut transaction, text, SqliteValues::of(chunk, Some(alike))?).await?;
+        }
+        others.extend_from_slice(few);
+    }
+    for (text, chunk) in cut(&texts.any, &others) {
+        written += execute(&mut transaction, text, SqliteValues::of(chunk, None)?).await?;
+    }
+    if written != batch.rows.len() as u64 {
+        transaction.rollback().await?;
+        return Ok(Written::Nothing);
+    }
+    for (text, chunk) in cut(&texts.rollups, &batch.rollups) {
+        execute(&mut transaction, text, SqliteValues::of_rollups(chunk)?).await?;
+    }
+    head::add_sqlite(&store.key, &mut transaction, &batch.sum).await?;
+    transaction.commit().await?;
+    Ok(Written::All)
+}
+
+async fn execute(connection: &mut SqliteConnection, text: &Arc<str>, values: SqliteArguments) -> Result<u64, sqlx::Error> {
+    sqlx::query_with(AssertSqlSafe(Arc::clone(text)), values).execute(connection).await.map(|done| done.rows_affected())
 }
 
 impl Binder for Vec<Value> {
@@ -175,14 +226,32 @@ struct SqliteValues {
 
 impl SqliteValues {
     /// The values of rows, but for what they have in common.
-    fn of(rows: &[&UsageRow], alike: Option<Alike>) -> Result<SqliteArguments, sqlx::Error> {
-        let mut values = SqliteArguments::default();
-        sqlx::Arguments::reserve(&mut values, rows.len() * usage::COLUMNS.len(), 0);
-        let mut bound = Self { values, alike, last: std::array::from_fn(|_| Arc::from("")), fault: None };
-        for row in rows {
+    fn of(rows: &[Sealed<'_>], alike: Option<Alike>) -> Result<SqliteArguments, sqlx::Error> {
+        let mut bound = Self::with_room(rows.len() * usage::COLUMNS.len(), alike);
+        for Sealed { row, seal } in rows {
             usage::bind(&mut bound, row);
+            bound.add(*seal);
         }
         bound.finish()
+    }
+
+    /// The values of rollups.
+    fn of_rollups(rollups: &[Rollup]) -> Result<SqliteArguments, sqlx::Error> {
+        let mut bound = Self::with_room(rollups.len() * rollup::COLUMNS.len(), None);
+        for value in rollups.iter().flat_map(rollup::values) {
+            match value {
+                Value::String(text) => bound.add(text),
+                Value::BigInt(figure) => bound.add(figure),
+                other => bound.fault = Some(format!("a rollup has no column for {other:?}").into()),
+            }
+        }
+        bound.finish()
+    }
+
+    fn with_room(values: usize, alike: Option<Alike>) -> Self {
+        let mut arguments = SqliteArguments::default();
+        sqlx::Arguments::reserve(&mut arguments, values, 0);
+        Self { values: arguments, alike, last: std::array::from_fn(|_| Arc::from("")), fault: None }
     }
 
     fn add<'t, T: sqlx::Encode<'t, Sqlite> + sqlx::Type<Sqlite>>(&mut self, value: T) {

@@ -5,11 +5,11 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
 use super::{
     SqlStore,
     data::{optional, text},
-    failed, hot, stored, usage,
+    failed, hot, paging, stored, summary,
     usage::{int, request_id, uint},
 };
 use crate::{
-    base::{CredentialId, KeyId, Nanos, ProviderId, RequestId, UserId},
+    base::{CredentialId, KeyId, ProviderId, RequestId, UserId},
     store::{
         persist::{Ledger, Stored, UsageFilter, UsageSummary},
         record::{DownstreamRow, UpstreamRow, UsageRow},
@@ -47,6 +47,9 @@ const UPSTREAM: [&str; 13] = [
     "latency_us",
 ];
 
+/// One slot of this length holds all calls: rollups know their sum, also of calls whose rows are gone.
+const ALL_TIME: u64 = i64::MAX.unsigned_abs();
+
 /// Slack between the time in an id and the row's own time, when a range of time is made a range of ids.
 const SLACK_MS: u64 = 60_000;
 
@@ -70,17 +73,11 @@ impl Ledger for SqlStore {
     }
 
     fn usages(&self, filter: UsageFilter, before: Option<RequestId>, limit: u64) -> Stored<'_, Vec<UsageRow>> {
-        stored(async move {
-            let (condition, mut values) = condition(&filter, before);
-            let sql = format!("SELECT {} FROM usages WHERE {condition} ORDER BY request_id DESC LIMIT ?", usage::COLUMNS.join(", "));
-            values.push(int(limit));
-            let rows = self.database.query_all_raw(self.statement(&sql, values)).await.map_err(failed)?;
-            rows.iter().map(|row| usage::read(row).map_err(failed)).collect()
-        })
+        stored(async move { paging::page(self, &filter, before, limit).await.map_err(failed) })
     }
 
     fn usage_summary(&self, filter: UsageFilter) -> Stored<'_, UsageSummary> {
-        stored(async move { self.sum(&filter).await.map_err(failed) })
+        stored(async move { summary::sum(self, &self.database, &filter).await.map_err(failed) })
     }
 
     fn spent(&self, filter: UsageFilter, slot_ms: u64) -> Stored<'_, Vec<(u64, i64)>> {
@@ -127,6 +124,10 @@ impl SqlStore {
     }
 
     async fn sum_by_slot(&self, filter: &UsageFilter, slot_ms: u64) -> Result<Vec<(u64, i64)>, DbErr> {
+        if slot_ms >= ALL_TIME {
+            let cost = summary::spent(self, &self.database, filter).await?;
+            return Ok(cost.map(|cost| (0, cost)).into_iter().collect());
+        }
         let (condition, values) = condition(filter, None);
         // What is subtracted is the rest of a division: all engines agree on it for whole numbers.
         let (slot, sum) = (format!("at - at % {slot_ms}"), self.dialect.sum("cost_nanos"));
@@ -136,64 +137,24 @@ impl SqlStore {
         let rows = self.database.query_all_raw(self.statement(&sql, values)).await?;
         rows.iter().map(|row| Ok((uint(row, "slot")?, row.try_get("", "cost")?))).collect()
     }
-
-    async fn sum(&self, filter: &UsageFilter) -> Result<UsageSummary, DbErr> {
-        let (condition, values) = condition(filter, None);
-        let sums: Vec<String> = usage::BUCKET_COLUMNS.iter().map(|column| format!("{} AS {column}", self.dialect.sum(column))).collect();
-        let used = usage::BUCKET_COLUMNS.iter().map(|column| format!("{column} > 0")).collect::<Vec<_>>().join(" OR ");
-        let unpriced = self.dialect.sum(&format!("CASE WHEN cost_nanos IS NULL AND ({used}) THEN 1 ELSE 0 END"));
-        let sql = format!(
-            "SELECT COUNT(*) AS requests, {}, {} AS cost, {unpriced} AS unpriced FROM usages WHERE {condition}",
-            sums.join(", "),
-            self.dialect.sum("cost_nanos")
-        );
-        let Some(row) = self.database.query_one_raw(self.statement(&sql, values)).await? else {
-            return Ok(UsageSummary::default());
-        };
-        let mut summary = UsageSummary { requests: uint(&row, "requests")?, ..UsageSummary::default() };
-        for (sum, column) in summary.tokens.iter_mut().zip(usage::BUCKET_COLUMNS) {
-            *sum = uint(&row, column)?;
-        }
-        summary.cost = Nanos::new(row.try_get("", "cost")?);
-        summary.unpriced = uint(&row, "unpriced")?;
-        Ok(summary)
-    }
 }
 
 /// A filter as a condition and what it binds.
-fn condition(filter: &UsageFilter, before: Option<RequestId>) -> (String, Vec<Value>) {
-    let UsageFilter { from_ms, to_ms, user_id, key_id, provider_id, model, team_id, organization_id } = filter;
+pub(super) fn condition(filter: &UsageFilter, before: Option<RequestId>) -> (String, Vec<Value>) {
     let mut parts: Vec<(&str, Value)> = Vec::new();
-    if let Some(from) = from_ms {
+    if let Some(from) = filter.from_ms {
         // An id begins with its 48-bit time: twelve digits alone sort before every id of that millisecond.
         parts.push(("request_id >= ?", id_floor(from.saturating_sub(SLACK_MS))));
-        parts.push(("at >= ?", int(*from)));
+        parts.push(("at >= ?", int(from)));
     }
-    if let Some(to) = to_ms {
+    if let Some(to) = filter.to_ms {
         parts.push(("request_id < ?", id_floor(to.saturating_add(SLACK_MS))));
-        parts.push(("at < ?", int(*to)));
+        parts.push(("at < ?", int(to)));
     }
     if let Some(before) = before {
         parts.push(("request_id < ?", text(&before.to_string())));
     }
-    if let Some(user) = user_id {
-        parts.push(("user_id = ?", user.0.into()));
-    }
-    if let Some(key) = key_id {
-        parts.push(("user_key_id = ?", key.0.into()));
-    }
-    if let Some(provider) = provider_id {
-        parts.push(("provider_id = ?", provider.0.into()));
-    }
-    if let Some(team) = team_id {
-        parts.push(("team_id = ?", team.0.into()));
-    }
-    if let Some(organization) = organization_id {
-        parts.push(("organization_id = ?", organization.0.into()));
-    }
-    if let Some(model) = model {
-        parts.push(("model = ?", text(model)));
-    }
+    parts.extend(summary::dimensions(filter));
     let mut sql = "1 = 1".to_owned();
     let mut values = Vec::with_capacity(parts.len() + 1);
     for (part, value) in parts {

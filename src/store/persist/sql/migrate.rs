@@ -40,6 +40,18 @@ pub(super) async fn run(store: &SqlStore, migrations: &[Migration]) -> Result<()
     }
 }
 
+/// Refuses a database that has not taken all steps.
+pub(super) async fn look(store: &SqlStore, migrations: &[Migration]) -> Result<(), StoreFault> {
+    let known = migrations.last().map_or(0, |last| last.version);
+    match standing(store, &store.database, known).await? {
+        0 => Err(StoreFault::Schema("the database is empty: no gproxy has used it yet".to_owned())),
+        version if version < known => Err(StoreFault::Schema(format!(
+            "the database has schema version {version}, older than the {known} of this program; start gproxy once to bring it up to date"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 async fn take(store: &SqlStore, transaction: &DatabaseTransaction, (migrations, known): (&[Migration], i64)) -> Result<(), StoreFault> {
     // Read again under the lock: another instance may have been here.
     let standing = standing(store, transaction, known).await?;
@@ -57,7 +69,10 @@ async fn step(store: &SqlStore, transaction: &DatabaseTransaction, migration: &M
     let sql = store.dialect.insert_new("schema_migrations", &["version", "applied_at"], 1, "version");
     transaction.execute_raw(sea_orm::Statement::from_sql_and_values(store.dialect.backend(), sql, [version.into(), 0_i64.into()])).await?;
     for statement in migration.statements {
-        transaction.execute_unprepared(&store.dialect.ddl(statement)).await?;
+        match transaction.execute_unprepared(&store.dialect.ddl(statement)).await {
+            Err(error) if !store.dialect.stands_already(&error) => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
     }
     let now = store.now(transaction).await?;
     let done = store.statement("UPDATE schema_migrations SET applied_at = ? WHERE version = ?", vec![now.into(), version.into()]);

@@ -14,22 +14,29 @@ use sea_orm::{
     },
 };
 
-use crate::store::persist::{StoreFault, Stored};
+use crate::store::persist::{SealKey, StoreFault, Stored};
 
+mod books;
 mod change;
 mod data;
 mod dialect;
+mod head;
 mod hot;
 mod kept;
 mod ledger;
 mod migrate;
+mod paging;
 mod records;
+mod retire;
+mod rollup;
 mod schema;
 mod settings;
+mod summary;
 #[cfg(test)]
 mod tests;
 mod usage;
 
+pub use books::SqlBooks;
 use dialect::Dialect;
 
 /// How often a busy SQLite file is asked again at the start, and how long that waits each time.
@@ -41,6 +48,8 @@ pub struct SqlStore {
     database: DatabaseConnection,
     dialect: Dialect,
     texts: hot::Texts,
+    /// What usage rows are sealed with.
+    key: SealKey,
     /// A SQLite file's one connection for usage rows: each connection has pages of its own, and those of one that others
     /// wrote past are read again.
     writing: Option<SqlitePool>,
@@ -55,8 +64,33 @@ impl SqlStore {
     /// [`StoreFault::Schema`] where the dsn or the schema is not one that this program knows, [`StoreFault::Failed`] where the
     /// database cannot be reached.
     pub async fn open(dsn: &str) -> Result<Self, StoreFault> {
-        let store = Self::connect(dsn).await?;
+        Self::open_sealed(dsn, SealKey::default()).await
+    }
+
+    /// The same, with a key of the operator's for the seals of usage rows.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_sealed(dsn: &str, key: SealKey) -> Result<Self, StoreFault> {
+        let store = Self { key, ..Self::connect(dsn).await? };
         migrate::run(&store, schema::MIGRATIONS).await?;
+        head::adopt(&store).await.map_err(failed)?;
+        Ok(store)
+    }
+
+    /// Opens a database to look at it, and changes nothing: one whose schema this program would first have to change is refused.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn look_at(dsn: &str, key: SealKey) -> Result<Self, StoreFault> {
+        if Dialect::of(dsn) == Some(Dialect::Sqlite) {
+            let path = dsn.trim_start_matches("sqlite:").trim_start_matches("//").split('?').next().unwrap_or_default();
+            if !path.contains(":memory:") && !std::path::Path::new(path).exists() {
+                return Err(StoreFault::Schema(format!("there is no database at {path}")));
+            }
+        }
+        let store = Self { key, ..Self::connect(dsn).await? };
+        migrate::look(&store, schema::MIGRATIONS).await?;
         Ok(store)
     }
 
@@ -86,7 +120,7 @@ impl SqlStore {
             tune_sqlite(&mut options, &dsn)?;
         }
         let database = patiently(&options).await.map_err(failed)?;
-        let mut store = Self { database, dialect, texts: hot::Texts::new(dialect), writing: None };
+        let mut store = Self { database, dialect, texts: hot::Texts::new(dialect), key: SealKey::default(), writing: None };
         store.writing = store.file().map(|_| {
             let options = store.database.get_sqlite_connection_pool().connect_options().as_ref().clone();
             SqlitePoolOptions::new()

@@ -53,7 +53,7 @@ impl Records for SqlStore {
 
 impl SqlStore {
     /// One moment's view over all tables. SQLite's every transaction is one.
-    async fn view(&self) -> Result<DatabaseTransaction, DbErr> {
+    pub(super) async fn view(&self) -> Result<DatabaseTransaction, DbErr> {
         let isolation = match self.dialect {
             Dialect::Sqlite => None,
             Dialect::Postgres | Dialect::Mysql => Some(IsolationLevel::RepeatableRead),
@@ -63,11 +63,17 @@ impl SqlStore {
 
     async fn read_all(&self) -> Result<ConfigRows, DbErr> {
         let view = self.view().await?;
-        let mut rows = self.without_rows(&view).await?;
-        for noun in Noun::ALL {
-            noun.with(Read { store: self, view: &view, rows: &mut rows, ids: None }).await?;
-        }
+        let rows = self.read_view(&view).await?;
         view.commit().await?;
+        Ok(rows)
+    }
+
+    /// Everything in a view.
+    pub(super) async fn read_view(&self, view: &DatabaseTransaction) -> Result<ConfigRows, DbErr> {
+        let mut rows = self.without_rows(view).await?;
+        for noun in Noun::ALL {
+            noun.with(Read { store: self, view, rows: &mut rows, ids: None }).await?;
+        }
         Ok(rows)
     }
 

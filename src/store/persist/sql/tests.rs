@@ -133,6 +133,33 @@ async fn rows_that_are_alike_are_written_as_all_others_are() {
     assert!(read.into_iter().rev().eq(rows));
 }
 
+#[tokio::test]
+async fn rows_from_before_the_seals_are_adopted_once() {
+    use crate::store::persist::Books as _;
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqlStore::open(&dsn(folder.path())).await.unwrap();
+    let rows: Vec<UsageRow> = (0..2500).map(ended).collect();
+    store.write_usages(rows.clone()).await.unwrap();
+    let summary = store.usage_summary(UsageFilter::default()).await.unwrap();
+    for sql in ["UPDATE usages SET seal = 0", "DELETE FROM usage_rollups", "DELETE FROM usage_head"] {
+        store.database.execute_unprepared(sql).await.unwrap();
+    }
+    store.close().await.unwrap();
+    let store = SqlStore::open(&dsn(folder.path())).await.unwrap();
+    assert_eq!(store.usage_summary(UsageFilter::default()).await.unwrap(), summary);
+    let books = store.books().await.unwrap();
+    let head = books.head().await.unwrap().unwrap();
+    assert_eq!((head.requests, head.adopted, head.is_intact, head.is_ours), (2500, 2500, true, true));
+    assert!(books.rows(String::new(), 3000).await.unwrap().iter().all(|row| row.is_intact));
+    drop(books);
+    // What has no seal later was not written by this program, and gets none.
+    store.database.execute_unprepared("UPDATE usages SET seal = 0").await.unwrap();
+    store.close().await.unwrap();
+    let store = SqlStore::open(&dsn(folder.path())).await.unwrap();
+    let books = store.books().await.unwrap();
+    assert!(books.rows(String::new(), 3000).await.unwrap().iter().all(|row| !row.is_intact));
+}
+
 /// Rows of three likenesses.
 fn plain(number: u64) -> UsageRow {
     let mut row = ended(number);

@@ -11,8 +11,8 @@ use crate::{
     store::record::{Begun, Billed, Ended, Source, UsageRow},
 };
 
-/// The columns of `usages`, in the order of [`bind`].
-pub(super) const COLUMNS: [&str; 26] = [
+/// The columns of `usages`, in the order of [`bind`] and with the seal last.
+pub(super) const COLUMNS: [&str; 27] = [
     "request_id",
     "at",
     "user_id",
@@ -39,6 +39,7 @@ pub(super) const COLUMNS: [&str; 26] = [
     "latency_us",
     "cost_nanos",
     "price_version",
+    "seal",
 ];
 
 /// The columns of the buckets, in the order of [`Bucket::ALL`].
@@ -80,7 +81,7 @@ pub(super) trait Binder {
     fn optional_int(&mut self, figure: Option<i64>);
 }
 
-/// Binds one row, in the order of [`COLUMNS`].
+/// Binds one row, in the order of [`COLUMNS`], without its seal.
 pub(super) fn bind(to: &mut impl Binder, row: &UsageRow) {
     let UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us, billed, losses } = row;
     to.id(begun.request_id);
