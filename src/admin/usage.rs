@@ -219,7 +219,7 @@ pub async fn own_summary(member: Member<'_>, filter: UsageFilter) -> Result<Summ
 /// # Errors
 /// Of the store.
 pub async fn export(admin: Admin<'_>, query: UsageQuery) -> Result<Export, AdminFault> {
-    Ok(usage_csv::write(admin.control().ledger(), query.filter, query.before, query.limit).await?)
+    Ok(usage_csv::write(admin.control().ledger(), admin.narrowed(query.filter)?, query.before, query.limit).await?)
 }
 
 /// The caller's own calls as a table, newest first.

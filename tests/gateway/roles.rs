@@ -280,7 +280,9 @@ async fn an_organizations_admin_sees_only_its_own() {
         assert_ne!(house.status(boss, "POST", &path, body).await / 100, 2, "{path}");
     }
     assert_eq!(house.status(boss, "POST", &format!("/admin/users/{stranger}/keys"), json!({})).await, 404);
-    assert_eq!(house.status(boss, "GET", &format!("/admin/usage?organization_id={other}"), Value::Null).await, 404);
+    for list in ["usage", "usage/summary", "usage/export"] {
+        assert_eq!(house.status(boss, "GET", &format!("/admin/{list}?organization_id={other}"), Value::Null).await, 404, "{list}");
+    }
     assert_eq!(house.ok(boss, "GET", &format!("/admin/usage?organization_id={own}"), Value::Null).await, json!([]));
 }
 

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Seals of usage rows, rollups by hour and day, and the sum over all of them.
-pub(super) const STEP: Migration = Migration { version: 5, statements: TABLES };
+pub(super) const STEP: Migration = Migration { version: 4, statements: TABLES };
 
 const TABLES: &[&str] = &[
     "ALTER TABLE usages {add} seal BIGINT NOT NULL DEFAULT 0",
