@@ -113,7 +113,7 @@ const TABLE: &[Row] = &[
     Row(Area::Organizations, &[ORGANIZATION, BILLING, VIEWER], &[]),
     Row(Area::Teams, &[ORGANIZATION, BILLING, VIEWER], &[ORGANIZATION]),
     Row(Area::Permissions, &[ORGANIZATION, VIEWER], &[ORGANIZATION]),
-    Row(Area::Limits, &[ORGANIZATION, VIEWER], &[ORGANIZATION]),
+    Row(Area::Limits, &[ORGANIZATION, BILLING, VIEWER], &[ORGANIZATION, BILLING]),
     Row(Area::Quotas, &[ORGANIZATION, BILLING, VIEWER], &[ORGANIZATION, BILLING]),
     Row(Area::Prices, &[BILLING, VIEWER], &[BILLING]),
     Row(Area::Usage, &[ORGANIZATION, BILLING, VIEWER], &[]),

@@ -24,7 +24,7 @@ use crate::{
     process::ResponseRules,
     protocol::{OperationKey, fault::FaultKind},
     runtime::{Body, BodyFault, Reply, Timers, TransportFault, UpstreamRequest},
-    snapshot::{Capture, Credential, Provider},
+    snapshot::{Capture, Credential, Provider, name::without_userinfo},
     store::record::{Entry, UpstreamRow},
 };
 
@@ -247,8 +247,8 @@ impl Wire {
                 half.push(piece);
             }
         }
-        // A key in the query must not be on record.
-        let url = request.uri.to_string().split('?').next().unwrap_or_default().to_owned();
+        // Neither a key in the query nor a password before the host must be on record.
+        let url = without_userinfo(request.uri.to_string().split('?').next().unwrap_or_default());
         let clock = &engine.platform.clock;
         Some(Self { at_ms: clock.unix_ms(), begun: clock.now(), method: request.method.to_string(), url, request: half, depth })
     }

@@ -8,6 +8,7 @@
     reason = "a test stops where something is not as it must be, and its sockets live on tokio"
 )]
 
+mod canaries;
 mod disconnect;
 mod failover;
 mod harness;
@@ -15,6 +16,7 @@ mod identity;
 mod kept;
 mod money;
 mod names;
+mod program;
 mod refusals;
 mod roles;
 mod sockets;

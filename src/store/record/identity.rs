@@ -10,7 +10,7 @@ words! {
         Member = "member",
         /// Its own organization: users, keys, teams, limits below the organization's own, usage.
         OrganizationAdmin = "organization_admin",
-        /// Reads usage, quotas and prices of everybody, and changes prices and quotas.
+        /// Reads usage, prices, quotas and limits of everybody, and changes the last three.
         Billing = "billing",
         /// Reads everything but secrets.
         Viewer = "viewer",
