@@ -209,6 +209,9 @@ impl Settling {
         if let Some(passed) = passed {
             self.release(passed);
         }
+        if let Some(open) = self.bill.as_mut().filter(|_| !ended_well) {
+            open.trail.note(Fact::BrokeOff);
+        }
         if matches!(self.shaping, Shaping::None) && self.shape == Shape::Sse {
             if !ended_well {
                 self.last_words("the provider ended the stream before its end");

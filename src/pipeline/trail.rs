@@ -14,6 +14,7 @@ use crate::{
     base::{Bucket, CredentialId, Nanos, RequestId, Usage},
     billing::{Lookup, PriceBook},
     credentials::Taken,
+    health::Trouble,
     observe::CallLabels,
     protocol::{Family, OperationKey, catalog::CatalogRow, fault::FaultKind},
     route::{MemberState, Underway},
@@ -39,6 +40,8 @@ pub(super) enum Fact<'a> {
     Credential(CredentialId, Taken),
     /// The target of now gave no answer, through its own fault.
     Missed,
+    /// Its answer broke off after it had begun.
+    BrokeOff,
     /// What is reserved for the call.
     Held(Hold),
     /// The call is on record as begun.
@@ -135,6 +138,7 @@ impl Trail {
                 self.member = target.member.as_ref().map(|member| (member.begin(), Arc::clone(member)));
             }
             Fact::Credential(id, taken) => self.credential = Some((id, taken)),
+            Fact::BrokeOff => self.blame(),
             Fact::Missed => {
                 if let Some((_underway, state)) = self.member.take() {
                     state.observe(None);
@@ -142,7 +146,9 @@ impl Trail {
             }
             Fact::Held(hold) => self.hold = Some(hold),
             Fact::Begun(begun) => self.open = Some(begun),
-            Fact::Sent(at) => self.engine.metrics.overhead(at.since(self.arrived)),
+            // What the first try took is no cost of ours.
+            Fact::Sent(at) if self.attempts <= 1 => self.engine.metrics.overhead(at.since(self.arrived)),
+            Fact::Sent(_) => {}
             Fact::Head(status, headers) => {
                 self.status = status;
                 if let Some(half) = &mut self.response_half {
@@ -225,6 +231,14 @@ impl Trail {
 
     pub(super) fn credential(&self) -> Option<CredentialId> {
         self.credential.as_ref().map(|(id, _)| *id)
+    }
+
+    /// What breaks off after its beginning is nobody else's turn, but others are asked before it next time.
+    fn blame(&self) {
+        let (Some(provider), Some(model)) = (&self.provider, &self.model) else { return };
+        let credential = self.credential().and_then(|id| provider.credentials.iter().find(|credential| credential.id == id));
+        let now_ms = self.engine.platform.clock.unix_ms();
+        self.engine.health.fail(provider.account(credential), model, &Trouble::Transient, now_ms);
     }
 
     /// The provider and the model of now.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use gproxy::{
     base::Secret,
     credentials::Sealer,
-    runtime::native,
+    runtime::{Clock as _, native},
     snapshot::secret::seal_api_key,
     store::{
         persist::{Records as _, RecordsExt as _, memory::MemoryStore},
@@ -201,6 +201,23 @@ async fn a_stream_that_says_nothing_or_breaks_before_it_does_is_somebody_elses_t
             assert_eq!((&*row.begun.model, row.ended, row.usage.total()), ("small", Ended::Complete, 10), "{path}");
         }
     }
+}
+
+#[tokio::test]
+async fn whoever_breaks_off_in_the_midst_comes_after_the_others_for_a_while() {
+    let (gateway, clock) = gateway(1).await;
+    let (path, body, stream) = streams()[0];
+    let content = stream.find("content").unwrap();
+    let first = content + stream[content..].find("\n\n").unwrap() + 2;
+    gateway.upstream.answers(chunked(&stream[..first], &[]));
+    gateway.upstream.answers(chunked(stream, &[]));
+    let body = body.replace("up/m", "smart");
+    for _ in 0..2 {
+        assert_eq!(gateway.post(path, body.as_bytes()).await.status, 200);
+    }
+    assert_eq!(asked(&gateway), ["big/y", "small/y"]);
+    clock.advance(Duration::from_secs(15));
+    assert_eq!(gateway.engine.health.reports(clock.unix_ms()), []);
 }
 
 #[tokio::test]
