@@ -7,6 +7,7 @@ use gproxy::{
         config::{Config, Findings, Sources, check},
         flags::{self, lab::Asked},
         log::{self, Lines},
+        transfer::command as transfer,
     },
     http::native::host,
     lab::{self, Outcome},
@@ -42,6 +43,9 @@ fn main() -> ExitCode {
                 return failed(&lines.join("\n"));
             }
         };
+        if let Some(asked) = flags::transfer::asked(&matches) {
+            return moved(&asked, &config, sources.env.get(transfer::PASSPHRASE), &platform).await;
+        }
         let lines = log::init(&config);
         keep_flushed(&lines, &platform);
         for warning in warnings {
@@ -61,6 +65,18 @@ async fn experiment(asked: Asked, config: Option<&Path>, platform: &Platform) ->
     match lab::obey(asked, config, platform, &say).await {
         Ok(Outcome::Clean) => ExitCode::SUCCESS,
         Ok(Outcome::Flawed) => ExitCode::FAILURE,
+        Err(fault) => failed(&describe(&fault)),
+    }
+}
+
+/// Exports or imports. What was found on the way goes beside the answer, so that a bundle can be piped on.
+async fn moved(asked: &transfer::Asked, config: &Config, passphrase: Option<&String>, platform: &Platform) -> ExitCode {
+    match transfer::obey(asked, config, passphrase.map(String::as_str), platform).await {
+        Ok(done) => {
+            done.notes.iter().for_each(|note| warn(note));
+            say(&done.answer);
+            ExitCode::SUCCESS
+        }
         Err(fault) => failed(&describe(&fault)),
     }
 }
@@ -108,8 +124,12 @@ fn say(text: &str) {
     println!("{text}");
 }
 
-#[expect(clippy::print_stderr, reason = "there is no log yet")]
 fn failed(text: &str) -> ExitCode {
-    eprintln!("gproxy: {text}");
+    warn(text);
     ExitCode::FAILURE
+}
+
+#[expect(clippy::print_stderr, reason = "there is no log yet")]
+fn warn(text: &str) {
+    eprintln!("gproxy: {text}");
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 pub mod lab;
+pub mod transfer;
 
 use super::config::knob::{KNOBS, Kind, Knob};
 
@@ -17,6 +18,7 @@ pub fn command() -> Command {
         .args(KNOBS.iter().map(flag))
         .subcommand(Command::new("check").about("Say what a start would find wrong with the configuration, and exit"))
         .subcommand(lab::command())
+        .subcommands(transfer::commands())
 }
 
 /// The flags that were given, by name.

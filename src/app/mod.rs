@@ -10,3 +10,5 @@ pub mod follow;
 #[cfg(feature = "native")]
 pub mod log;
 pub mod reload;
+#[cfg(feature = "native")]
+pub mod transfer;
