@@ -7,6 +7,7 @@ use gproxy::{
         config::{Config, Findings, Sources, check},
         flags::{self, lab::Asked},
         log::{self, Lines},
+        transfer::command as transfer,
         verify,
     },
     http::native::host,
@@ -46,6 +47,9 @@ fn main() -> ExitCode {
         if let Some(verify) = matches.subcommand_matches("verify") {
             return prove(&config, &platform, verify.get_flag("json")).await;
         }
+        if let Some(asked) = flags::transfer::asked(&matches) {
+            return moved(&asked, &config, sources.env.get(transfer::PASSPHRASE), &platform).await;
+        }
         let lines = log::init(&config);
         keep_flushed(&lines, &platform);
         for warning in warnings {
@@ -80,6 +84,18 @@ async fn prove(config: &Config, platform: &Platform, json: bool) -> ExitCode {
             failed(&describe(&fault));
             ExitCode::from(2)
         }
+    }
+}
+
+/// Exports or imports. What was found on the way goes beside the answer, so that a bundle can be piped on.
+async fn moved(asked: &transfer::Asked, config: &Config, passphrase: Option<&String>, platform: &Platform) -> ExitCode {
+    match transfer::obey(asked, config, passphrase.map(String::as_str), platform).await {
+        Ok(done) => {
+            done.notes.iter().for_each(|note| warn(note));
+            say(&done.answer);
+            ExitCode::SUCCESS
+        }
+        Err(fault) => failed(&describe(&fault)),
     }
 }
 
@@ -126,8 +142,12 @@ fn say(text: &str) {
     println!("{text}");
 }
 
-#[expect(clippy::print_stderr, reason = "there is no log yet")]
 fn failed(text: &str) -> ExitCode {
-    eprintln!("gproxy: {text}");
+    warn(text);
     ExitCode::FAILURE
+}
+
+#[expect(clippy::print_stderr, reason = "there is no log yet")]
+fn warn(text: &str) {
+    eprintln!("gproxy: {text}");
 }

@@ -30,6 +30,7 @@ pub mod users;
 pub use actor::{Admin, Member};
 pub use control::{Control, Origin, Stores};
 pub use fault::AdminFault;
+pub use redact::has_secret_settings;
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,12 @@ pub(super) fn settings(members: &Map<String, Value>) -> Map<String, Value> {
     members.iter().map(|(name, value)| (name.clone(), masked(name, value))).collect()
 }
 
+/// Whether a JSON object of settings has what looks like a secret.
+#[must_use]
+pub fn has_secret_settings(json: &str) -> bool {
+    serde_json::from_str(json).is_ok_and(|members| settings(&members) != members)
+}
+
 /// Puts the standing secrets back where the input has the mask, as it was given out.
 pub(super) fn restore(given: Map<String, Value>, standing: &Map<String, Value>) -> Map<String, Value> {
     given.into_iter().map(|(name, value)| restored(name, value, standing)).collect()

@@ -139,7 +139,7 @@ impl Records for Late {
         since(revision: i64) -> Option<crate::store::record::Delta>;
         is_fresh() -> bool;
         save_settings(settings: crate::store::record::SettingsRow) -> ();
-        apply(changes: Vec<crate::store::record::Change>) -> Vec<crate::store::record::Stamp>;
+        apply_set(set: crate::store::record::ChangeSet) -> Vec<crate::store::record::Stamp>;
     }
 }
 

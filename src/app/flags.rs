@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 pub mod lab;
+pub mod transfer;
 
 use super::config::knob::{KNOBS, Kind, Knob};
 
@@ -22,6 +23,7 @@ pub fn command() -> Command {
                 .about("Prove the ledger: rows, sums, prices, journal, and with --redis-url the live counters; exit 1 on any difference")
                 .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("print the report as JSON")),
         )
+        .subcommands(transfer::commands())
 }
 
 /// The flags that were given, by name.

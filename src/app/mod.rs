@@ -14,4 +14,6 @@ pub mod reconcile;
 pub mod reload;
 pub mod retire;
 #[cfg(feature = "native")]
+pub mod transfer;
+#[cfg(feature = "native")]
 pub mod verify;

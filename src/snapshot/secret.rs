@@ -43,6 +43,20 @@ pub fn seal_api_key(sealer: &Sealer, provider: ProviderId, api_key: &Secret<Stri
     sealer.seal(&context(provider), plain.expose(), entropy)
 }
 
+/// Seals a credential's secret, whatever its kind, for a provider.
+#[must_use]
+pub fn seal(sealer: &Sealer, provider: ProviderId, plain: &Secret<String>, entropy: &dyn Entropy) -> String {
+    sealer.seal(&context(provider), plain.expose(), entropy)
+}
+
+/// Opens a credential's secret, whatever its kind.
+///
+/// # Errors
+/// [`SecretFault::Sealed`].
+pub fn open(sealer: &Sealer, provider: ProviderId, sealed: &str) -> Result<Secret<String>, SecretFault> {
+    sealer.open(&context(provider), sealed).map_err(SecretFault::Sealed)
+}
+
 /// Opens an API key.
 ///
 /// # Errors

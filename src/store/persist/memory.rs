@@ -9,7 +9,7 @@ use super::{Ledger, Records, StoreFault, Stored, UsageFilter, UsageSummary};
 use crate::{
     base::{Bucket, RequestId},
     runtime::Clock,
-    store::record::{Change, ConfigRows, Delta, DownstreamRow, Noun, SettingsRow, Stamp, UpstreamRow, UsageRow},
+    store::record::{ChangeSet, ConfigRows, Delta, DownstreamRow, Noun, SettingsRow, Stamp, UpstreamRow, UsageRow},
 };
 
 mod changes;
@@ -89,16 +89,22 @@ impl Records for MemoryStore {
         })
     }
 
-    fn apply(&self, changes: Vec<Change>) -> Stored<'_, Vec<Stamp>> {
+    fn apply_set(&self, set: ChangeSet) -> Stored<'_, Vec<Stamp>> {
         self.change(move |state, now| {
-            let mut batch = changes::Batch::begin(&state.config, state.last_id, now);
-            let stamps = batch.make(changes)?;
-            let (config, last_id, touched) = batch.end();
+            if set.base.is_some_and(|base| base != state.config.revision) {
+                return Err(StoreFault::moved());
+            }
+            let mut batch = changes::Batch::begin(&state.config, state.last_id, now, set.finish);
+            let stamps = batch.make(set.changes)?;
+            let (mut config, last_id, touched) = batch.end();
             let revision = config.revision;
             for (_, id) in touched.iter().filter(|(noun, _)| *noun == Noun::User) {
                 if config.users.get((*id).into()).is_none() {
                     state.kept.forget_user((*id).into());
                 }
+            }
+            if let Some(settings) = set.settings {
+                config.settings = SettingsRow { updated_at: now.max(1), ..settings };
             }
             state.log.extend(touched.into_iter().map(|(noun, id)| (revision, noun, id)));
             state.config = config;

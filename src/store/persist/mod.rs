@@ -5,7 +5,9 @@ use std::fmt;
 use crate::{
     base::{KeyId, Nanos, OrganizationId, ProviderId, RequestId, TeamId, UserId},
     runtime::BoxFuture,
-    store::record::{Change, ConfigRows, Delta, DownstreamRow, Entry, Record, SettingsRow, Stamp, Standing, UpstreamRow, UsageRow},
+    store::record::{
+        Change, ChangeSet, ConfigRows, Delta, DownstreamRow, Entry, Record, SettingsRow, Stamp, Standing, UpstreamRow, UsageRow,
+    },
 };
 
 mod books;
@@ -54,6 +56,13 @@ pub enum StoreFault {
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+impl StoreFault {
+    /// A set of changes that was made for another revision than the one that stands.
+    pub(in crate::store) fn moved() -> Self {
+        Self::Failed("the configuration changed meanwhile; nothing was written, try again".into())
+    }
+}
+
 /// What a store answers.
 pub type Stored<'a, T> = BoxFuture<'a, Result<T, StoreFault>>;
 
@@ -74,7 +83,14 @@ pub trait Records: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// [`StoreFault::Taken`] on another's name, [`StoreFault::Missing`] where a row, or what it names, does not stand.
-    fn apply(&self, changes: Vec<Change>) -> Stored<'_, Vec<Stamp>>;
+    fn apply(&self, changes: Vec<Change>) -> Stored<'_, Vec<Stamp>> {
+        self.apply_set(changes.into())
+    }
+    /// The same, with settings and what else a set of changes has.
+    ///
+    /// # Errors
+    /// As [`Records::apply`]; [`StoreFault::Failed`] where the set was made for another revision.
+    fn apply_set(&self, set: ChangeSet) -> Stored<'_, Vec<Stamp>>;
 }
 
 /// One change at a time.

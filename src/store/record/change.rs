@@ -1,6 +1,8 @@
 //! Changes of configuration: several at once, all or none.
 
-use super::{ConfigRows, Noun, NounWork, Record, Row};
+use std::{fmt, sync::Arc};
+
+use super::{ConfigRows, Noun, NounWork, Record, Row, RowWork, SettingsRow};
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +15,53 @@ pub enum Change {
     Set(i64, Row),
     /// Forgets the row of an id, and what hangs on it.
     Delete(Noun, i64),
+}
+
+/// Changes that stand or fall together.
+#[derive(Clone, Default)]
+pub struct ChangeSet {
+    /// The changes, in their order.
+    pub changes: Vec<Change>,
+    /// The settings, where they change too.
+    pub settings: Option<SettingsRow>,
+    /// The revision that the changes were made for; another one is refused. Any where absent.
+    pub base: Option<i64>,
+    /// What each row becomes once the ids that it names are known.
+    pub finish: Option<Finish>,
+}
+
+/// Turns a row, whose links are ids that stand, into the one that is stored.
+pub type Finish = Arc<dyn Fn(Row) -> Row + Send + Sync>;
+
+impl From<Vec<Change>> for ChangeSet {
+    fn from(changes: Vec<Change>) -> Self {
+        Self { changes, ..Self::default() }
+    }
+}
+
+impl fmt::Debug for ChangeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChangeSet").field("changes", &self.changes.len()).field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+/// A row as it is stored; `resolve` gives the id that stands for one that names a change.
+pub(in crate::store) fn finished(row: Row, finish: Option<&Finish>, resolve: impl Fn(i64) -> i64) -> Row {
+    match finish {
+        Some(finish) => finish(row.with(Relink(resolve))),
+        None => row,
+    }
+}
+
+struct Relink<F>(F);
+
+impl<F: Fn(i64) -> i64> RowWork for Relink<F> {
+    type Output = Row;
+
+    fn on<N: Record>(self, mut row: N) -> Row {
+        row.relink(self.0);
+        row.into_row()
+    }
 }
 
 /// What an id has to be to name the row that an earlier change of the same batch makes; `place` counts from 0.

@@ -20,8 +20,8 @@ mod upstream;
 pub use allowance::{Admission, NewPermission, NewPriceRule, NewQuota, NewRateLimit, PriceMatch, Scope, ScopeKind};
 pub use call::{Begun, Billed, DownstreamRow, Ended, Entry, Source, UpstreamRow, UsageRow};
 pub use cell::{Cell, CellKind, Datum, OnDelete};
-pub(in crate::store) use change::maker;
-pub use change::{Change, Delta, Stamp, made_by};
+pub use change::{Change, ChangeSet, Delta, Finish, Stamp, made_by};
+pub(in crate::store) use change::{finished, maker};
 pub use identity::{NewKey, NewOrganization, NewTeam, NewUser, OnDisconnect, Role};
 pub use kept::{Keep, KeptItem, KeptKind, KeptRow};
 pub use noun::{

@@ -4,35 +4,35 @@ use std::collections::BTreeSet;
 
 use crate::store::{
     persist::StoreFault,
-    record::{Change, ConfigRows, Delta, Noun, NounWork, OnDelete, Record, RowWork, Stamp, Standing, maker},
+    record::{Change, ConfigRows, Delta, Finish, Noun, NounWork, OnDelete, Record, Row, RowWork, Stamp, Standing, finished, maker},
 };
 
 /// Rows on their way to their next revision.
-#[derive(Debug)]
 pub(super) struct Batch {
     rows: ConfigRows,
     last_id: i64,
     now: i64,
+    finish: Option<Finish>,
     touched: Vec<(Noun, i64)>,
     stamps: Vec<Stamp>,
 }
 
 impl Batch {
-    pub(super) fn begin(rows: &ConfigRows, last_id: i64, now: i64) -> Self {
+    pub(super) fn begin(rows: &ConfigRows, last_id: i64, now: i64, finish: Option<Finish>) -> Self {
         let mut rows = rows.clone();
         rows.revision += 1;
-        Self { rows, last_id, now, touched: Vec::new(), stamps: Vec::new() }
+        Self { rows, last_id, now, finish, touched: Vec::new(), stamps: Vec::new() }
     }
 
     /// Makes the changes in their order.
     pub(super) fn make(&mut self, changes: Vec<Change>) -> Result<Vec<Stamp>, StoreFault> {
         for change in changes {
             let stamp = match change {
-                Change::Make(row) => row.with(Put { batch: self, id: None, may_stand: false })?,
-                Change::Ensure(row) => row.with(Put { batch: self, id: None, may_stand: true })?,
+                Change::Make(row) => self.put(None, false, row)?,
+                Change::Ensure(row) => self.put(None, true, row)?,
                 Change::Set(id, row) => {
                     let id = self.resolve(id)?;
-                    row.with(Put { batch: self, id: Some(id), may_stand: false })?
+                    self.put(Some(id), false, row)?
                 }
                 Change::Delete(noun, id) => {
                     let id = self.resolve(id)?;
@@ -48,6 +48,11 @@ impl Batch {
     /// The rows, the last id that was given away, and what was touched.
     pub(super) fn end(self) -> (ConfigRows, i64, Vec<(Noun, i64)>) {
         (self.rows, self.last_id, self.touched)
+    }
+
+    fn put(&mut self, id: Option<i64>, may_stand: bool, row: Row) -> Result<Stamp, StoreFault> {
+        let row = finished(row, self.finish.as_ref(), |id| self.resolve(id).unwrap_or(id));
+        row.with(Put { batch: self, id, may_stand })
     }
 
     fn resolve(&self, id: i64) -> Result<i64, StoreFault> {

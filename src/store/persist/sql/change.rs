@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Value};
 use super::{SqlStore, data, dialect::Dialect, failed, records::refused};
 use crate::store::{
     persist::StoreFault,
-    record::{Change, Link, Noun, NounWork, OnDelete, Record, Row, RowWork, ScopeKind, Stamp, maker},
+    record::{Change, Finish, Link, Noun, NounWork, OnDelete, Record, Row, RowWork, ScopeKind, Stamp, finished, maker},
 };
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreFault>> + Send + 'a>>;
@@ -17,13 +17,14 @@ pub(super) struct Batch<'a> {
     store: &'a SqlStore,
     transaction: &'a DatabaseTransaction,
     now: i64,
+    finish: Option<Finish>,
     touched: Vec<(Noun, i64)>,
     stamps: Vec<Stamp>,
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn begin(store: &'a SqlStore, transaction: &'a DatabaseTransaction, now: i64) -> Self {
-        Self { store, transaction, now, touched: Vec::new(), stamps: Vec::new() }
+    pub(super) fn begin(store: &'a SqlStore, transaction: &'a DatabaseTransaction, now: i64, finish: Option<Finish>) -> Self {
+        Self { store, transaction, now, finish, touched: Vec::new(), stamps: Vec::new() }
     }
 
     /// Makes the changes in their order.
@@ -60,6 +61,7 @@ impl<'a> Batch<'a> {
     }
 
     fn put(&mut self, id: Option<i64>, may_stand: bool, row: Row) -> Boxed<'_, Stamp> {
+        let row = finished(row, self.finish.as_ref(), |id| self.resolve(id).unwrap_or(id));
         row.with(Put { batch: self, id, may_stand })
     }
 

@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, IsolationLevel, SqlEr
 use super::{SqlStore, change::Batch, data, dialect::Dialect, failed, stored};
 use crate::store::{
     persist::{Records, StoreFault, Stored},
-    record::{Change, ConfigRows, Delta, Noun, NounWork, Record, SettingsRow, Stamp},
+    record::{ChangeSet, ConfigRows, Delta, Noun, NounWork, Record, SettingsRow, Stamp},
 };
 
 /// How many rows of changes are kept for instances that were away. Whoever was away for longer reads everything.
@@ -36,14 +36,20 @@ impl Records for SqlStore {
         stored(async move { self.replace_settings(&settings).await.map_err(failed) })
     }
 
-    fn apply(&self, changes: Vec<Change>) -> Stored<'_, Vec<Stamp>> {
+    fn apply_set(&self, set: ChangeSet) -> Stored<'_, Vec<Stamp>> {
         stored(async move {
             let transaction = self.begin().await.map_err(failed)?;
             let now = self.now(&transaction).await.map_err(failed)?;
             let revision = self.next_revision(&transaction).await.map_err(failed)?;
+            if set.base.is_some_and(|base| base + 1 != revision) {
+                return Err(StoreFault::moved());
+            }
             self.note_use(&transaction).await.map_err(failed)?;
-            let mut batch = Batch::begin(self, &transaction, now);
-            let stamps = batch.make(changes).await?;
+            let mut batch = Batch::begin(self, &transaction, now, set.finish);
+            let stamps = batch.make(set.changes).await?;
+            if let Some(settings) = set.settings {
+                self.write_settings(&transaction, &settings, (revision, now)).await.map_err(failed)?;
+            }
             self.log_changes(&transaction, revision, batch.end()).await.map_err(failed)?;
             transaction.commit().await.map_err(failed)?;
             Ok(stamps)

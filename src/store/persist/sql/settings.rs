@@ -28,6 +28,17 @@ impl SqlStore {
         let transaction = self.begin().await?;
         let now = self.now(&transaction).await?;
         let revision = self.next_revision(&transaction).await?;
+        self.write_settings(&transaction, settings, (revision, now)).await?;
+        transaction.commit().await
+    }
+
+    /// Writes the settings as a part of a revision, at a time in Unix milliseconds.
+    pub(super) async fn write_settings(
+        &self,
+        transaction: &DatabaseTransaction,
+        settings: &SettingsRow,
+        (revision, now): (i64, i64),
+    ) -> Result<(), DbErr> {
         // Told like a row's change, so that revisions follow one another in the log without a gap.
         let told = "INSERT INTO config_changes (revision, noun, row_id) VALUES (?, ?, ?)";
         transaction.execute_raw(self.statement(told, vec![revision.into(), super::data::text("settings"), 1_i64.into()])).await?;
@@ -36,8 +47,7 @@ impl SqlStore {
                    updated_at = ? WHERE id = 1";
         let mut values = settings_values(settings);
         values.push(now.into());
-        transaction.execute_raw(self.statement(sql, values)).await?;
-        transaction.commit().await
+        transaction.execute_raw(self.statement(sql, values)).await.map(drop)
     }
 
     /// Makes the one row of settings, with defaults, where it is missing.

@@ -1,0 +1,175 @@
+//! What `gproxy export` and `gproxy import` do.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{Bundle, Plan, Prune, TransferFault, apply, extract};
+use crate::{
+    admin::{Control, Stores},
+    app::config::{Config, database_key},
+    base::Secret,
+    credentials::Sealer,
+    runtime::Platform,
+    store::persist::sql::SqlStore,
+};
+
+/// The variable that may hold the passphrase.
+pub const PASSPHRASE: &str = "GPROXY_BUNDLE_PASSPHRASE";
+
+/// Whether an import writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Run {
+    /// It only says what it would do.
+    Dry,
+    /// It writes.
+    Real,
+}
+
+/// Where the passphrase comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Passphrase {
+    /// From [`PASSPHRASE`], where that is set.
+    Environment,
+    /// From a file, without the line's end.
+    File(PathBuf),
+    /// From the standard input, likewise.
+    StandardInput,
+}
+
+impl Passphrase {
+    /// Where a flag says that it comes from.
+    #[must_use]
+    pub fn of(flag: Option<PathBuf>) -> Self {
+        match flag {
+            None => Self::Environment,
+            Some(path) if path == Path::new("-") => Self::StandardInput,
+            Some(path) => Self::File(path),
+        }
+    }
+
+    fn read(&self, environment: Option<&str>) -> Result<Option<Secret<String>>, TransferFault> {
+        let text = match self {
+            Self::Environment => environment.map(str::to_owned),
+            Self::File(path) => Some(read(path)?),
+            Self::StandardInput => {
+                let mut text = String::new();
+                io::stdin().read_to_string(&mut text).map_err(|source| TransferFault::File { path: "-".into(), source })?;
+                Some(text)
+            }
+        };
+        let line = text.map(Secret::new).map(|text| Secret::new(text.expose().trim_end_matches(['\r', '\n']).to_owned()));
+        match line {
+            Some(line) if line.expose().trim().is_empty() => Err(TransferFault::BlankPassphrase),
+            line => Ok(line),
+        }
+    }
+}
+
+/// What was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The configuration as a bundle.
+    Export {
+        /// Where to; the answer where absent.
+        out: Option<PathBuf>,
+        /// What seals its secrets.
+        passphrase: Passphrase,
+    },
+    /// A bundle into the configuration.
+    Import {
+        /// The bundle.
+        file: PathBuf,
+        /// Whether it writes.
+        run: Run,
+        /// What becomes of the rows that it does not have.
+        prune: Prune,
+        /// What opens its secrets.
+        passphrase: Passphrase,
+    },
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// For whoever asked.
+    pub answer: String,
+    /// What else there is to know, a line each.
+    pub notes: Vec<String>,
+}
+
+/// Does what was asked, in the database of the configuration. `environment` is what [`PASSPHRASE`] holds.
+///
+/// # Errors
+/// [`TransferFault`]; then nothing was imported.
+pub async fn obey(asked: &Asked, config: &Config, environment: Option<&str>, platform: &Platform) -> Result<Done, TransferFault> {
+    // The key comes first: a database that is made without one would be of no use.
+    let sealer = Sealer::new(database_key(config, &*platform.entropy)?);
+    let store = Arc::new(SqlStore::open(config.dsn.expose()).await?);
+    let stores = Stores { records: Arc::clone(&store) as _, ledger: Arc::clone(&store) as _ };
+    let control = Control::new(stores, sealer, platform.clone());
+    let done = match asked {
+        Asked::Export { out, passphrase } => export(&control, out.as_deref(), passphrase.read(environment)?).await,
+        Asked::Import { file, run, prune, passphrase } => {
+            let bundle = Bundle::read(&read(file)?, passphrase.read(environment)?.as_ref())?;
+            import(&control, &bundle, *run, *prune).await
+        }
+    };
+    store.close().await?;
+    done
+}
+
+async fn export(control: &Control, out: Option<&Path>, passphrase: Option<Secret<String>>) -> Result<Done, TransferFault> {
+    let extracted = extract(&control.records().load().await?, control.sealer());
+    let text = extracted.bundle.write(passphrase.as_ref(), &*control.platform().entropy)?;
+    let mut notes = extracted.notes;
+    let secrets = extracted.bundle.secrets();
+    if passphrase.is_none() && secrets > 0 {
+        notes.push(format!("{secrets} secrets are left out, for there is no passphrase: give one by --passphrase-file or {PASSPHRASE}"));
+    }
+    let answer = match out {
+        None => text.trim_end().to_owned(),
+        Some(path) => {
+            write(path, &text)?;
+            let rows: usize = extracted.bundle.rows.values().map(Vec::len).sum();
+            format!("{rows} rows are in {}", path.display())
+        }
+    };
+    Ok(Done { answer, notes })
+}
+
+/// Compares a bundle with what stands, and makes it stand where the run is real.
+///
+/// # Errors
+/// As [`apply`].
+pub async fn import(control: &Control, bundle: &Bundle, run: Run, prune: Prune) -> Result<Done, TransferFault> {
+    let rows = control.records().load().await?;
+    let standing = extract(&rows, control.sealer());
+    let plan = Plan::of(&standing, bundle, prune);
+    let mut notes = standing.notes.clone();
+    match run {
+        Run::Dry => notes.push("nothing was written: this was a dry run".to_owned()),
+        Run::Real => {
+            apply(control, &rows, (&standing, bundle), &plan).await?;
+            control.refresh().await?;
+            notes.extend(control.faults().iter().map(|fault| format!("does not serve: {fault}")));
+        }
+    }
+    Ok(Done { answer: plan.to_string(), notes })
+}
+
+fn read(path: &Path) -> Result<String, TransferFault> {
+    std::fs::read_to_string(path).map_err(|source| TransferFault::File { path: path.to_owned(), source })
+}
+
+/// Writes a file that only its owner may read.
+fn write(path: &Path, text: &str) -> Result<(), TransferFault> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
+    written.map_err(|source| TransferFault::File { path: path.to_owned(), source })
+}
