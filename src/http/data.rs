@@ -1,12 +1,15 @@
 //! The data plane's entry: a request in, the answer's stream back.
 
-use std::net::IpAddr;
+use std::{any::Any, net::IpAddr, panic::AssertUnwindSafe};
 
-use http::{Request, Response};
+use futures_util::FutureExt as _;
+use http::{HeaderMap, Request, Response, Uri};
 
 use super::reply;
 use crate::{
-    pipeline::{Engine, Inbound, Outbound, execute},
+    base::RequestId,
+    pipeline::{Engine, GatewayError, Inbound, Outbound, execute, family_of},
+    protocol::fault::FaultKind,
     runtime::Body,
 };
 
@@ -15,10 +18,12 @@ pub async fn serve(engine: &Engine, request: Request<Body>, peer: Option<IpAddr>
     answer(engine.clone(), arrive(engine, request, peer)).await
 }
 
-/// Answers a call that has arrived.
+/// Answers a call that has arrived. One that panics gets a 500; what it reserved is given back on the way, and everybody else
+/// goes on.
 pub async fn answer(engine: Engine, inbound: Box<Inbound>) -> Response<Body> {
-    let request_id = inbound.request_id;
-    match execute(&engine, inbound).await {
+    let (request_id, uri) = (inbound.request_id, inbound.uri.clone());
+    let walked = AssertUnwindSafe(execute(&engine, inbound)).catch_unwind().await;
+    match walked.unwrap_or_else(|panic| panicked(&engine, request_id, (&uri, &*panic))) {
         Outbound::Answer(answer) => {
             let mut response = Response::new(answer.body);
             *response.status_mut() = answer.status;
@@ -28,6 +33,14 @@ pub async fn answer(engine: Engine, inbound: Box<Inbound>) -> Response<Body> {
         }
         Outbound::Refused(error, family) => reply::refuse(&error, family, request_id),
     }
+}
+
+fn panicked(engine: &Engine, request_id: RequestId, (uri, panic): (&Uri, &(dyn Any + Send))) -> Outbound {
+    let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("");
+    engine.metrics.panics.inc();
+    tracing::error!(%request_id, path = uri.path(), panic = words, "a call panicked; this is a bug of the gateway");
+    let error = GatewayError::new(FaultKind::Internal, "the gateway failed on this call; its operator finds why in the log");
+    Outbound::Refused(Box::new(error), family_of(uri.path(), &HeaderMap::new(), uri.query()))
 }
 
 /// Names a request on its arrival.

@@ -57,6 +57,8 @@ pub struct Metrics {
     pub queue_depth: Gauge,
     /// Calls refused because too many were in flight.
     pub shed: Counter,
+    /// Calls that panicked: each is a bug.
+    pub panics: Counter,
     /// Stream events that were dropped because they were no JSON.
     pub dropped_events: Counter,
     /// Counters of budgets that differ from their rows; anything but zero is a bug.
@@ -81,6 +83,7 @@ impl Metrics {
             streams: Gauge::default(),
             queue_depth: Gauge::default(),
             shed: Counter::default(),
+            panics: Counter::default(),
             dropped_events: Counter::default(),
             drift: Gauge::default(),
             lost_records: Counter::default(),
@@ -95,6 +98,7 @@ impl Metrics {
         registry.register("streams_active", "Open streams", metrics.streams.clone());
         registry.register("queue_depth", "Journal entries that wait for the database", metrics.queue_depth.clone());
         registry.register("shed", "Calls refused because too many were in flight", metrics.shed.clone());
+        registry.register("panics", "Calls that panicked", metrics.panics.clone());
         registry.register("dropped_events", "Stream events dropped because they were no JSON", metrics.dropped_events.clone());
         registry.register("counter_drift", "Counters of budgets that differ from their rows", metrics.drift.clone());
         registry.register("lost_records", "Records that could not be kept", metrics.lost_records.clone());

@@ -17,7 +17,7 @@ use gproxy::{
     },
     observe::Metrics,
     pipeline::{Engine, Keeping, Limits},
-    runtime::{Body, Clock, Platform, native},
+    runtime::{Body, Clock, Platform, Transport, native},
     snapshot::{Compiler, Snapshot, SnapshotCell, compile},
     store::{
         persist::{Journal, JournalFault, Ledger, Records, RecordsExt, memory::MemoryStore},
@@ -294,6 +294,15 @@ impl Gateway {
         configure(&store).await;
         let snapshot = compiled(&store, &platform).await;
         Self::serve(platform, snapshot, upstream, (Limits { body: 1 << 20, ..Limits::default() }, None)).await
+    }
+
+    /// With another way to the provider.
+    pub(crate) async fn reached_by(transport: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>) -> Self {
+        let upstream = Upstream::start().await;
+        let (platform, _tasks) = native::platform();
+        let platform = Platform { transport: transport(Arc::clone(&platform.transport)), ..platform };
+        let (snapshot, _) = snapshot(&platform, "custom", &format!("http://{}", upstream.address)).await;
+        Self::serve(platform, snapshot, upstream, (Limits::default(), None)).await
     }
 
     /// With a store of responses, and a clock of its own for how long they are kept.

@@ -1,5 +1,15 @@
 //! Refusals: each in the caller's own dialect, with the status its SDK expects, naming the field.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use gproxy::{
+    runtime::{BoxFuture, Reply, Socket, Transport, TransportFault, UpstreamRequest},
+    store::record::Ended,
+};
+
 use crate::harness::{Gateway, KEY, NARROW};
 
 /// Method, path, headers, body, status, and what the error must hold: its type (or Google's status) and its words.
@@ -98,4 +108,36 @@ async fn a_providers_own_error_passes_as_it_is() {
     assert_eq!((answer.status, answer.text(), answer.header("retry-after")), (429, body, Some("7")));
     let row = &gateway.journal.rows(1).await[0];
     assert_eq!((row.status, row.ended, row.usage.total()), (429, gproxy::store::record::Ended::Failed, 0));
+}
+
+/// A way to the provider that panics once.
+#[derive(Debug)]
+struct Trap {
+    way: Arc<dyn Transport>,
+    is_armed: AtomicBool,
+}
+
+impl Transport for Trap {
+    fn send(&self, request: UpstreamRequest) -> BoxFuture<'_, Result<Reply, TransportFault>> {
+        assert!(!self.is_armed.swap(false, Ordering::SeqCst), "the trap is armed");
+        self.way.send(request)
+    }
+
+    fn dial(&self, request: UpstreamRequest) -> BoxFuture<'_, Result<Box<dyn Socket>, TransportFault>> {
+        self.way.dial(request)
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_one_call_is_a_500_and_everybody_else_goes_on() {
+    let gateway = Gateway::reached_by(|way| Arc::new(Trap { way, is_armed: AtomicBool::new(true) })).await;
+    let body = br#"{"model":"up/m","max_tokens":9,"messages":[]}"#;
+    let caught = gateway.post("/v1/messages", body).await;
+    assert_eq!((caught.status, &caught.json()["error"]["type"]), (500, &"api_error".into()));
+    assert!(!caught.text().contains("trap"), "the reason is for the log");
+    gateway.upstream.answers_json(r#"{"type":"message","usage":{"input_tokens":1,"output_tokens":1}}"#);
+    assert_eq!(gateway.post("/v1/messages", body).await.status, 200);
+    let rows = gateway.journal.rows(2).await;
+    assert_eq!(rows.iter().map(|row| row.ended).collect::<Vec<_>>(), [Ended::Interrupted, Ended::Complete]);
+    assert_eq!(gateway.engine.in_flight(), 0);
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import openai
 import pytest
 import wire
 from google.genai import errors
+from mock import faults
 from targets import Target
 
 pytestmark = pytest.mark.needs("faults")
@@ -20,8 +22,12 @@ USER: Any = [{"role": "user", "content": "many words " * 20}]
 TOLD = {429: {429}, 500: {500, 502, 503}, 503: {503, 529}, 529: {503, 529}}
 
 
+_NUMBERS = itertools.count()
+
+
 def faulty(target: Target, what: object) -> str:
-    return f"{target.prefix}mock-{what}"
+    """A model that fails so, and that no test before has seen failing."""
+    return f"{target.prefix}mock-{what}-{next(_NUMBERS) % faults.NUMBERS}"
 
 
 def openai_call(target: Target, model: str, stream: bool) -> Any:

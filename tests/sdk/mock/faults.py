@@ -3,7 +3,8 @@
 - `mock-429`, `mock-500`, `mock-503`, `mock-529`: that status, natively; 429 says `Retry-After: 7`;
 - `mock-cut`: a stream whose connection breaks in the middle, `mock-end`: one that ends in good order without its terminal event.
 
-Each is a model of its own, so that a gateway's memory of one fault does not colour the next.
+Each is a model of its own, and each of a hundred numbers behind it (`mock-500-7`) makes another one of it, so that a gateway's
+memory of one fault does not colour the next.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from .server import Cut, Refusal, Reply
 
 STATUSES = (429, 500, 503, 529)
-MODELS = tuple(f"mock-{what}" for what in (*STATUSES, "cut", "end"))
+NUMBERS = 100
+MODELS = tuple(f"mock-{what}-{number}" for what in (*STATUSES, "cut", "end") for number in range(NUMBERS))
 RETRY_AFTER = 7
 
 MESSAGES = {
@@ -24,12 +26,13 @@ MESSAGES = {
     529: "Overloaded",
 }
 
-_SENT = 4
+# Enough for some of the answer to be among them in every dialect.
+_SENT = 6
 
 
 def raise_for(model: str, refuse: Callable[[int, str], Refusal]) -> None:
     """Raises the refusal that a model's name asks for."""
-    status = next((status for status in STATUSES if model == f"mock-{status}"), None)
+    status = next((status for status in STATUSES if model.startswith(f"mock-{status}-")), None)
     if status is not None:
         refusal = refuse(status, MESSAGES[status])
         if status == 429:
@@ -39,9 +42,10 @@ def raise_for(model: str, refuse: Callable[[int, str], Refusal]) -> None:
 
 def spoil(reply: Reply, model: str | None) -> Reply:
     """Cuts a stream short where the model's name asks for it."""
-    if reply.frames is not None and model == "mock-cut":
+    what = (model or "").rpartition("-")[0]
+    if reply.frames is not None and what == "mock-cut":
         reply.frames = _broken(reply.frames)
-    elif reply.frames is not None and model == "mock-end":
+    elif reply.frames is not None and what == "mock-end":
         reply.frames = itertools.islice(reply.frames, _SENT)
     return reply
 

@@ -131,9 +131,9 @@ const SCENARIOS = {
   "error-400": async ({ base }) => shown(await generateText({ ...base("chat", { fetch: spoiled }), prompt: "hi" })),
   "error-401": async ({ base, job }) => shown(await generateText({ ...base("chat", { apiKey: job.wrong }), prompt: "hi" })),
   "error-404": async ({ base }) => shown(await generateText({ ...base("no-such-model-9"), prompt: "hi" })),
-  "error-429": async ({ base, job }) => shown(await generateText({ ...base(`${job.prefix}mock-429`), prompt: "hi" })),
-  "error-429-stream": async ({ base, job }) => streamed(streamText({ ...base(`${job.prefix}mock-429`), ...quiet, prompt: "hi" })),
-  cut: async ({ base, job }) => streamed(streamText({ ...base(`${job.prefix}mock-cut`), ...quiet, prompt: MANY })),
+  "error-429": async ({ base, job }) => shown(await generateText({ ...base(`${job.prefix}mock-429-98`), prompt: "hi" })),
+  "error-429-stream": async ({ base, job }) => streamed(streamText({ ...base(`${job.prefix}mock-429-99`), ...quiet, prompt: "hi" })),
+  cut: async ({ base, job }) => streamed(streamText({ ...base(`${job.prefix}mock-cut-98`), ...quiet, prompt: MANY })),
 };
 
 /** Two questions, each with a call of a tool in between: all that was answered goes back. */
