@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Admin, AdminFault, Control, Member, input::clearable, users};
 use crate::{
-    access::key,
+    access::{Caller, key},
     base::{KeyId, Network, Secret, UserId},
     snapshot::name,
     store::persist::RecordsExt,
-    store::record::{ConfigRows, KeyRow, NewKey, OnDisconnect},
+    store::record::{ConfigRows, KeyRow, NewKey, OnDisconnect, ScopeKind},
 };
 
 /// The label of keys that a login made.
@@ -122,6 +122,7 @@ pub async fn get(admin: Admin<'_>, id: KeyId) -> Result<KeyView, AdminFault> {
 /// [`AdminFault`].
 pub async fn save(admin: Admin<'_>, of: Option<UserId>, input: KeyInput) -> Result<Saved, AdminFault> {
     let rows = admin.control().records().load().await?;
+    may_give_keys(admin.caller(), &rows)?;
     if let Some(id) = of {
         users::find_touched(admin, &rows, id)?;
     }
@@ -158,6 +159,7 @@ pub async fn own(member: Member<'_>) -> Result<Vec<KeyView>, AdminFault> {
 /// [`AdminFault`].
 pub async fn save_own(member: Member<'_>, input: KeyInput) -> Result<Saved, AdminFault> {
     let rows = member.control().records().load().await?;
+    may_give_keys(member.caller(), &rows)?;
     let saved = store(member.control(), &rows, Some(member.caller().user()), input).await?;
     member.changed("key.save", saved.id()).await?;
     Ok(saved)
@@ -172,6 +174,21 @@ pub async fn delete_own(member: Member<'_>, id: KeyId) -> Result<(), AdminFault>
     find(&rows, id, Some(member.caller().user()))?;
     member.control().records().delete::<NewKey>(id).await?;
     member.changed("key.delete", id).await
+}
+
+/// Refuses keys to somebody whose own key is narrower than its user: it would make itself a wider one. A session may.
+fn may_give_keys(caller: &Caller, rows: &ConfigRows) -> Result<(), AdminFault> {
+    let id = caller.key();
+    let Some(own) = rows.keys.get(id).filter(|own| own.label.as_deref() != Some(LOGIN_LABEL)) else { return Ok(()) };
+    let scope = (ScopeKind::Key, id.0);
+    let has_own = rows.permissions.iter().any(|row| row.is_of(id))
+        || rows.rate_limits.iter().any(|row| (row.scope, row.scope_id) == scope)
+        || rows.quotas.iter().any(|row| (row.scope, row.scope_id) == scope);
+    if own.expires_at.is_none() && own.allowed_ips.is_none() && !has_own {
+        return Ok(());
+    }
+    let message = "a key that expires, is bound to addresses, or has permissions, limits or a budget of its own makes no keys; log in, or ask an administrator";
+    Err(AdminFault::Forbidden(message.to_owned()))
 }
 
 impl Saved {

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::{ADMIN, ALICE, House};
 use crate::{
-    base::UserId,
+    base::{KeyId, UserId},
     store::{
         persist::{Records as _, RecordsExt as _},
-        record::{NewUser, Role},
+        record::{NewPermission, NewUser, Role},
     },
 };
 
@@ -154,4 +154,26 @@ async fn an_administrator_still_manages_everybody_below_owners() {
     ok(Method::DELETE, &format!("/admin/user-keys/{}", key["id"]), Value::Null).await;
     ok(Method::PATCH, &format!("/admin/users/{deputy}"), json!({"name": "second"})).await;
     ok(Method::DELETE, &alice, Value::Null).await;
+}
+
+/// Else a key that was given for a day, for one address or for one dollar would be worth its user's.
+#[tokio::test]
+async fn a_key_that_is_narrower_than_its_user_makes_no_wider_one() {
+    let house = House::new().await;
+    let later = house.control.now_ms() + 60_000;
+    for (input, narrowed, expected) in [
+        (json!({"label": "plain"}), false, StatusCode::OK),
+        (json!({"label": "short", "expires_at": later}), false, StatusCode::FORBIDDEN),
+        (json!({"label": "bound", "allowed_ips": "203.0.113.0/24"}), false, StatusCode::FORBIDDEN),
+        (json!({"label": "narrow"}), true, StatusCode::FORBIDDEN),
+    ] {
+        let made = house.ok(Method::POST, &format!("/admin/users/{}/keys", house.alice), input.clone()).await;
+        if narrowed {
+            let own = NewPermission::of(KeyId(made["id"].as_i64().unwrap()), "up/*");
+            house.store.save(None, own).await.unwrap();
+        }
+        let key = made["api_key"].as_str().unwrap();
+        let (status, answer, _) = house.call(Some(key), Method::POST, "/user/keys", json!({"label": "wide"})).await;
+        assert_eq!(status, expected, "{input}: {answer}");
+    }
 }
