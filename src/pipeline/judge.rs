@@ -15,25 +15,28 @@ use crate::{
 /// What a failure means for the call, and for whoever was asked; `None` where it says nothing of them.
 pub(super) type Judged = (Outcome, Option<Trouble>);
 
-/// Words by which a provider says that the account's money is spent, whatever the status; in lower case.
-const SPENT: [&str; 5] =
-    ["insufficient_quota", "credit balance is too low", "billing_hard_limit_reached", "usage_limit_reached", "insufficient credits"];
-/// Words by which a provider refuses a key with a status that is not 401.
-const WRONG_KEY: [&str; 2] = ["api key not valid", "api_key_invalid"];
+/// Codes by which a provider says that the account's money is spent.
+const SPENT: [&str; 4] = ["insufficient_quota", "billing_hard_limit_reached", "usage_limit_reached", "billing_error"];
+/// How it says so where it has no code for it. At the beginning only: further on a refusal may repeat what the client wrote, and
+/// no client may write a credential dead.
+const SPENT_WORDS: [&str; 1] = ["your credit balance is too low"];
+/// How a provider refuses a key with a status that is not 401.
+const WRONG_KEY_WORDS: [&str; 1] = ["api key not valid"];
 
 /// A provider's refusal.
 pub(super) fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8], (family, now_ms): (Family, u64)) -> Judged {
     let problem = Problem::read(family, status.as_u16(), body);
-    let says = |words: &[&str]| {
-        let (code, message) = (problem.code.as_deref().unwrap_or("").to_lowercase(), problem.message.to_lowercase());
-        words.iter().any(|word| code.contains(word) || message.contains(word))
+    let begins = |words: &[&str]| {
+        let message = problem.message.trim_start().to_lowercase();
+        words.iter().any(|word| message.starts_with(word))
     };
+    let is_spent = || problem.code.as_deref().is_some_and(|code| SPENT.contains(&code)) || begins(&SPENT_WORDS);
     let span = || told(headers, body, now_ms);
     match status.as_u16() {
-        400 | 402 | 403 | 429 if says(&SPENT) => (Outcome::Refused, Some(Trouble::Exhausted(span().map(millis)))),
+        400 | 402 | 403 | 429 if is_spent() => (Outcome::Refused, Some(Trouble::Exhausted(span().map(millis)))),
         402 => (Outcome::Refused, Some(Trouble::Exhausted(span().map(millis)))),
         401 => (Outcome::Refused, Some(Trouble::Refused)),
-        400 | 403 if says(&WRONG_KEY) => (Outcome::Refused, Some(Trouble::Refused)),
+        400 | 403 if begins(&WRONG_KEY_WORDS) => (Outcome::Refused, Some(Trouble::Refused)),
         403 => (Outcome::Refused, Some(Trouble::Forbidden)),
         429 => {
             let span = span();
@@ -109,10 +112,13 @@ mod tests {
     #[test]
     fn every_refusal_has_its_meaning() {
         let later = Some(Duration::from_secs(7));
-        let cases: [(u16, bool, &str, Outcome, Option<Trouble>); 19] = [
+        let cases: [(u16, bool, &str, Outcome, Option<Trouble>); 21] = [
             (400, false, r#"{"error":{"message":"no such field"}}"#, Final, None),
             (400, false, r#"{"error":{"message":"Your credit balance is too low"}}"#, Refused, Some(Exhausted(None))),
             (400, false, r#"{"error":{"message":"API key not valid. Please pass a valid API key."}}"#, Refused, Some(Trouble::Refused)),
+            // What a client wrote and the provider repeats says nothing of the credential.
+            (400, false, r#"{"error":{"message":"Invalid value: 'insufficient_quota'. Your credit balance is too low."}}"#, Final, None),
+            (400, false, r#"{"error":{"message":"unknown role \"API key not valid\""}}"#, Final, None),
             (401, false, "", Refused, Some(Trouble::Refused)),
             (402, false, "", Refused, Some(Exhausted(None))),
             (403, false, "", Refused, Some(Forbidden)),
