@@ -18,6 +18,8 @@ const BREAKER: u32 = 5;
 const PROBE: u64 = 30_000;
 /// When a call may come back that meets a probe under way.
 const SOON: u64 = 1_000;
+/// So many models of one account are remembered at most: clients choose the names.
+const MODELS: usize = 1_000;
 /// How long a dead credential is left alone, where nobody else is left to ask.
 const DEAD: u64 = 30_000;
 
@@ -193,8 +195,20 @@ impl State {
             }
             Trouble::Transient | Trouble::Limited(_) | Trouble::Forbidden => {
                 let rest = Rest::begin(self.models.get(model), trouble, now_ms);
+                if self.models.len() >= MODELS && !self.models.contains_key(model) {
+                    self.make_room(now_ms);
+                }
                 self.models.insert(model.into(), rest);
             }
+        }
+    }
+
+    /// What is over is forgotten; where nothing is, what is over first.
+    fn make_room(&mut self, now_ms: u64) {
+        self.models.retain(|_, rest| rest.until_ms > now_ms);
+        let first = self.models.iter().min_by_key(|(_, rest)| rest.until_ms).map(|(model, _)| Arc::clone(model));
+        if let Some(first) = first.filter(|_| self.models.len() >= MODELS) {
+            self.models.remove(&first);
         }
     }
 

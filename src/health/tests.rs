@@ -95,6 +95,17 @@ fn the_dead_are_the_last_resort_and_a_changed_credential_begins_anew() {
 }
 
 #[test]
+fn no_client_fills_the_memory_with_names_of_models() {
+    let health = Health::default();
+    for number in 0..5_000 {
+        health.fail(ONE, &format!("model-{number}"), &Trouble::Limited(Some(60_000)), number);
+    }
+    let reports = health.reports(5_000);
+    assert_eq!(reports.len(), 1_000);
+    assert_eq!(health.standing(ONE, "model-4999", 5_000), Standing::Resting(64_999), "the newest is remembered");
+}
+
+#[test]
 fn a_fifth_of_the_calls_may_be_tried_again_and_ten_always() {
     let budget = RetryBudget::default();
     let granted = |at: u64| (0..1000).filter(|_| budget.retry(at)).count();
