@@ -7,7 +7,7 @@ mod responses;
 
 use serde_json::{Value, json};
 
-use super::{ask::Ask, dialect::Dialect};
+use super::{Dialect, ask::Ask};
 
 /// What a client asks.
 pub const PROMPT: &str = "Count from one to sixty in words, with a space between two numbers and nothing else.";

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{answer, dialect::Dialect, wire::Request};
+use super::{Dialect, answer, wire::Request};
 
 /// How a stream is written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use serde::Serialize;
 use toml::Table;
 
 use super::{
+    Dialect,
     client::Client,
-    dialect::Dialect,
     gateway::{Gateway, Manner, Member, Order, Route, speaking},
     ledger::Ending,
     provider::{Provider, Settings},

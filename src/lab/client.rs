@@ -15,8 +15,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
+    Dialect,
     answer::{self, PROMPT},
-    dialect::Dialect,
 };
 use crate::runtime::{Body, BodyFault, Instant, Platform, Profile, Reply, Timers, TransportFault, UpstreamRequest};
 

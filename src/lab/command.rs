@@ -3,8 +3,8 @@
 use std::{fs, path::Path};
 
 use super::{
+    Dialect,
     chaos::{self, Mix},
-    dialect::Dialect,
     fault::Outage,
     run::{LabFault, OnStreamFault, Options, Pairs, Profile, run, serve},
     scorecard::Scorecard,

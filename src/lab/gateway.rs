@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use toml::{Table, Value as Toml};
 
 use super::{
+    Dialect,
     client::Client,
-    dialect::Dialect,
     run::{LabFault, OnStreamFault, Profile},
 };
 use crate::{channel, runtime::Platform};

@@ -9,8 +9,8 @@ use std::{
 use serde::Serialize;
 
 use super::{
+    Dialect,
     ask::{Ask, Delivery},
-    dialect::Dialect,
 };
 use crate::runtime::Instant;
 

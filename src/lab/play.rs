@@ -5,9 +5,9 @@ use std::{io, time::Duration};
 use tokio::io::AsyncWriteExt;
 
 use super::{
+    Dialect,
     answer::{self, Parts},
     ask::{Ask, Delivery, Form},
-    dialect::Dialect,
     ledger::{Ending, Entry},
     provider::Desk,
     script::Script,

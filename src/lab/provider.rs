@@ -11,10 +11,9 @@ use std::{
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{
-    answer,
+    Dialect, answer,
     ask::Ask,
     control,
-    dialect::Dialect,
     fault::Role,
     ledger::{Attempt, Entry, Ledger, Totals},
     play::{After, Play},

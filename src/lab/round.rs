@@ -6,8 +6,8 @@ use futures_util::future::join_all;
 use toml::Table;
 
 use super::{
+    Dialect,
     client::{Client, Seen},
-    dialect::Dialect,
     fault::{self, FAULTS, Fault, OUTAGE, Outage, Variant},
     gateway::{Gateway, Manner, Member, Order, Route, speaking},
     judge::{Observed, Verdict, judge},

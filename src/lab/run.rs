@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use toml::Table;
 
 use super::{
-    dialect::Dialect,
+    Dialect,
     fault::{FAULTS, Outage},
     gateway::{Manner, like},
     provider::{Provider, Settings},

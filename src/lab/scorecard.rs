@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{
-    dialect::Dialect,
+    Dialect,
     judge::{Score, first_gap, seconds},
     round::{Pair, Played},
 };

@@ -133,7 +133,7 @@ async fn a_complete_chat_without_done_ends_with_its_usage() {
     assert_eq!(seen.usage, Some(60));
     // The others have no such word.
     for dialect in [Dialect::Responses, Dialect::Claude, Dialect::Gemini] {
-        assert_shows(Shows::Whole, &bench.ask(dialect, "fault-11-ends").await, dialect.name());
+        assert_shows(Shows::Whole, &bench.ask(dialect, "fault-11-ends").await, dialect.id());
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Heard, Reader, count, object, refusal, sse::Event, text};
-use crate::lab::dialect::Dialect;
+use crate::transform::generate::Dialect;
 
 /// One id from the first chunk to the last, a reason to finish, then `[DONE]`.
 #[derive(Debug, Default)]

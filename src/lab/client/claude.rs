@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Heard, Reader, count, object, refusal, sse::Event, text};
-use crate::lab::dialect::Dialect;
+use crate::transform::generate::Dialect;
 
 /// One message, its blocks one after the other, its reason to stop, its end.
 #[derive(Debug, Default)]

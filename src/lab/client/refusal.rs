@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{count, text};
-use crate::lab::dialect::Dialect;
+use crate::transform::generate::Dialect;
 
 /// The message of a refusal with this status.
 ///

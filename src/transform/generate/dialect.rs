@@ -1,9 +1,14 @@
 //! The four dialects of content generation.
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
 use crate::protocol::OperationKind;
 
 /// A dialect of content generation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Dialect {
     /// OpenAI Chat Completions.
     Chat,
@@ -31,6 +36,17 @@ impl Dialect {
         }
     }
 
+    /// Its wire kind over HTTP.
+    #[must_use]
+    pub const fn kind(self) -> OperationKind {
+        match self {
+            Self::Chat => OperationKind::OpenAiChatCompletions,
+            Self::Responses => OperationKind::OpenAiResponses,
+            Self::Claude => OperationKind::ClaudeMessages,
+            Self::Gemini => OperationKind::GeminiGenerateContent,
+        }
+    }
+
     /// The stable word in tags, fixtures and documents.
     #[must_use]
     pub const fn id(self) -> &'static str {
@@ -55,5 +71,11 @@ impl Dialect {
             Self::Responses => ("input", "content"),
             Self::Gemini => ("contents", "parts"),
         }
+    }
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.id())
     }
 }
