@@ -65,7 +65,7 @@ pub(super) async fn opened(
     let limit = (shape != Shape::Whole).then_some(limit);
     let mut held = Held { clock, body: std::mem::take(&mut reply.body), pieces: VecDeque::new(), len: 0, limit, alarm: None };
     let is = match shape {
-        Shape::Whole => held.whole().await,
+        Shape::Whole => held.whole(makes_text(key)).await,
         Shape::Sse => held.stream(key, Framing::Sse(sse::Splitter::default())).await,
         Shape::Ndjson => held.stream(key, Framing::Ndjson(ndjson::Lines::default())).await,
         Shape::JsonArray => held.stream(key, Framing::JsonArray(json_array::Elements::default())).await,
@@ -108,8 +108,8 @@ impl Held<'_> {
         alarm.as_mut().poll(cx).map(|()| Some(Err(BodyFault::Timeout("content"))))
     }
 
-    /// Reads a whole answer, as long as it is short; gives the error that it is, where it is one.
-    async fn whole(&mut self) -> Result<Option<Vec<u8>>, BodyFault> {
+    /// Reads a whole answer, as long as it is short; gives the error that it is, where it is one. Only a text cannot be empty.
+    async fn whole(&mut self, is_text: bool) -> Result<Option<Vec<u8>>, BodyFault> {
         while self.more().await?.is_some() {
             if self.len > WHOLE {
                 return Ok(None);
@@ -120,6 +120,7 @@ impl Held<'_> {
         match (first, last) {
             (Some(b'{'), Some(b'}')) if self.begins_with_error() => Ok(Some(self.pieces.iter().flatten().copied().collect())),
             (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')) => Ok(None),
+            (None, None) if !is_text => Ok(None),
             // A byte order mark, a bare value: odd, and whole.
             (Some(first), Some(_)) if !matches!(first, b'{' | b'[' | b'<') => Ok(None),
             _ => Err(BodyFault::Broken("no whole JSON".into())),

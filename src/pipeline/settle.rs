@@ -16,7 +16,7 @@ use super::{
     translate::Translation,
 };
 use crate::{
-    protocol::OperationKey,
+    protocol::{Operation, OperationKey, OperationKind},
     runtime::{Body, Reply},
     usage::Shape,
 };
@@ -93,14 +93,19 @@ fn unbuffered(headers: &mut HeaderMap) {
 
 /// The largest refusal of a provider that is read, in bytes.
 const PROBLEM: u64 = 1 << 20;
-/// How the answer's pieces are framed.
+
+/// How the answer's pieces are framed. Only Google streams as one JSON array: elsewhere JSON in answer to a call for a stream is
+/// the whole answer, of a provider that does not stream.
 pub(super) fn shape(headers: &HeaderMap, key: OperationKey) -> Shape {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     if content_type.starts_with("text/event-stream") {
         Shape::Sse
     } else if content_type.starts_with("application/x-ndjson") {
         Shape::Ndjson
-    } else if content_type.starts_with("application/json") && key.operation() == crate::protocol::Operation::StreamGenerateContent {
+    } else if content_type.starts_with("application/json")
+        && key.operation() == Operation::StreamGenerateContent
+        && key.kind() == OperationKind::GeminiGenerateContent
+    {
         Shape::JsonArray
     } else {
         Shape::Whole

@@ -182,7 +182,8 @@ impl Settling {
         };
         let passed = meter.push(data);
         let done = passed.done;
-        if self.grace.is_none() && self.shape != Shape::Whole && meter.is_over() {
+        // One JSON array is not over before its bracket.
+        if self.grace.is_none() && matches!(self.shape, Shape::Sse | Shape::Ndjson) && meter.is_over() {
             self.grace = Some(Grace { clock: Arc::clone(&open.trail.engine().platform.clock), alarm: None });
         }
         self.release(passed);
