@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::{
     attempt::{self, Attempted, Failure, Said},
@@ -110,6 +110,8 @@ struct Course<'a> {
     known: Vec<(usize, Digest)>,
     /// Whether the call's body can be sent again.
     can_repeat: bool,
+    /// Whether doing the call twice makes nothing twice: a file, a batch, a video is made once.
+    may_redo: bool,
     end_ms: u64,
 }
 
@@ -128,6 +130,7 @@ impl<'a> Course<'a> {
             prefix: if chooses { Prefix::of(call) } else { None },
             known: Vec::new(),
             can_repeat: call.content.is_in_hand(),
+            may_redo: call.call.call.row.metered() || matches!(call.call.call.inbound.method, Method::GET | Method::HEAD),
             end_ms: now_ms.saturating_add(total),
         };
         for (member, target) in targets.iter().enumerate() {
@@ -255,10 +258,20 @@ impl<'a> Course<'a> {
 
     fn failed(&mut self, at: usize, failure: Failure, trail: &mut Trail) {
         let Failure { judged: (outcome, trouble), said } = failure;
-        if let Some(trouble) = &trouble {
-            self.note(at, trouble);
-            trail.note(Fact::Missed);
+        match (&trouble, &said) {
+            (Some(trouble), _) => {
+                self.note(at, trouble);
+                trail.note(Fact::Missed);
+            }
+            // Whoever refuses a call for its own sake is well.
+            (None, Said::Reply(_)) => self.engine.health.succeed(self.account(at), &self.target(at).model),
+            (None, Said::Error(_)) => {}
         }
+        let outcome = match outcome {
+            // It may have been done all the same.
+            Outcome::Broken | Outcome::Silent if !self.may_redo => Outcome::Final,
+            outcome => outcome,
+        };
         for (_, beginning) in self.known.iter().filter(|(place, _)| *place == at) {
             self.engine.affinity.forget(self.target(at).provider.id, beginning);
         }

@@ -30,13 +30,14 @@ fn ends(stream: &str) -> Vec<usize> {
 
 /// How a client that takes a dialect asks for the provider's stream: by whose stream it is, the client's path and body.
 fn crossed() -> [(usize, &'static str, &'static str, &'static str); 4] {
-    let chat = r#"{"model":"up/m","stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+    let responses = r#"{"model":"up/m","stream":true,"input":"hi"}"#;
     let claude = r#"{"model":"up/m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
+    let gemini = r#"{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}"#;
     [
-        (1, "anthropic", "/v1/chat/completions", chat),
+        (1, "anthropic", "/v1/responses", responses),
         (3, "aistudio", "/v1/messages", claude),
         (2, "openai", "/v1/messages", claude),
-        (1, "anthropic", "/v1beta/models/up/m:streamGenerateContent?alt=sse", r#"{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}"#),
+        (1, "anthropic", "/v1beta/models/up/m:streamGenerateContent?alt=sse", gemini),
     ]
 }
 
@@ -81,6 +82,8 @@ async fn a_client_may_leave_at_every_event_of_a_stream_that_is_turned() {
         let stream = streams()[whose].2;
         for (row, end) in ends(stream).into_iter().enumerate() {
             leave(&gateway, (path, body), (stream, end), row).await;
+            let asked = gateway.upstream.last().head;
+            assert!(!asked.starts_with(&format!("post {}", path.to_lowercase())), "{path} is turned into the provider's own: {asked}");
         }
     }
 }

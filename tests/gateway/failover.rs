@@ -61,9 +61,13 @@ fn asked(gateway: &Gateway) -> Vec<String> {
     gateway.upstream.got().iter().map(of).collect()
 }
 
-/// Sends a call, and lets the time go on wherever the gateway pauses.
 async fn call(gateway: &Gateway, clock: &SteppedClock, body: &[u8]) -> Answer {
-    let answer = gateway.post(PATH, body);
+    call_at(gateway, clock, PATH, body).await
+}
+
+/// Sends a call, and lets the time go on wherever the gateway pauses.
+async fn call_at(gateway: &Gateway, clock: &SteppedClock, path: &str, body: &[u8]) -> Answer {
+    let answer = gateway.post(path, body);
     let time = async {
         loop {
             tokio::task::yield_now().await;
@@ -185,17 +189,7 @@ async fn a_stream_that_says_nothing_or_breaks_before_it_does_is_somebody_elses_t
             gateway.upstream.answers(chunked(stream, &[]));
             let path = path.replace("up/m", "smart");
             let body = body.replace("up/m", "smart");
-            let answer = gateway.post(&path, body.as_bytes());
-            let time = async {
-                loop {
-                    tokio::task::yield_now().await;
-                    clock.advance(Duration::from_millis(1));
-                }
-            };
-            let answer = tokio::select! {
-                answer = answer => answer,
-                () = time => unreachable!("time has no end"),
-            };
+            let answer = call_at(&gateway, &clock, &path, body.as_bytes()).await;
             assert_eq!((answer.status, answer.text()), (200, stream), "{path}");
             let row = gateway.journal.rows(1).await.remove(0);
             assert_eq!((&*row.begun.model, row.ended, row.usage.total()), ("small", Ended::Complete, 10), "{path}");
@@ -314,4 +308,51 @@ async fn a_conversation_stays_with_the_credential_that_knows_it() {
     assert!(with >= 0.95 && credentials == 1, "{with:.3} from the cache of {credentials} credentials");
     let (without, credentials) = cached_share(false).await;
     assert!(without <= with - 0.1 && credentials == 8, "{without:.3} from the cache of {credentials} credentials");
+}
+
+#[tokio::test]
+async fn what_is_made_once_is_asked_for_once() {
+    let (gateway, clock) = gateway(2).await;
+    let batch = r#"{"input_file_id":"f","endpoint":"/v1/responses","completion_window":"24h"}"#;
+    for (count, (path, body)) in [("/up/v1/batches", batch), ("/up/v1/videos", "{}")].into_iter().enumerate() {
+        gateway.upstream.answers_with(BAD.0, BAD.1, BAD.2);
+        assert_eq!(call_at(&gateway, &clock, path, body.as_bytes()).await.status, 503, "{path}");
+        assert_eq!(gateway.upstream.got().len(), count + 1, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_refuses_a_call_for_its_own_sake_is_well() {
+    let (gateway, clock) = gateway(1).await;
+    let own: Said = (400, "", r#"{"error":{"message":"no such field"}}"#);
+    for said in [BAD, BAD, OK] {
+        gateway.upstream.answers_with(said.0, said.1, said.2);
+    }
+    assert_eq!(call(&gateway, &clock, CALL).await.status, 200);
+    clock.advance(Duration::from_secs(15));
+    for said in [own, OK] {
+        gateway.upstream.answers_with(said.0, said.1, said.2);
+    }
+    assert_eq!([call(&gateway, &clock, CALL).await.status, call(&gateway, &clock, CALL).await.status], [400, 200]);
+    assert_eq!(asked(&gateway), ["big/y", "big/y", "small/y", "big/y", "big/y"]);
+}
+
+/// A provider that does not stream, whatever it is asked.
+#[tokio::test]
+async fn a_whole_answer_to_a_call_for_a_stream_is_an_answer() {
+    let (gateway, clock) = gateway(1).await;
+    gateway.upstream.answers_with(OK.0, OK.1, OK.2);
+    let body = br#"{"model":"smart","stream":true,"stream_options":{"include_usage":true},"messages":[]}"#;
+    let passed = call(&gateway, &clock, body).await;
+    assert_eq!((passed.status, passed.text()), (200, WHOLE));
+    assert_eq!(asked(&gateway), ["big/y"]);
+    assert_eq!(gateway.journal.rows(1).await[0].usage.total(), 3);
+    let turned = Gateway::start("anthropic").await;
+    turned.upstream.answers_json(
+        r#"{"id":"m","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":2}}"#,
+    );
+    let path = "/v1beta/models/up/m:streamGenerateContent?alt=sse";
+    let answer = turned.post(path, br#"{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}"#).await;
+    assert_eq!(answer.header("content-type"), Some("text/event-stream"));
+    assert!(answer.text().contains("\"text\":\"hi\"") && answer.text().contains("\"finishReason\":\"STOP\""), "{}", answer.text());
 }
