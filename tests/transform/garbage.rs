@@ -270,6 +270,28 @@ fn depth_is_refused_or_read() {
     }
 }
 
+/// `a.b` of a member's own is not the `b` of an object `a`.
+#[test]
+fn a_name_with_a_dot_is_no_place() {
+    let asked = Asked { model: "m", streams: false };
+    let bodies = [
+        (Dialect::Gemini, r#""contents":[{"role":"user","parts":[{"text":"Hi"}]}]"#, "generationConfig.thinkingConfig"),
+        (Dialect::Gemini, r#""contents":[{"role":"user","parts":[{"text":"Hi"}]}]"#, "systemInstruction.parts"),
+        (Dialect::Chat, r#""model":"m","messages":[{"role":"user","content":"Hi"}]"#, "response_format.json_schema"),
+        (Dialect::Chat, r#""model":"m","messages":[{"role":"user","content":"Hi"}]"#, "stream_options.include_usage"),
+    ];
+    for (dialect, body, name) in bodies {
+        let body = format!(r#"{{{body},"{name}":["mine"]}}"#);
+        let own = generate::request(dialect, dialect, body.as_bytes(), asked, Target::default()).unwrap();
+        let own: Value = serde_json::from_slice(&own.body).unwrap();
+        assert_eq!(own[name], json!(["mine"]), "{own}");
+        let (outer, _) = name.split_once('.').unwrap();
+        assert_eq!(own.get(outer), None, "{own}");
+        let there = generate::request(dialect, Dialect::Claude, body.as_bytes(), asked, Target::default()).unwrap();
+        assert!(there.losses.iter().any(|loss| loss.to_string().contains(name)), "{:?}", there.losses);
+    }
+}
+
 #[test]
 fn framings_in_any_pieces_give_the_same_events() {
     let new: [fn() -> Framing; 3] =

@@ -24,6 +24,8 @@ pub(in crate::transform) struct Rest<'a> {
     pub(in crate::transform) of: Option<Dialect>,
     /// The members, in their order.
     pub(in crate::transform) members: Vec<(Text<'a>, Raw<'a>)>,
+    /// Members of objects within, and where those stand: a path of names with dots. A member's own name may hold dots too.
+    pub(in crate::transform) inner: Vec<(&'static str, Text<'a>, Raw<'a>)>,
     /// How its own dialect wrote it, where there are several ways that mean the same (ids of items, their borders). Only that
     /// dialect looks at them; they are never told as lost.
     pub(in crate::transform) hints: Vec<(&'static str, Raw<'a>)>,

@@ -28,6 +28,7 @@ impl Rest<'_> {
         Rest {
             of: self.of,
             members: self.members.into_iter().map(|(name, json)| (text(name), raw(json))).collect(),
+            inner: self.inner.into_iter().map(|(place, name, json)| (place, text(name), raw(json))).collect(),
             hints: self.hints.into_iter().map(|(name, json)| (name, raw(json))).collect(),
         }
     }

@@ -54,8 +54,7 @@ fn call<'a>(node: Node<'a>, at: usize, made: &dyn Fn(usize) -> String) -> Result
     let seal = take_seal(&mut fields);
     fields.take("index");
     let outer = Rest::of(Dialect::Chat, fields);
-    rest.of = rest.of.or(outer.of);
-    rest.members.extend(outer.members);
+    rest.join(outer);
     let input = if custom { Input::Free(input) } else { Input::Json(input) };
     let part = Part::Call(Call { id, item_id: None, name, namespace: None, input });
     Ok(Block { part, cache: None, seal, at, rest })
@@ -91,13 +90,13 @@ pub(super) fn write(call: &Call<'_>, rest: &Rest<'_>, seal: Option<&str>, empty:
     match &call.input {
         Input::Json(json) => object.text("type", "function").object("function", |function| {
             function.text("name", &call.name).text("arguments", if json.is_empty() { empty } else { json });
-            write_inner(rest, "function", &[], function);
+            write_inner(rest, "function", function);
         }),
         Input::Free(words) => object.text("type", "custom").object("custom", |custom| {
             custom.text("name", &call.name).text("input", words);
-            write_inner(rest, "custom", &[], custom);
+            write_inner(rest, "custom", custom);
         }),
     };
     write_seal(seal, object);
-    write_outer(rest, &["function", "custom"], object);
+    write_outer(rest, object);
 }

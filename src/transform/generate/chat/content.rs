@@ -59,8 +59,7 @@ fn part_of(node: Node<'_>, at: usize) -> Result<Block<'_>, WrongShape> {
     };
     let cache = cache_mark(&mut fields);
     let outer = Rest::of(Dialect::Chat, fields);
-    rest.of = rest.of.or(outer.of);
-    rest.members.extend(outer.members);
+    rest.join(outer);
     Ok(Block { part, cache, seal: None, at, rest })
 }
 

@@ -64,8 +64,7 @@ fn choice<'a>(node: Node<'a>, at: usize, id: &str) -> Result<Choice<'a>, WrongSh
     });
     let stop = stop::lift(fields.text("finish_reason")?, said);
     let outer = Rest::of(Dialect::Chat, fields);
-    rest.of = rest.of.or(outer.of);
-    rest.members.extend(outer.members);
+    rest.join(outer);
     Ok(Choice { index, blocks, stop, logprobs: logprobs.unwrap_or_default(), rest })
 }
 

@@ -119,8 +119,7 @@ pub(super) fn image(node: Node<'_>, at: usize) -> Result<Block<'_>, WrongShape> 
     fields.take("type");
     let media = super::media::addressed(&mut fields, MediaKind::Image, &mut rest)?;
     let outer = Rest::of(Dialect::Chat, fields);
-    rest.of = rest.of.or(outer.of);
-    rest.members.extend(outer.members);
+    rest.join(outer);
     Ok(Block { rest, ..content::block(Part::Media(media), at) })
 }
 

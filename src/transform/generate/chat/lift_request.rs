@@ -52,8 +52,7 @@ pub(super) fn lift<'a>(body: Node<'a>, asked: Asked<'a>) -> Result<Request<'a>, 
         rest: Rest::default(),
     };
     let outer = Rest::of(Dialect::Chat, fields);
-    rest.of = rest.of.or(outer.of);
-    rest.members.extend(outer.members);
+    rest.join(outer);
     Ok(Request { rest, ..request })
 }
 

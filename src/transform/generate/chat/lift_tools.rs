@@ -49,8 +49,7 @@ fn tool(node: Node<'_>, at: usize) -> Result<Tool<'_>, WrongShape> {
     };
     fields.take("type");
     let outer = Rest::of(Dialect::Chat, fields);
-    rest.of = rest.of.or(outer.of);
-    rest.members.extend(outer.members);
+    rest.join(outer);
     Ok(Tool { kind, cache: None, at, rest })
 }
 

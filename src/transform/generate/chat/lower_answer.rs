@@ -76,7 +76,7 @@ fn write_choice(answer: &Answer<'_>, choice: &Choice<'_>, object: &mut ObjectWri
     object.text("finish_reason", word);
     let path = || format!("choices[{}]", choice.index);
     if choice.rest.of == Some(Dialect::Chat) {
-        write_outer(&choice.rest, &["message"], object);
+        write_outer(&choice.rest, object);
     } else {
         choice.rest.lose(path, losses);
     }
@@ -160,7 +160,7 @@ impl<'r> Parts<'r> {
                 }
             });
         }
-        write_inner(&choice.rest, "message", &[], message);
+        write_inner(&choice.rest, "message", message);
     }
 
     fn write_annotations(&self, message: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) {
@@ -202,11 +202,11 @@ pub(super) fn write_image(block: Option<&Block<'_>>, media: &Media<'_>, image: &
     image.text("type", "image_url").object("image_url", |inner| {
         inner.text("url", &url).some_text("detail", media.detail.as_deref());
         if let Some(block) = block {
-            write_inner(&block.rest, "image_url", &[], inner);
+            write_inner(&block.rest, "image_url", inner);
         }
     });
     if let Some(block) = block {
-        write_outer(&block.rest, &["image_url"], image);
+        write_outer(&block.rest, image);
     }
 }
 
@@ -218,7 +218,7 @@ pub(super) fn write_audio(block: &Block<'_>, media: &Media<'_>, transcript: &str
             audio.text("id", "audio_0").unsigned("expires_at", 0);
         }
         audio.text("data", data).text("transcript", transcript);
-        write_outer(&block.rest, &[], audio);
+        write_outer(&block.rest, audio);
     });
 }
 

@@ -191,7 +191,7 @@ fn write_media(media: &[(&Block<'_>, &Media<'_>)], message: &mut ObjectWriter<'_
         if let (MediaKind::Audio, Source::FileId(id)) = (media.kind, &media.source) {
             message.object("audio", |audio| {
                 audio.text("id", id);
-                write_outer(&block.rest, &[], audio);
+                write_outer(&block.rest, audio);
             });
         }
     }

@@ -211,7 +211,7 @@ impl<'r> Writer<'r, '_> {
             }
             self.mark(block, || path.clone(), part);
             if self.task.own {
-                write_outer(&block.rest, &["image_url", "video_url", "input_audio", "file"], part);
+                write_outer(&block.rest, part);
             } else {
                 block.rest.lose(|| path, self.losses);
             }
@@ -250,7 +250,7 @@ impl<'r> Writer<'r, '_> {
     pub(super) fn rest(&mut self, turn: &Turn<'_>, message: &mut ObjectWriter<'_>) {
         message.some_text("name", turn.name.as_deref());
         if self.task.own {
-            write_outer(&turn.rest, &[], message);
+            write_outer(&turn.rest, message);
         } else {
             self.lose_rest(turn);
         }

@@ -38,7 +38,7 @@ fn stream_options(task: &Task<'_>, body: &mut ObjectWriter<'_>) {
             if let Some(include) = include {
                 options.bool("include_usage", include);
             }
-            write_inner(rest, "stream_options", &[], options);
+            write_inner(rest, "stream_options", options);
         });
     }
 }
@@ -69,7 +69,7 @@ fn thinking(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>
             if asked {
                 body.object("thinking", |switch| {
                     switch.text("type", if thinks { "enabled" } else { "disabled" });
-                    write_inner(&task.request.rest, "thinking", &[], switch);
+                    write_inner(&task.request.rest, "thinking", switch);
                 });
             }
             if thinks && effort.is_some() {
@@ -234,10 +234,10 @@ fn format(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) 
                 if let Some(strict) = strict {
                     inner.bool("strict", strict);
                 }
-                write_inner(rest, "response_format.json_schema", &[], inner);
+                write_inner(rest, "response_format.json_schema", inner);
             }),
         };
-        write_inner(rest, "response_format", &["response_format.json_schema"], outer);
+        write_inner(rest, "response_format", outer);
     });
 }
 

@@ -38,9 +38,6 @@ impl Task<'_> {
     }
 }
 
-/// Members of the request whose own members are kept under dotted names.
-const NESTED: [&str; 4] = ["response_format", "stream_options", "reasoning", "thinking"];
-
 /// Writes a request.
 pub(super) fn lower(request: &Request<'_>, target: Target, losses: &mut Vec<Loss>) -> Result<Vec<u8>, Refused> {
     let task = Task { request, profile: profile(&request.model), target, own: request.from == Dialect::Chat };
@@ -55,7 +52,7 @@ pub(super) fn lower(request: &Request<'_>, target: Target, losses: &mut Vec<Loss
         lower_options::write(&task, body, losses);
         lower_tools::write(&task, body, losses);
         if task.own {
-            write_outer(&request.rest, &NESTED, body);
+            write_outer(&request.rest, body);
         } else {
             request.rest.lose(String::new, losses);
         }

@@ -88,19 +88,19 @@ fn write_tool(task: &Task<'_>, tool: &Tool<'_>, list: &mut ArrayWriter<'_>, loss
                 if let Some(strict) = strict {
                     inner.bool("strict", *strict);
                 }
-                write_inner(&tool.rest, "function", &[], inner);
+                write_inner(&tool.rest, "function", inner);
             }),
             ToolKind::Custom { name, description, format } => outer.text("type", "custom").object("custom", |inner| {
                 inner.text("name", name).some_text("description", description.as_deref());
                 if let Some(format) = format {
                     write_format(format, inner);
                 }
-                write_inner(&tool.rest, "custom", &[], inner);
+                write_inner(&tool.rest, "custom", inner);
             }),
             ToolKind::Server { .. } => outer,
         };
         if task.own {
-            write_outer(&tool.rest, &["function", "custom"], outer);
+            write_outer(&tool.rest, outer);
         } else {
             tool.rest.lose(|| tool_path(tool.at), losses);
         }

@@ -151,7 +151,7 @@ fn write_addressed(media: &Media<'_>, rest: &Rest<'_>, path: &str, part: &mut Ob
     let url = url(media).ok_or_else(|| Refused::impossible(path, "Chat Completions takes it by address or in base64, not by file id"))?;
     part.text("type", member).object(member, |inner| {
         inner.text("url", &url).some_text("detail", media.detail.as_deref());
-        write_inner(rest, member, &[], inner);
+        write_inner(rest, member, inner);
     });
     Ok(())
 }
@@ -162,7 +162,7 @@ fn write_audio(media: &Media<'_>, rest: &Rest<'_>, path: &str, part: &mut Object
     };
     part.text("type", "input_audio").object("input_audio", |inner| {
         inner.text("data", data).text("format", audio_format(media.mime.as_deref()));
-        write_inner(rest, "input_audio", &[], inner);
+        write_inner(rest, "input_audio", inner);
     });
     Ok(())
 }
@@ -191,7 +191,7 @@ fn write_file(media: &Media<'_>, rest: &Rest<'_>, path: &str, part: &mut ObjectW
                 inner.text("file_data", &format!("data:{mime};base64,{data}")).text("filename", name);
             }
         }
-        write_inner(rest, "file", &[], inner);
+        write_inner(rest, "file", inner);
     });
     Ok(())
 }

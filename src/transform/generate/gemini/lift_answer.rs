@@ -10,7 +10,7 @@ use super::{
     fields,
     grounds::{Cited, Grounds},
     ids,
-    lift_part::{self, add, leftover},
+    lift_part::{self, leftover},
     logprobs, stop, usage,
 };
 use crate::{
@@ -59,7 +59,7 @@ struct Numbers<'n> {
 fn candidate<'a>(node: Node<'a>, at: usize, numbers: &mut Numbers<'_>) -> Result<(Choice<'a>, u64), WrongShape> {
     let mut fields = node.members()?;
     let index = fields::count(&mut fields, "index")?.and_then(|index| usize::try_from(index).ok()).unwrap_or(at);
-    let mut inner = Vec::new();
+    let mut inner = Rest::default();
     let mut blocks = Vec::new();
     if let Some(mut content) = fields::object(&mut fields, "content")? {
         content.take("role");
@@ -77,7 +77,7 @@ fn candidate<'a>(node: Node<'a>, at: usize, numbers: &mut Numbers<'_>) -> Result
     let tools = shown(&blocks);
     blocks.extend(grounds.blocks(numbers.answer, blocks.len(), &tools));
     let mut rest = Rest::of(Dialect::Gemini, fields);
-    add(&mut rest, inner);
+    rest.join(inner);
     Ok((Choice { index, blocks, stop: stop::lift(reason, called), logprobs, rest }, grounds.searches()))
 }
 

@@ -3,18 +3,18 @@
 use std::borrow::Cow;
 
 use super::{
-    super::canon::{Format, Raw, Request, Schema, Text, Thinking},
+    super::{
+        Dialect,
+        canon::{Format, Request, Rest, Schema, Text, Thinking},
+    },
     fields,
     lift_part::leftover,
     models,
 };
 use crate::protocol::json::{Fields, WrongShape};
 
-/// Members for which there is no canonical word, under dotted names.
-pub(super) type Left<'a> = Vec<(Text<'a>, Raw<'a>)>;
-
 /// Takes what the canonical form knows into `request`; the rest goes to `left`.
-pub(super) fn lift<'a>(mut members: Fields<'a>, request: &mut Request<'a>, left: &mut Left<'a>) -> Result<(), WrongShape> {
+pub(super) fn lift<'a>(mut members: Fields<'a>, request: &mut Request<'a>, left: &mut Rest<'a>) -> Result<(), WrongShape> {
     let config = &mut members;
     request.max_tokens = fields::count(config, "maxOutputTokens")?;
     let sampling = &mut request.sampling;
@@ -56,17 +56,18 @@ fn format<'a>(config: &mut Fields<'a>) -> Result<Option<Format<'a>>, WrongShape>
 }
 
 /// Kinds of output beyond words. That words are wanted too goes without saying; that they are not is left whole.
-fn modalities<'a>(config: &mut Fields<'a>, left: &mut Left<'a>) -> Result<Vec<Text<'a>>, WrongShape> {
+fn modalities<'a>(config: &mut Fields<'a>, left: &mut Rest<'a>) -> Result<Vec<Text<'a>>, WrongShape> {
     let node = fields::peek(config, "responseModalities");
     let all = fields::texts(config, "responseModalities")?;
     let is = |word: &Text<'a>, kind: &str| word.eq_ignore_ascii_case(kind);
     if let Some(node) = node.filter(|_| all.iter().any(|word| is(word, "IMAGE")) && !all.iter().any(|word| is(word, "TEXT"))) {
-        left.push((Cow::Borrowed("generationConfig.responseModalities"), Cow::Borrowed(node.raw())));
+        left.of = Some(Dialect::Gemini);
+        left.inner.push(("generationConfig", Cow::Borrowed("responseModalities"), Cow::Borrowed(node.raw())));
     }
     Ok(all.into_iter().filter(|word| !is(word, "TEXT")).map(|word| Cow::Owned(word.to_ascii_lowercase())).collect())
 }
 
-fn thinking<'a>(mut config: Fields<'a>, left: &mut Left<'a>) -> Result<Thinking<'a>, WrongShape> {
+fn thinking<'a>(mut config: Fields<'a>, left: &mut Rest<'a>) -> Result<Thinking<'a>, WrongShape> {
     let mut thinking = Thinking { shown: fields::flag(&mut config, "includeThoughts")?, ..Thinking::default() };
     match fields::whole(&mut config, "thinkingBudget")? {
         Some(0) => (thinking.on, thinking.budget) = (Some(false), Some(0)),

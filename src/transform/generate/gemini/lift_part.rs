@@ -29,7 +29,7 @@ pub(super) fn lift(node: Node<'_>, at: usize) -> Result<Block<'_>, WrongShape> {
     }
     let lost = fields::peek(&fields, "thoughtSignature").filter(|node| node.text().is_some_and(|text| lost::is(&text)));
     let seal = seal(&mut fields)?;
-    let mut inner = Vec::new();
+    let mut inner = Rest::default();
     let content = if speaks { None } else { content(&mut fields, &mut inner)? };
     let (part, seal) = match content {
         Some(part) => (part, seal),
@@ -40,7 +40,7 @@ pub(super) fn lift(node: Node<'_>, at: usize) -> Result<Block<'_>, WrongShape> {
         return Ok(block(Part::Opaque { of: Dialect::Gemini, json: Cow::Borrowed(node.raw()) }, at));
     }
     let mut rest = Rest::of(Dialect::Gemini, fields);
-    add(&mut rest, inner);
+    rest.join(inner);
     if let Some(word) = lost {
         rest.hint(Dialect::Gemini, lost::HINT, Cow::Borrowed(word.raw()));
     }
@@ -55,17 +55,9 @@ fn words(text: Text<'_>) -> Part<'_> {
     Part::Text { text, citations: Vec::new() }
 }
 
-/// Keeps members of an object within: their names say where they stood.
-pub(super) fn add<'a>(rest: &mut Rest<'a>, members: Vec<(Text<'a>, Raw<'a>)>) {
-    if !members.is_empty() {
-        rest.of = Some(Dialect::Gemini);
-        rest.members.extend(members);
-    }
-}
-
-/// What is left of the object `name` within another, as members `name.member` of the outer one.
-pub(super) fn leftover<'a>(name: &str, fields: Fields<'a>, into: &mut Vec<(Text<'a>, Raw<'a>)>) {
-    into.extend(fields.rest().into_iter().map(|(member, value)| (Cow::Owned(format!("{name}.{member}")), Cow::Borrowed(value.raw()))));
+/// Keeps what is left of the object within at `place`.
+pub(super) fn leftover<'a>(place: &'static str, fields: Fields<'a>, into: &mut Rest<'a>) {
+    into.keep(Dialect::Gemini, place, fields);
 }
 
 /// The signature of a part; an empty one is none, nor is the word for a lost one.
@@ -88,7 +80,7 @@ fn said<'a>(fields: &mut Fields<'a>, seal: Option<Seal<'a>>) -> Result<(Part<'a>
 }
 
 /// Media, calls and results.
-fn content<'a>(fields: &mut Fields<'a>, inner: &mut Vec<(Text<'a>, Raw<'a>)>) -> Result<Option<Part<'a>>, WrongShape> {
+fn content<'a>(fields: &mut Fields<'a>, inner: &mut Rest<'a>) -> Result<Option<Part<'a>>, WrongShape> {
     if let Some(mut blob) = fields::object(fields, "inlineData")? {
         let media = media::inline(&mut blob).map_err(|fault| fault.under("inlineData"))?;
         leftover("inlineData", blob, inner);

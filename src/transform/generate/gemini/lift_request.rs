@@ -9,7 +9,7 @@ use super::{
         spoke::Asked,
     },
     fields, ids, lift_config,
-    lift_part::{self, add, leftover},
+    lift_part::{self, leftover},
     tools,
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 pub(super) fn lift<'a>(body: Node<'a>, asked: Asked<'a>) -> Result<Request<'a>, Refused> {
     let mut fields = body.members()?;
     let mut request = Request::new(Dialect::Gemini, asked);
-    let mut left = Vec::new();
+    let mut left = Rest::default();
     if let Some(node) = fields::take(&mut fields, "systemInstruction") {
         request.instructions = instructions(node, &mut left).map_err(|fault| fault.under("systemInstruction"))?;
     }
@@ -39,12 +39,12 @@ pub(super) fn lift<'a>(body: Node<'a>, asked: Asked<'a>) -> Result<Request<'a>, 
     // Countings of tokens name the model in the body; whatever it says does not count.
     fields.take("model");
     request.rest = Rest::of(Dialect::Gemini, fields);
-    add(&mut request.rest, left);
+    request.rest.join(left);
     Ok(request)
 }
 
 /// `systemInstruction`: a content, its parts alone, or a string. Its role means nothing.
-fn instructions<'a>(node: Node<'a>, left: &mut lift_config::Left<'a>) -> Result<Vec<Block<'a>>, WrongShape> {
+fn instructions<'a>(node: Node<'a>, left: &mut Rest<'a>) -> Result<Vec<Block<'a>>, WrongShape> {
     if node.shape() == Shape::Text {
         return Ok(vec![lift_part::lift(node, 0)?]);
     }

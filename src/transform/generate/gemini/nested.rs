@@ -1,4 +1,4 @@
-//! Members of objects within, which ride in the [`Rest`] of the object around them under dotted names.
+//! Members of objects within, which ride in the [`Rest`] of the object around them.
 
 use super::super::{Dialect, canon::Rest};
 use crate::{protocol::json::ObjectWriter, transform::Loss};
@@ -9,22 +9,14 @@ pub(super) fn outer(rest: &Rest<'_>, out: &mut ObjectWriter<'_>, path: impl FnOn
         rest.lose(path, losses);
         return;
     }
-    for (name, json) in rest.members.iter().filter(|(name, _)| !name.contains('.')) {
+    for (name, json) in &rest.members {
         out.raw(name, json);
     }
 }
 
 /// Writes Google's own members that stood in the object `name` within.
 pub(super) fn within(rest: &Rest<'_>, name: &str, out: &mut ObjectWriter<'_>) {
-    if rest.of != Some(Dialect::Gemini) {
-        return;
-    }
-    for (member, json) in &rest.members {
-        let inner = member.strip_prefix(name).and_then(|member| member.strip_prefix('.'));
-        if let Some(inner) = inner.filter(|inner| !inner.contains('.')) {
-            out.raw(inner, json);
-        }
-    }
+    rest.write_within(Dialect::Gemini, name, out);
 }
 
 /// Writes an object, unless nothing would stand in it.

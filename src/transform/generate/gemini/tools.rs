@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{
     super::{
         Dialect,
-        canon::{Raw, Rest, Schema, ServerTool, Text, Tool, ToolChoice, ToolKind},
+        canon::{Rest, Schema, ServerTool, Tool, ToolChoice, ToolKind},
     },
     fields,
     lift_part::{leftover, lone},
@@ -61,7 +61,7 @@ fn server(name: &str) -> ServerTool {
 }
 
 /// The choice out of `toolConfig`; what is left of it goes to `rest`.
-pub(super) fn choice<'a>(mut config: Fields<'a>, rest: &mut Vec<(Text<'a>, Raw<'a>)>) -> Result<Option<ToolChoice<'a>>, WrongShape> {
+pub(super) fn choice<'a>(mut config: Fields<'a>, rest: &mut Rest<'a>) -> Result<Option<ToolChoice<'a>>, WrongShape> {
     let node = fields::take(&mut config, "functionCallingConfig");
     leftover("toolConfig", config, rest);
     let Some(node) = node else { return Ok(None) };
