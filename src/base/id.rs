@@ -97,6 +97,17 @@ impl RequestId {
         digits
     }
 
+    /// The id behind it: of what goes on with the same call. Its own making is as old.
+    #[must_use]
+    pub fn next(self) -> Self {
+        let (time, rest) = (&self.0[..9], &self.0[9..]);
+        let rest = rest.iter().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte)).wrapping_add(1).to_be_bytes();
+        let mut next = [0; 16];
+        next[..9].copy_from_slice(time);
+        next[9..].copy_from_slice(&rest[1..]);
+        Self(next)
+    }
+
     /// The moment of its making, Unix milliseconds.
     #[must_use]
     pub fn unix_ms(self) -> u64 {

@@ -168,15 +168,9 @@ fn body(name: &str, (order, manner): (Order, Manner)) -> Value {
         Order::Failover => "failover",
         Order::Turns => "round_robin",
     };
-    let mut settings = json!({ "timers": manner.profile.name() });
-    if ROUTES_RESCUE {
-        settings["on_stream_fault"] = json!(manner.on_stream_fault.name());
-    }
+    let settings = json!({ "timers": manner.profile.name(), "on_stream_fault": manner.on_stream_fault.name() });
     json!({ "name": name, "strategy": strategy, "settings_json": settings })
 }
-
-/// Whether routes know what to do with a broken stream.
-const ROUTES_RESCUE: bool = false;
 
 /// An empty folder of its own.
 fn folder() -> io::Result<PathBuf> {
