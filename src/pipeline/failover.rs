@@ -112,8 +112,8 @@ pub(super) fn next(view: &View<'_>) -> Step {
 }
 
 impl View<'_> {
-    /// Who goes on with an answer that broke off: somebody else, or the same one where nobody else is there. Nobody's rest is
-    /// waited for, since the client's stream stands still meanwhile.
+    /// Who goes on with an answer that broke off: somebody else, or the same one where nobody else is there, or the first of
+    /// those that rest, where that is soon.
     fn rescue(&self) -> Step {
         let cuts = self.tried.iter().filter(|tried| tried.outcome == Outcome::Cut).count();
         let last = self.tried.last().filter(|last| last.outcome != Outcome::Final && cuts < MOST_CUTS);
@@ -129,9 +129,9 @@ impl View<'_> {
                 self.elsewhere_among(&fits)
             }
         };
-        match step {
-            Some(Step::Try { at, after }) => Step::Rescue { at, after },
-            Some(Step::Rescue { .. } | Step::Stop | Step::Rest(_)) | None => Step::Stop,
+        match step.unwrap_or_else(|| self.wait_among(&fits)) {
+            Step::Try { at, after } => Step::Rescue { at, after },
+            Step::Rescue { .. } | Step::Stop | Step::Rest(_) => Step::Stop,
         }
     }
 
@@ -189,7 +189,11 @@ impl View<'_> {
 
     /// The first of those that rest to come back, where that is soon. One wait is enough for a call.
     fn wait(&self) -> Step {
-        let resting = (0..self.candidates.len()).filter(|at| !self.is_closed(*at) && self.tries(*at) < 2);
+        self.wait_among(&|_| true)
+    }
+
+    fn wait_among(&self, fits: &dyn Fn(usize) -> bool) -> Step {
+        let resting = (0..self.candidates.len()).filter(|at| !self.is_closed(*at) && self.tries(*at) < 2 && fits(*at));
         let soonest = resting.filter_map(|at| match (self.standing)(at) {
             Standing::Resting(until) => Some((until, at)),
             Standing::Ready | Standing::Doubtful | Standing::Condemned => None,
@@ -319,14 +323,15 @@ mod tests {
 
     #[test]
     fn the_table_of_answers_that_broke_off() {
-        let rows: [Row<'_>; 15] = [
+        let rows: [Row<'_>; 16] = [
             ("the next one goes on", &[0, 1], &[Doubtful, Ready], &[(0, Cut)], go_on(1, 0)),
             ("another member before its other credentials", &[0, 0, 1], &[Doubtful, Ready, Ready], &[(0, Cut)], go_on(2, 0)),
             ("its other credential where nobody else is", &[0, 0], &[Doubtful, Ready], &[(0, Cut)], go_on(1, 0)),
             ("itself where it is alone", &[0], &[Doubtful], &[(0, Cut)], go_on(0, 70)),
             ("once", &[0], &[Doubtful], &[(0, Cut), (0, Cut)], Step::Stop),
-            ("one that rests is not waited for", &[0, 1], &[Doubtful, Resting(NOW + 900)], &[(0, Cut)], go_on(0, 70)),
-            ("nor a broken circuit", &[0], &[Resting(NOW + 900)], &[(0, Cut)], Step::Stop),
+            ("rather than one that rests", &[0, 1], &[Doubtful, Resting(NOW + 900)], &[(0, Cut)], go_on(0, 70)),
+            ("one that rests is waited for", &[0, 1], &[Resting(NOW + 9_000), Resting(NOW + 900)], &[(0, Cut)], go_on(1, 900)),
+            ("not for long", &[0, 1], &[Resting(NOW + 9_000), Resting(NOW + 9_000)], &[(0, Cut)], Step::Stop),
             ("a failure on the way is tried again", &[0, 1, 2], &[Doubtful, Doubtful, Ready], &[(0, Cut), (1, Broken)], go_on(1, 70)),
             (
                 "and then the next one is asked",
@@ -344,7 +349,7 @@ mod tests {
                 &[(0, Cut), (2, Diverged)],
                 go_on(1, 0),
             ),
-            ("where there are none it ends", &[0, 1, 2], &[Doubtful, Resting(NOW + 900), Ready], &[(0, Cut), (2, Diverged)], Step::Stop),
+            ("where there are none it ends", &[0, 1, 2], &[Doubtful, Resting(NOW + 9_000), Ready], &[(0, Cut), (2, Diverged)], Step::Stop),
             ("a second one may break off", &[0, 1, 2], &[Doubtful, Doubtful, Ready], &[(0, Cut), (1, Cut)], go_on(2, 0)),
             (
                 "a third one ends it",
