@@ -97,14 +97,15 @@ impl RequestId {
         digits
     }
 
-    /// The id behind it: of what goes on with the same call. Its own making is as old.
+    /// The id of what goes on with the same call: as old, and the next one by its first twelve random bits (`rand_a`, RFC 9562
+    /// 5.7). The last ones count calls, so that their next belongs to another call.
     #[must_use]
     pub fn next(self) -> Self {
-        let (time, rest) = (&self.0[..9], &self.0[9..]);
-        let rest = rest.iter().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte)).wrapping_add(1).to_be_bytes();
-        let mut next = [0; 16];
-        next[..9].copy_from_slice(time);
-        next[9..].copy_from_slice(&rest[1..]);
+        let mut next = self.0;
+        let number = (u16::from(next[6]) << 8 | u16::from(next[7])).wrapping_add(1);
+        let [high, low] = number.to_be_bytes();
+        next[6] = next[6] & 0xf0 | high & 0x0f;
+        next[7] = low;
         Self(next)
     }
 

@@ -129,6 +129,9 @@ impl View<'_> {
                 self.elsewhere_among(&fits)
             }
         };
+        // Whoever was heard once may be asked again before the client hears that nobody is left.
+        let heard = || self.tried.iter().filter(|tried| tried.outcome == Outcome::Cut && fits(tried.at));
+        let step = step.or_else(|| heard().find_map(|tried| self.once_more(tried.at, self.pause)));
         match step.unwrap_or_else(|| self.wait_among(&fits)) {
             Step::Try { at, after } => Step::Rescue { at, after },
             Step::Rescue { .. } | Step::Stop | Step::Rest(_) => Step::Stop,
@@ -323,7 +326,7 @@ mod tests {
 
     #[test]
     fn the_table_of_answers_that_broke_off() {
-        let rows: [Row<'_>; 16] = [
+        let rows: [Row<'_>; 17] = [
             ("the next one goes on", &[0, 1], &[Doubtful, Ready], &[(0, Cut)], go_on(1, 0)),
             ("another member before its other credentials", &[0, 0, 1], &[Doubtful, Ready, Ready], &[(0, Cut)], go_on(2, 0)),
             ("its other credential where nobody else is", &[0, 0], &[Doubtful, Ready], &[(0, Cut)], go_on(1, 0)),
@@ -340,6 +343,7 @@ mod tests {
                 &[(0, Cut), (1, Broken), (1, Broken)],
                 go_on(2, 0),
             ),
+            ("one that was heard is asked again before it is given up", &[0, 1], &[Doubtful, Doubtful], &[(0, Cut), (1, Silent)], go_on(0, 70)),
             ("a refusal of the call ends it", &[0, 1, 2], &[Doubtful, Ready, Ready], &[(0, Cut), (1, Final)], Step::Stop),
             ("one that cannot take it does not", &[0, 1, 2], &[Doubtful, Ready, Ready], &[(0, Cut), (1, Unfit)], go_on(2, 0)),
             (
