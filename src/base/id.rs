@@ -122,3 +122,20 @@ impl fmt::Display for RequestId {
         f.write_str(uuid::Uuid::from_bytes(self.0).simple().encode_lower(&mut text))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::RequestId;
+
+    #[test]
+    fn the_next_id_is_as_old_and_no_other_calls() {
+        let id = RequestId::new(1_790_000_000_123, &[0x0f, 0xff, 1, 2, 3, 4, 5, 6, 7, 8]);
+        let next = id.next();
+        assert_eq!((next.unix_ms(), next == id), (id.unix_ms(), false));
+        assert_eq!(RequestId::parse(&next.to_string()), Some(next));
+        assert_eq!(next.digits()[12], b'7', "still of the same version");
+        let counted = RequestId::new(1_790_000_000_123, &[0x0f, 0xff, 1, 2, 3, 4, 5, 6, 7, 9]);
+        assert_ne!(next, counted, "the call behind it");
+        assert_ne!(next.next(), id);
+    }
+}

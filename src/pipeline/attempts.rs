@@ -35,7 +35,11 @@ pub(super) type Stood = (Vec<Target>, Left);
 ///
 /// # Errors
 /// Nobody did: what the last one said, or when to come back.
-pub(super) async fn answer(engine: &Engine, admitted: &mut Admitted, trail: &mut Trail) -> Result<(Attempted, Option<Stood>), GatewayError> {
+pub(super) async fn answer(
+    engine: &Engine,
+    admitted: &mut Admitted,
+    trail: &mut Trail,
+) -> Result<(Attempted, Option<Stood>), GatewayError> {
     let targets = std::mem::take(&mut admitted.call.targets);
     let mut course = Course::new(engine, &targets, &admitted.call);
     loop {
@@ -230,6 +234,7 @@ impl<'a> Course<'a> {
             standing: &|at| self.standing(at, now_ms),
             tried: &self.left.tried,
             may_retry: &|at| !self.left.probed.contains(&at) && self.target(at).provider.retries.retry(now_ms),
+            may_return: &|at| self.target(at).provider.retries.retry(now_ms),
             on_stream_fault: self.left.on_stream_fault,
             continues: &|at| self.continues(at),
             pause: if self.left.tried.is_empty() { PAUSE } else { self.pause() },

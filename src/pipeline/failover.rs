@@ -81,6 +81,8 @@ pub(super) struct View<'a> {
     pub(super) tried: &'a [Tried],
     /// Whether the provider's budget lets a call be tried over again; asked only where it would be.
     pub(super) may_retry: &'a dyn Fn(usize) -> bool,
+    /// The same where nobody else is left: then one that was asked whether it is well again may be asked once more.
+    pub(super) may_return: &'a dyn Fn(usize) -> bool,
     /// What the route does with an answer that broke off after its first content.
     pub(super) on_stream_fault: OnStreamFault,
     /// Whether a candidate goes on from the beginning of an answer; asked only where that is needed.
@@ -108,7 +110,7 @@ pub(super) fn next(view: &View<'_>) -> Step {
         Outcome::Limited(Some(span)) if span <= SHORT && !view.has_sibling(last.at) => view.once_more(last.at, span),
         Outcome::Silent | Outcome::Limited(_) | Outcome::Refused | Outcome::Unfit => None,
     };
-    again.or_else(|| view.elsewhere()).unwrap_or_else(|| view.wait())
+    again.or_else(|| view.elsewhere()).or_else(|| view.last_resort(&|_| true)).unwrap_or_else(|| view.wait())
 }
 
 impl View<'_> {
@@ -129,13 +131,19 @@ impl View<'_> {
                 self.elsewhere_among(&fits)
             }
         };
-        // Whoever was heard once may be asked again before the client hears that nobody is left.
-        let heard = || self.tried.iter().filter(|tried| tried.outcome == Outcome::Cut && fits(tried.at));
-        let step = step.or_else(|| heard().find_map(|tried| self.once_more(tried.at, self.pause)));
-        match step.unwrap_or_else(|| self.wait_among(&fits)) {
+        match step.or_else(|| self.last_resort(&fits)).unwrap_or_else(|| self.wait_among(&fits)) {
             Step::Try { at, after } => Step::Rescue { at, after },
             Step::Rescue { .. } | Step::Stop | Step::Rest(_) => Step::Stop,
         }
+    }
+
+    /// Before the client hears that nobody is left, those are asked again that failed once: whoever was heard comes first.
+    fn last_resort(&self, fits: &dyn Fn(usize) -> bool) -> Option<Step> {
+        let may = |at: usize| fits(at) && self.tries(at) == 1 && !self.is_closed(at) && (self.standing)(at) < Standing::Condemned;
+        let failed = |outcome| self.tried.iter().filter(move |tried| tried.outcome == outcome).map(|tried| tried.at);
+        let mut once = failed(Outcome::Cut).chain(failed(Outcome::Broken)).filter(|at| may(*at));
+        let at = once.find(|at| self.in_time(self.pause) && (self.may_return)(*at))?;
+        Some(Step::Try { at, after: self.pause })
     }
 
     fn tries(&self, at: usize) -> usize {
@@ -227,8 +235,7 @@ mod tests {
     use std::time::Duration;
 
     use super::{
-        Candidate,
-        OnStreamFault,
+        Candidate, OnStreamFault,
         Outcome::{self, Broken, Cut, Diverged, Final, Limited, Refused, Silent, Unfit},
         Standing::{self, Condemned, Doubtful, Ready, Resting},
         Step, Tried, View, next,
@@ -236,6 +243,8 @@ mod tests {
 
     const NOW: u64 = 1_000_000;
     const PAUSE: Duration = Duration::from_millis(70);
+    /// One that was asked whether it is well again.
+    const PROBE: usize = 5;
 
     const fn go(at: usize) -> Step {
         Step::Try { at, after: Duration::ZERO }
@@ -258,7 +267,8 @@ mod tests {
             candidates: &candidates,
             standing: &|at| standing[at],
             tried: &tried,
-            may_retry: &|_| may_retry,
+            may_retry: &|at| may_retry && at != PROBE,
+            may_return: &|_| may_retry,
             on_stream_fault: OnStreamFault::Rescue,
             // The odd ones go on from a beginning.
             continues: &|at| at % 2 == 1,
@@ -343,7 +353,13 @@ mod tests {
                 &[(0, Cut), (1, Broken), (1, Broken)],
                 go_on(2, 0),
             ),
-            ("one that was heard is asked again before it is given up", &[0, 1], &[Doubtful, Doubtful], &[(0, Cut), (1, Silent)], go_on(0, 70)),
+            (
+                "one that was heard is asked again before it is given up",
+                &[0, 1],
+                &[Doubtful, Doubtful],
+                &[(0, Cut), (1, Silent)],
+                go_on(0, 70),
+            ),
             ("a refusal of the call ends it", &[0, 1, 2], &[Doubtful, Ready, Ready], &[(0, Cut), (1, Final)], Step::Stop),
             ("one that cannot take it does not", &[0, 1, 2], &[Doubtful, Ready, Ready], &[(0, Cut), (1, Unfit)], go_on(2, 0)),
             (
@@ -355,13 +371,7 @@ mod tests {
             ),
             ("where there are none it ends", &[0, 1, 2], &[Doubtful, Resting(NOW + 9_000), Ready], &[(0, Cut), (2, Diverged)], Step::Stop),
             ("a second one may break off", &[0, 1, 2], &[Doubtful, Doubtful, Ready], &[(0, Cut), (1, Cut)], go_on(2, 0)),
-            (
-                "a third one ends it",
-                &[0, 1, 2, 3],
-                &[Doubtful, Doubtful, Doubtful, Ready],
-                &[(0, Cut), (1, Cut), (2, Cut)],
-                Step::Stop,
-            ),
+            ("a third one ends it", &[0, 1, 2, 3], &[Doubtful, Doubtful, Doubtful, Ready], &[(0, Cut), (1, Cut), (2, Cut)], Step::Stop),
         ];
         for (name, members, standing, tried, expected) in rows {
             assert_eq!(told(members, standing, tried, true, 60_000), expected, "{name}");
@@ -377,6 +387,7 @@ mod tests {
             standing: &|_| Ready,
             tried: &[Tried { at: 0, outcome: Cut }],
             may_retry: &|_| true,
+            may_return: &|_| true,
             on_stream_fault: OnStreamFault::Error,
             continues: &|_| true,
             pause: PAUSE,
@@ -390,6 +401,20 @@ mod tests {
     fn without_budget_nothing_is_tried_over_again() {
         assert_eq!(told(&[0, 1], &[Doubtful, Ready], &[(0, Broken)], false, 60_000), go(1));
         assert_eq!(told(&[0], &[Doubtful], &[(0, Broken)], false, 60_000), Step::Stop);
+    }
+
+    #[test]
+    fn a_probe_is_tried_over_again_only_where_nobody_else_is_left() {
+        let members = [0, 1, 2, 3, 4, 5];
+        let mut standing = [Doubtful; 6];
+        let tried = [(PROBE, Broken), (0, Silent), (1, Silent), (2, Silent), (3, Silent)];
+        assert_eq!(told(&members, &standing, &tried[..1], true, 60_000), go(0));
+        assert_eq!(told(&members, &standing, &tried, true, 60_000), go(4));
+        standing[4] = Resting(NOW + 60_000);
+        assert_eq!(told(&members, &standing, &tried, true, 60_000), again(PROBE, 70));
+        assert_eq!(told(&members, &standing, &tried, false, 60_000), Step::Stop, "within the budget");
+        standing[PROBE] = Resting(NOW + 60_000);
+        assert_eq!(told(&members, &standing, &tried, true, 60_000), Step::Stop, "and not one that rests");
     }
 
     #[test]

@@ -216,8 +216,8 @@ impl fmt::Debug for Relay {
 }
 
 impl Relay {
-    pub(super) fn new(rescue: Rescue) -> Box<Self> {
-        Box::new(Self::Waiting(Box::new(rescue)))
+    pub(super) fn new(rescue: Rescue) -> Self {
+        Self::Waiting(Box::new(rescue))
     }
 
     pub(super) const fn asks(&self) -> bool {
@@ -225,15 +225,15 @@ impl Relay {
     }
 
     /// Asks somebody to go on; `None`, and the bill as it was, where nobody can be asked.
-    pub(super) fn ask(self: Box<Self>, breach: Breach, words: Option<String>, bill: &mut Bill) -> Option<Box<Self>> {
-        let Self::Waiting(mut rescue) = *self else { return None };
+    pub(super) fn ask(self, breach: Breach, words: Option<String>, bill: &mut Bill) -> Option<Self> {
+        let Self::Waiting(mut rescue) = self else { return None };
         if !rescue.broke(breach) {
             return None;
         }
         let engine = rescue.engine.clone();
         let silence = engine.platform.clock.sleep(SILENCE);
         let answer = Box::pin(rescue.ask(bill.take(), words));
-        Some(Box::new(Self::Asking { answer, engine, silence }))
+        Some(Self::Asking { answer, engine, silence })
     }
 
     /// What came of it; `None` where the client has to hear that the line is open.

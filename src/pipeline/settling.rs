@@ -133,8 +133,8 @@ impl Settling {
     }
 
     /// Lets somebody else go on where the provider breaks off.
-    pub(super) fn relayed(self, relay: Box<Relay>) -> Self {
-        Self { relay: Some(relay), ..self }
+    pub(super) fn relayed(self, relay: Relay) -> Self {
+        Self { relay: Some(Box::new(relay)), ..self }
     }
 
     /// Lets what passed the meter leave.
@@ -257,7 +257,7 @@ impl Settling {
         }
         let relay = self.relay.take().filter(|_| converter.can_join());
         let words = converter.words().map(str::to_owned);
-        self.relay = relay.and_then(|relay| relay.ask(breach, words, &mut self.bill));
+        self.relay = relay.and_then(|relay| relay.ask(breach, words, &mut self.bill)).map(Box::new);
         self.ended = self.relay.is_none();
         if self.ended {
             self.give_up();

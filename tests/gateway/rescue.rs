@@ -321,8 +321,7 @@ async fn a_client_may_leave_while_somebody_else_is_asked_and_while_that_one_answ
         gateway.upstream.answers(second);
         let (path, body) = ask(Chat);
         let bearer = format!("Bearer {KEY}");
-        let client =
-            gateway.open("POST", path, &[("authorization", &bearer), ("content-type", "application/json")], body.as_bytes()).await;
+        let client = gateway.open("POST", path, &[("authorization", &bearer), ("content-type", "application/json")], body.as_bytes()).await;
         gateway.upstream.spoken.notified().await;
         drop(client);
         gateway.upstream.gone.notified().await;
@@ -342,8 +341,7 @@ async fn a_client_hears_that_the_line_is_open_while_somebody_else_is_asked() {
     gateway.upstream.answers(vec![Bytes::new()]);
     let (path, body) = ask(Chat);
     let bearer = format!("Bearer {KEY}");
-    let mut client =
-        gateway.open("POST", path, &[("authorization", &bearer), ("content-type", "application/json")], body.as_bytes()).await;
+    let mut client = gateway.open("POST", path, &[("authorization", &bearer), ("content-type", "application/json")], body.as_bytes()).await;
     gateway.upstream.spoken.notified().await;
     let mut seen = Vec::new();
     while !String::from_utf8_lossy(&seen).contains(": keep-alive") {

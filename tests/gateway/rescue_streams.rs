@@ -103,7 +103,8 @@ fn responses(says: &Says<'_>) -> Vec<String> {
     let response = |status: &str, output: Value, usage: Value| json!({"id": "resp_1", "object": "response", "created_at": 1, "model": "m", "status": status, "output": output, "usage": usage});
     let text = says.words.concat();
     let part = |text: &str| json!({"type": "output_text", "text": text, "annotations": []});
-    let message = |status: &str, content: Value| json!({"id": "msg_1", "type": "message", "role": "assistant", "status": status, "content": content});
+    let message =
+        |status: &str, content: Value| json!({"id": "msg_1", "type": "message", "role": "assistant", "status": status, "content": content});
     let at = |mut value: Value| {
         value["item_id"] = json!("msg_1");
         value["output_index"] = json!(0);
