@@ -39,7 +39,7 @@ pub(super) async fn answer(
     engine: &Engine,
     admitted: &mut Admitted,
     trail: &mut Trail,
-) -> Result<(Attempted, Option<Stood>), GatewayError> {
+) -> Result<(Attempted, Option<Box<Stood>>), GatewayError> {
     let targets = std::mem::take(&mut admitted.call.targets);
     let mut course = Course::new(engine, &targets, &admitted.call);
     loop {
@@ -59,7 +59,7 @@ pub(super) async fn answer(
             Ok(attempted) => {
                 course.answered(at);
                 let left = rescue::is_wanted(admitted, &attempted).then(|| course.leave());
-                return Ok((attempted, left.map(|left| (targets, left))));
+                return Ok((attempted, left.map(|left| Box::new((targets, left)))));
             }
             Err(failure) => course.failed(at, failure, trail),
         }

@@ -160,7 +160,7 @@ async fn answer(engine: &Engine, mut admitted: Admitted, mut trail: Box<Trail>, 
             }
             let who = attempts::who(&admitted.call, &trail);
             let outbound = match stood {
-                Some(stood) => settle::with_rescue(engine, attempted, rescue::Rescue::new(engine, admitted, stood), (trail, place)),
+                Some(stood) => settle::with_rescue(engine, attempted, rescue::Rescue::new(engine, admitted, *stood), (trail, place)),
                 None => settle::settle(engine, attempted, trail, place).await,
             };
             match who {
