@@ -39,7 +39,7 @@ fn measure(pair: &str, (client, upstream): (Dialect, Dialect), rounds: usize) ->
     let request = fixture(client, "tool_result", "request.json")?;
     let answer = fixture(upstream, "plain", "answer.json")?;
     let stream = prolonged(upstream, &fixture(upstream, "plain", "stream.sse")?);
-    let asked = Asked { model: "model", streams: false };
+    let asked = Asked { model: "model", streams: false, goes_on_from: None };
     let told = Memory::default().telling(Telling::new("0197c0ffee".into(), 1_760_000_000, "model".into(), 20, Wire::Sse));
     let event = best(rounds, PIECES, || {
         let mut converter = StreamConverter::new(upstream, Framing::Sse(Splitter::default()), client, &told);

@@ -42,7 +42,7 @@ pub fn framing(data: &[u8]) {
 
 /// A request that is read is written as a request that the target reads.
 pub fn request(from: Dialect, data: &[u8]) {
-    let asked = Asked { model: "m-1", streams: true };
+    let asked = Asked { model: "m-1", streams: true, goes_on_from: None };
     for to in Dialect::ALL {
         let Ok(there) = generate::request(from, to, data, asked, Target::default()) else { continue };
         serde_json::from_slice::<serde::de::IgnoredAny>(&there.body).expect("JSON");

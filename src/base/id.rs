@@ -97,6 +97,18 @@ impl RequestId {
         digits
     }
 
+    /// The id of what goes on with the same call: as old, and the next one by its first twelve random bits (`rand_a`, RFC 9562
+    /// 5.7). The last ones count calls, so that their next belongs to another call.
+    #[must_use]
+    pub fn next(self) -> Self {
+        let mut next = self.0;
+        let number = (u16::from(next[6]) << 8 | u16::from(next[7])).wrapping_add(1);
+        let [high, low] = number.to_be_bytes();
+        next[6] = next[6] & 0xf0 | high & 0x0f;
+        next[7] = low;
+        Self(next)
+    }
+
     /// The moment of its making, Unix milliseconds.
     #[must_use]
     pub fn unix_ms(self) -> u64 {
@@ -108,5 +120,22 @@ impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = [0; 32];
         f.write_str(uuid::Uuid::from_bytes(self.0).simple().encode_lower(&mut text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RequestId;
+
+    #[test]
+    fn the_next_id_is_as_old_and_no_other_calls() {
+        let id = RequestId::new(1_790_000_000_123, &[0x0f, 0xff, 1, 2, 3, 4, 5, 6, 7, 8]);
+        let next = id.next();
+        assert_eq!((next.unix_ms(), next == id), (id.unix_ms(), false));
+        assert_eq!(RequestId::parse(&next.to_string()), Some(next));
+        assert_eq!(next.digits()[12], b'7', "still of the same version");
+        let counted = RequestId::new(1_790_000_000_123, &[0x0f, 0xff, 1, 2, 3, 4, 5, 6, 7, 9]);
+        assert_ne!(next, counted, "the call behind it");
+        assert_ne!(next.next(), id);
     }
 }

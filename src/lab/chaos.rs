@@ -16,6 +16,7 @@ use super::{
     client::Client,
     gateway::{Gateway, Manner, Member, Order, Route, speaking},
     ledger::Ending,
+    proof::{Proof, proof},
     provider::{Provider, Settings},
     run::{LabFault, OnStreamFault, PACE, Profile, loopback},
 };
@@ -73,10 +74,8 @@ pub(super) struct Report {
     pub(super) attempts: u64,
     /// Those that the targets spoiled or left.
     pub(super) spoiled: u64,
-    /// Tokens that the targets sent.
-    pub(super) tokens_sent: u64,
-    /// Tokens of the answers on the gateway's record.
-    pub(super) tokens_recorded: Option<u64>,
+    /// Both ledgers, and what `gproxy verify` says; or why they cannot be read.
+    pub(super) proof: Result<Proof, String>,
     /// The times of calls in milliseconds: the middle, the ninety-ninth of a hundred, the longest.
     pub(super) ms: [u64; 3],
     /// What went wrong, and how often.
@@ -112,8 +111,9 @@ pub(super) async fn run(platform: &Platform, exe: &Path, mix: Mix, tell: &(dyn F
     let told = |look| tell(&line(look, &tally));
     let watch = look(platform, &gateway, (begun, mix), &told);
     let (_, looks) = futures_util::future::join(join_all(callers), watch).await;
-    let recorded = client.recorded("").await;
-    Ok(report(&provider, tally, (looks, platform.clock.now().since(begun), recorded)))
+    let span = platform.clock.now().since(begun);
+    let proof = proof(platform, (&gateway, &client), &provider).await;
+    Ok(report(&provider, tally, (looks, span, proof)))
 }
 
 /// Three targets; the middle one dies now and then.
@@ -169,7 +169,7 @@ fn line(look: Look, tally: &Mutex<Tally>) -> String {
     format!("{:>5} s: {whole} of {calls} calls got the whole answer; {} MB, {} handles", look.at_s, look.memory_kb / 1024, look.handles)
 }
 
-fn report(provider: &Provider, tally: Mutex<Tally>, (looks, span, tokens_recorded): (Vec<Look>, Duration, Option<u64>)) -> Report {
+fn report(provider: &Provider, tally: Mutex<Tally>, (looks, span, proof): (Vec<Look>, Duration, Result<Proof, String>)) -> Report {
     let Tally { mut ms, whole, failures } = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     ms.sort_unstable();
     let at = |percent: usize| ms.get((ms.len() * percent / 100).min(ms.len().saturating_sub(1))).copied().unwrap_or(0);
@@ -182,8 +182,7 @@ fn report(provider: &Provider, tally: Mutex<Tally>, (looks, span, tokens_recorde
         whole,
         attempts: totals.attempts,
         spoiled: totals.attempts - totals.ended(Ending::Whole),
-        tokens_sent: totals.tokens,
-        tokens_recorded,
+        proof,
         ms: [at(50), at(99), at(100)],
         failures,
         looks,
@@ -205,6 +204,10 @@ impl Report {
             (format!("{}.{:02} % of calls got the whole answer; expected 99.9 %", success / 100, success % 100), success >= SUCCESS),
             (format!("{}.{:02} attempts a call; expected 1.2 at most", amplified / 100, amplified % 100), amplified <= ATTEMPTS),
         ];
+        match &self.proof {
+            Ok(proof) => checks.extend(proof.checks()),
+            Err(fault) => checks.push((format!("the ledgers: {fault}"), false)),
+        }
         // Memory and handles are judged where there is enough to compare.
         let warm = &self.looks[self.looks.len() / WARM..];
         if let (Some((first, later)), true) = (warm.split_first(), self.looks.len() >= 2 * WARM) {
@@ -224,8 +227,11 @@ impl fmt::Display for Report {
         let [middle, late, longest] = self.ms;
         writeln!(f, "{} calls in {} s, {} attempts, {} of them spoiled", self.calls, self.seconds, self.attempts, self.spoiled)?;
         writeln!(f, "times: half within {middle} ms, 99 of 100 within {late} ms, the longest {longest} ms")?;
-        let recorded = self.tokens_recorded.map_or_else(|| "unknown".to_owned(), |tokens| tokens.to_string());
-        writeln!(f, "tokens: {} sent by the targets, {recorded} on the gateway's record", self.tokens_sent)?;
+        if let Ok(Proof { sent, recorded, rescued, .. }) = &self.proof {
+            let (sent, recorded) = (sent.broken_tokens, recorded.broken_tokens);
+            writeln!(f, "{rescued} broken answers were gone on with by another target")?;
+            writeln!(f, "broken answers had {sent} tokens; the gateway, who is not told, estimates {recorded}")?;
+        }
         self.failures.iter().take(20).try_for_each(|(what, count)| writeln!(f, "failed {count} times: {what}"))?;
         let word = |holds: bool| if holds { "holds" } else { "FAILS" };
         self.checks().iter().try_for_each(|(text, holds)| writeln!(f, "{}: {text}", word(*holds)))
@@ -234,7 +240,8 @@ impl fmt::Display for Report {
 
 #[cfg(test)]
 mod tests {
-    use super::{Look, Report};
+    use super::{Look, Proof, Report};
+    use crate::lab::proof::Count;
 
     fn report() -> Report {
         let look = |at_s: u64| Look { at_s, memory_kb: 50_000 + at_s, handles: 50 };
@@ -244,8 +251,7 @@ mod tests {
             whole: 9_990,
             attempts: 12_000,
             spoiled: 1_500,
-            tokens_sent: 0,
-            tokens_recorded: None,
+            proof: Ok(Proof { sent: Count::default(), recorded: Count::default(), rescued: 0, verify: String::new() }),
             ms: [250, 10_000, 22_000],
             failures: Vec::new(),
             looks: (1..60).map(|tens| look(tens * 10)).collect(),
@@ -257,6 +263,7 @@ mod tests {
         assert!(report().is_clean());
         assert!(!Report { whole: 9_989, ..report() }.is_clean());
         assert!(!Report { attempts: 12_100, ..report() }.is_clean());
+        assert!(!Report { proof: Err("gone".into()), ..report() }.is_clean());
         let grown = |grow: fn(&mut Look)| {
             let mut report = report();
             report.looks.iter_mut().filter(|look| look.at_s > 300).for_each(grow);

@@ -68,6 +68,7 @@ pub(super) struct Manner {
 #[derive(Debug)]
 pub(super) struct Gateway {
     process: Child,
+    exe: PathBuf,
     folder: PathBuf,
     base: String,
 }
@@ -97,7 +98,7 @@ impl Gateway {
             .stderr(errors)
             .spawn()
             .map_err(LabFault::Spawn)?;
-        let mut gateway = Self { process, folder, base: String::new() };
+        let mut gateway = Self { process, exe: exe.to_owned(), folder, base: String::new() };
         gateway.base = gateway.address(platform).await?;
         Ok(gateway)
     }
@@ -124,6 +125,24 @@ impl Gateway {
             }
         }
         Ok(())
+    }
+
+    /// What `gproxy verify` finds wrong in its records; nothing where it holds.
+    ///
+    /// # Errors
+    /// For people: it could not be run.
+    pub(super) fn verify(&self) -> Result<String, String> {
+        let asked = Command::new(&self.exe)
+            .arg("--config")
+            .arg(self.folder.join("gproxy.toml"))
+            .arg("verify")
+            .current_dir(&self.folder)
+            .env_clear()
+            .stdin(Stdio::null())
+            .output();
+        let told = asked.map_err(|error| format!("gproxy verify cannot be run: {error}"))?;
+        let text = [told.stdout, told.stderr].concat();
+        Ok(if told.status.success() { String::new() } else { String::from_utf8_lossy(&text).into_owned() })
     }
 
     /// Its resident memory in kilobytes and its open handles, where the system tells.
@@ -168,15 +187,9 @@ fn body(name: &str, (order, manner): (Order, Manner)) -> Value {
         Order::Failover => "failover",
         Order::Turns => "round_robin",
     };
-    let mut settings = json!({ "timers": manner.profile.name() });
-    if ROUTES_RESCUE {
-        settings["on_stream_fault"] = json!(manner.on_stream_fault.name());
-    }
+    let settings = json!({ "timers": manner.profile.name(), "on_stream_fault": manner.on_stream_fault.name() });
     json!({ "name": name, "strategy": strategy, "settings_json": settings })
 }
-
-/// Whether routes know what to do with a broken stream.
-const ROUTES_RESCUE: bool = false;
 
 /// An empty folder of its own.
 fn folder() -> io::Result<PathBuf> {

@@ -54,6 +54,8 @@ pub struct Attempt {
     pub events: usize,
     /// Tokens of the answer that a provider would bill.
     pub tokens: usize,
+    /// Whether its usage was sent.
+    pub told: bool,
     /// When it ended, in milliseconds since the provider began.
     pub ended_ms: Option<u64>,
     /// How it ended.
@@ -83,6 +85,11 @@ pub(super) struct Totals {
     pub(super) attempts: u64,
     /// The tokens of those that ended.
     pub(super) tokens: u64,
+    /// How many told their usage, and their tokens.
+    pub(super) told: u64,
+    pub(super) told_tokens: u64,
+    /// How many began an answer and did not.
+    pub(super) broken: u64,
     endings: BTreeMap<Ending, u64>,
 }
 
@@ -132,6 +139,7 @@ impl Ledger {
             status: None,
             events: 0,
             tokens: 0,
+            told: false,
             ended_ms: None,
             ending: None,
         };
@@ -156,8 +164,14 @@ impl Ledger {
         let Some(attempt) = book.find(entry) else { return };
         attempt.ended_ms = Some(ended);
         attempt.ending = Some(ending);
-        let tokens = attempt.tokens as u64;
+        let (tokens, told) = (attempt.tokens as u64, attempt.told);
         book.totals.tokens += tokens;
+        if told {
+            book.totals.told += 1;
+            book.totals.told_tokens += tokens;
+        } else if tokens > 0 {
+            book.totals.broken += 1;
+        }
         *book.totals.endings.entry(ending).or_default() += 1;
     }
 

@@ -16,6 +16,7 @@ pub mod judge;
 mod ledger;
 mod mix;
 mod play;
+mod proof;
 mod provider;
 mod round;
 mod run;

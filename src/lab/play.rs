@@ -110,7 +110,10 @@ impl Play<'_> {
             self.wait(connection, Duration::from_millis(self.script.stall_ms)).await?;
             return Err(Stop::Cut);
         }
-        self.desk.ledger.note(self.entry, |attempt| attempt.tokens = self.ask.tokens());
+        self.desk.ledger.note(self.entry, |attempt| {
+            attempt.tokens = self.ask.tokens();
+            attempt.told = true;
+        });
         Ok(Ending::Whole)
     }
 
@@ -142,6 +145,7 @@ impl Play<'_> {
         for event in closing.iter().chain(&terminal) {
             send(connection, event, &mut room).await?;
         }
+        self.desk.ledger.note(self.entry, |attempt| attempt.told = true);
         self.wait(connection, Duration::from_millis(self.script.linger_ms)).await?;
         connection.chunk(b"").await?;
         Ok(Ending::Whole)

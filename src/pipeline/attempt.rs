@@ -69,7 +69,7 @@ impl Failure {
     }
 
     /// Of a call that this target cannot take; another one may.
-    fn unfit(error: impl Into<GatewayError>) -> Self {
+    pub(super) fn unfit(error: impl Into<GatewayError>) -> Self {
         Self::of((Outcome::Unfit, None), error)
     }
 

@@ -11,6 +11,7 @@ use super::{
     error::GatewayError,
     failover::{self, Candidate, Outcome, Step, Tried, View},
     prefix::Prefix,
+    rescue,
     resolve::Resolved,
     target::Target,
     trail::{Fact, Trail},
@@ -19,17 +20,26 @@ use crate::{
     credentials::Digest,
     health::{Account, Standing, Trouble},
     protocol::fault::FaultKind,
+    route::OnStreamFault,
     snapshot::Credential,
+    transform::generate::{self, Dialect},
 };
 
 /// How long a call waits before it is tried over again where it failed: at least, and by chance as long again at most.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Whom a call may go to, and what came of asking so far: kept where somebody may have to go on with the answer.
+pub(super) type Stood = (Vec<Target>, Left);
+
 /// Asks until somebody answers.
 ///
 /// # Errors
 /// Nobody did: what the last one said, or when to come back.
-pub(super) async fn answer(engine: &Engine, admitted: &mut Admitted, trail: &mut Trail) -> Result<Attempted, GatewayError> {
+pub(super) async fn answer(
+    engine: &Engine,
+    admitted: &mut Admitted,
+    trail: &mut Trail,
+) -> Result<(Attempted, Option<Box<Stood>>), GatewayError> {
     let targets = std::mem::take(&mut admitted.call.targets);
     let mut course = Course::new(engine, &targets, &admitted.call);
     loop {
@@ -40,14 +50,16 @@ pub(super) async fn answer(engine: &Engine, admitted: &mut Admitted, trail: &mut
                 }
                 at
             }
-            Step::Stop => return course.last_words(),
+            // Nothing of an answer has passed, so there is nothing to go on with.
+            Step::Rescue { .. } | Step::Stop => return course.last_words().map(|attempted| (attempted, None)),
             Step::Rest(until_ms) => return Err(resting(&targets, until_ms.saturating_sub(engine.platform.clock.unix_ms()))),
         };
         let (target, credential) = course.begin(at, trail);
         match attempt::attempt(engine, (admitted, target), credential, trail).await {
             Ok(attempted) => {
                 course.answered(at);
-                return Ok(attempted);
+                let left = rescue::is_wanted(admitted, &attempted).then(|| course.leave());
+                return Ok((attempted, left.map(|left| Box::new((targets, left)))));
             }
             Err(failure) => course.failed(at, failure, trail),
         }
@@ -90,20 +102,26 @@ pub(super) fn one<'t>(
         Step::Try { at, after: Duration::ZERO } => Ok(course.begin(at, trail)),
         Step::Try { after, .. } => Err(resting(targets, u64::try_from(after.as_millis()).unwrap_or(u64::MAX))),
         Step::Rest(until_ms) => Err(resting(targets, until_ms.saturating_sub(engine.platform.clock.unix_ms()))),
-        Step::Stop => Err(nobody(targets)),
+        Step::Rescue { .. } | Step::Stop => Err(nobody(targets)),
     }
 }
 
 /// One call on its way from target to target.
-struct Course<'a> {
+pub(super) struct Course<'a> {
     engine: &'a Engine,
     targets: &'a [Target],
+    /// What the client gets where nobody answers.
+    said: Option<Said>,
+    left: Left,
+}
+
+/// What a call leaves behind at its targets.
+#[derive(Debug, Default)]
+pub(super) struct Left {
     candidates: Vec<Candidate>,
     tried: Vec<Tried>,
     /// Those that were asked whether they are well again: once is enough.
     probed: Vec<usize>,
-    /// What the client gets where nobody answers.
-    said: Option<Said>,
     /// By which beginnings its prompt is known, where a credential may know it.
     prefix: Option<Prefix>,
     /// The beginning by which a candidate was chosen.
@@ -112,7 +130,22 @@ struct Course<'a> {
     can_repeat: bool,
     /// Whether doing the call twice makes nothing twice: a file, a batch, a video is made once.
     may_redo: bool,
+    on_stream_fault: OnStreamFault,
+    /// Who answers now.
+    answers: Option<usize>,
     end_ms: u64,
+}
+
+impl Left {
+    /// The member that answers now.
+    pub(super) fn answers(&self) -> Option<usize> {
+        Some(self.candidates[self.answers?].member)
+    }
+
+    /// The answer of now is told no further.
+    pub(super) fn broke(&mut self, outcome: Outcome) {
+        self.tried.extend(self.answers.take().map(|at| Tried { at, outcome }));
+    }
 }
 
 impl<'a> Course<'a> {
@@ -120,23 +153,33 @@ impl<'a> Course<'a> {
         let now_ms = engine.platform.clock.unix_ms();
         let total = u64::try_from(call.timers.total.as_millis()).unwrap_or(u64::MAX);
         let chooses = targets.iter().any(|target| target.provider.pool.remembers().is_some());
-        let mut course = Self {
-            engine,
-            targets,
+        let left = Left {
             candidates: Vec::with_capacity(targets.len()),
             tried: Vec::new(),
             probed: Vec::new(),
-            said: None,
             prefix: if chooses { Prefix::of(call) } else { None },
             known: Vec::new(),
             can_repeat: call.content.is_in_hand(),
             may_redo: call.call.call.row.metered() || matches!(call.call.call.inbound.method, Method::GET | Method::HEAD),
+            on_stream_fault: call.on_stream_fault,
+            answers: None,
             end_ms: now_ms.saturating_add(total),
         };
+        let mut course = Self::resume(engine, targets, left);
         for (member, target) in targets.iter().enumerate() {
             course.seat(member, target, now_ms);
         }
         course
+    }
+
+    /// The same call once more on its way.
+    pub(super) fn resume(engine: &'a Engine, targets: &'a [Target], left: Left) -> Self {
+        Self { engine, targets, said: None, left }
+    }
+
+    /// What is left of it.
+    pub(super) fn leave(self) -> Left {
+        self.left
     }
 
     /// Adds the places of one target's credentials, the best first; one without a credential where its channel needs none.
@@ -144,8 +187,8 @@ impl<'a> Course<'a> {
         let provider = &target.provider;
         match provider.credentials.len() {
             0 if provider.channel.needs_credential() => {}
-            0 => self.candidates.push(Candidate { member, credential: None }),
-            1 => self.candidates.push(Candidate { member, credential: Some(0) }),
+            0 => self.left.candidates.push(Candidate { member, credential: None }),
+            1 => self.left.candidates.push(Candidate { member, credential: Some(0) }),
             _ => {
                 let is_ready = |place| self.is_ready(target, place, now_ms);
                 let knows = self.knows(target, now_ms).filter(|(place, _)| is_ready(*place));
@@ -158,9 +201,9 @@ impl<'a> Course<'a> {
                     order = provider.pool.order(|_| true);
                 }
                 if let Some((_, beginning)) = knows {
-                    self.known.push((self.candidates.len(), beginning));
+                    self.left.known.push((self.left.candidates.len(), beginning));
                 }
-                self.candidates.extend(order.into_iter().map(|place| Candidate { member, credential: Some(place) }));
+                self.left.candidates.extend(order.into_iter().map(|place| Candidate { member, credential: Some(place) }));
             }
         }
     }
@@ -176,33 +219,42 @@ impl<'a> Course<'a> {
     /// The place of the credential that knows the prompt, and the beginning by which.
     fn knows(&self, target: &Target, now_ms: u64) -> Option<(usize, Digest)> {
         let provider = &target.provider;
-        let prefix = self.prefix.as_ref().filter(|_| provider.pool.remembers().is_some())?.of_model(&target.model);
+        let prefix = self.left.prefix.as_ref().filter(|_| provider.pool.remembers().is_some())?.of_model(&target.model);
         let (id, beginning) = self.engine.affinity.find(provider.id, &prefix.known_by, now_ms)?;
         Some((provider.credentials.iter().position(|credential| credential.id == id)?, beginning))
     }
 
-    fn next(&self) -> Step {
-        if !self.can_repeat && !self.tried.is_empty() {
+    pub(super) fn next(&self) -> Step {
+        if !self.left.can_repeat && !self.left.tried.is_empty() {
             return Step::Stop;
         }
         let now_ms = self.engine.platform.clock.unix_ms();
         failover::next(&View {
-            candidates: &self.candidates,
+            candidates: &self.left.candidates,
             standing: &|at| self.standing(at, now_ms),
-            tried: &self.tried,
-            may_retry: &|at| !self.probed.contains(&at) && self.target(at).provider.retries.retry(now_ms),
-            pause: if self.tried.is_empty() { PAUSE } else { self.pause() },
+            tried: &self.left.tried,
+            may_retry: &|at| !self.left.probed.contains(&at) && self.target(at).provider.retries.retry(now_ms),
+            may_return: &|at| self.target(at).provider.retries.retry(now_ms),
+            on_stream_fault: self.left.on_stream_fault,
+            continues: &|at| self.continues(at),
+            pause: if self.left.tried.is_empty() { PAUSE } else { self.pause() },
             now_ms,
-            end_ms: self.end_ms,
+            end_ms: self.left.end_ms,
         })
     }
 
+    /// Whether a candidate goes on from an answer that was begun.
+    pub(super) fn continues(&self, at: usize) -> bool {
+        let target = self.target(at);
+        Dialect::of(target.key.kind()).is_some_and(|dialect| generate::continues(dialect, &target.model))
+    }
+
     fn target(&self, at: usize) -> &'a Target {
-        &self.targets[self.candidates[at].member]
+        &self.targets[self.left.candidates[at].member]
     }
 
     fn credential(&self, at: usize) -> Option<&'a Credential> {
-        self.target(at).provider.credentials.get(self.candidates[at].credential?)
+        self.target(at).provider.credentials.get(self.left.candidates[at].credential?)
     }
 
     fn account(&self, at: usize) -> Account {
@@ -212,7 +264,7 @@ impl<'a> Course<'a> {
     /// How a candidate is doing: its health, and the room that its own limits leave.
     fn standing(&self, at: usize, now_ms: u64) -> Standing {
         let health = self.engine.health.standing(self.account(at), &self.target(at).model, now_ms);
-        let seat = self.candidates[at].credential.and_then(|place| self.target(at).provider.pool.seat(place));
+        let seat = self.left.candidates[at].credential.and_then(|place| self.target(at).provider.pool.seat(place));
         let full = seat.and_then(|seat| seat.full_until(now_ms)).map_or(Standing::Ready, Standing::Resting);
         health.max(full)
     }
@@ -225,17 +277,17 @@ impl<'a> Course<'a> {
     }
 
     /// A try begins.
-    fn begin(&mut self, at: usize, trail: &mut Trail) -> (&'a Target, Option<&'a Credential>) {
+    pub(super) fn begin(&mut self, at: usize, trail: &mut Trail) -> (&'a Target, Option<&'a Credential>) {
         let (target, credential) = (self.target(at), self.credential(at));
         let now_ms = self.engine.platform.clock.unix_ms();
         if self.engine.health.begin(self.account(at), &target.model, now_ms) {
-            self.probed.push(at);
+            self.left.probed.push(at);
         }
-        if self.tried.is_empty() {
+        if self.left.tried.is_empty() {
             target.provider.retries.call(now_ms);
         }
         trail.note(Fact::Target(target));
-        if let (Some(credential), Some(place)) = (credential, self.candidates[at].credential)
+        if let (Some(credential), Some(place)) = (credential, self.left.candidates[at].credential)
             && let Some(seat) = target.provider.pool.seat(place)
         {
             target.provider.pool.take(place, |place| self.is_ready(target, place, now_ms));
@@ -244,19 +296,20 @@ impl<'a> Course<'a> {
         (target, credential)
     }
 
-    fn answered(&self, at: usize) {
+    pub(super) fn answered(&mut self, at: usize) {
+        self.left.answers = Some(at);
         let (target, engine) = (self.target(at), self.engine);
         engine.health.succeed(self.account(at), &target.model);
-        if let (Some(prefix), Some(credential), Some(most)) = (&self.prefix, self.credential(at), target.provider.pool.remembers()) {
+        if let (Some(prefix), Some(credential), Some(most)) = (&self.left.prefix, self.credential(at), target.provider.pool.remembers()) {
             let now_ms = engine.platform.clock.unix_ms();
             let prefix = prefix.of_model(&target.model);
-            let known = self.known.iter().filter(|(place, _)| *place == at).map(|(_, beginning)| *beginning);
+            let known = self.left.known.iter().filter(|(place, _)| *place == at).map(|(_, beginning)| *beginning);
             let binds: Vec<Digest> = known.chain(prefix.binds).collect();
             engine.affinity.bind(target.provider.id, &binds, (credential.id, now_ms.saturating_add(prefix.ttl_ms)), (most, now_ms));
         }
     }
 
-    fn failed(&mut self, at: usize, failure: Failure, trail: &mut Trail) {
+    pub(super) fn failed(&mut self, at: usize, failure: Failure, trail: &mut Trail) {
         let Failure { judged: (outcome, trouble), said } = failure;
         match (&trouble, &said) {
             (Some(trouble), _) => {
@@ -269,17 +322,17 @@ impl<'a> Course<'a> {
         }
         let outcome = match outcome {
             // It may have been done all the same.
-            Outcome::Broken | Outcome::Silent if !self.may_redo => Outcome::Final,
+            Outcome::Broken | Outcome::Silent if !self.left.may_redo => Outcome::Final,
             outcome => outcome,
         };
-        for (_, beginning) in self.known.iter().filter(|(place, _)| *place == at) {
+        for (_, beginning) in self.left.known.iter().filter(|(place, _)| *place == at) {
             self.engine.affinity.forget(self.target(at).provider.id, beginning);
         }
         // That a member cannot take the call matters only where no other one says anything.
         if self.said.is_none() || outcome != Outcome::Unfit {
             self.said = Some(said);
         }
-        self.tried.push(Tried { at, outcome });
+        self.left.tried.push(Tried { at, outcome });
     }
 
     fn note(&self, at: usize, trouble: &Trouble) {

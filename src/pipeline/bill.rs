@@ -45,16 +45,35 @@ impl Bill {
     pub(super) fn open(engine: &Engine, attempted: Attempted, shape: Shape, (mut trail, place): (Box<Trail>, Place)) -> (Self, Reply) {
         let Attempted { key, reply, prompt_bytes, hides_usage, translation: _, provider: _ } = attempted;
         trail.note(Fact::Head(reply.status.as_u16(), &reply.headers));
-        let meter = (trail.is_open() && reply.status.is_success()).then(|| {
-            let meter = Meter::new(key, shape);
-            if hides_usage { meter.hide_usage() } else { meter }
-        });
+        let meter = (trail.is_open() && reply.status.is_success()).then(|| meter(key, shape, hides_usage));
         let streams = shape != Shape::Whole;
         if streams {
             engine.metrics.streams.inc();
         }
         let open = Open { trail, meter, prompt_bytes, status: reply.status.as_u16(), streams, key, _place: place };
         (Self(Some(Box::new(open))), reply)
+    }
+
+    /// The bill, to be carried elsewhere; this one counts as settled.
+    pub(super) fn take(&mut self) -> Self {
+        Self(self.0.take())
+    }
+
+    /// The provider of now has broken off, and somebody else is asked to go on: what it used is written down.
+    pub(super) fn hand_over(&mut self) {
+        if let Some(open) = self.as_mut() {
+            open.hand_over();
+        }
+    }
+
+    /// Somebody goes on: gives the answer, metered from here on.
+    pub(super) fn go_on(&mut self, attempted: Attempted, shape: Shape) -> Option<Reply> {
+        let open = self.as_mut()?;
+        let Attempted { key, reply, prompt_bytes, hides_usage, translation: _, provider: _ } = attempted;
+        open.meter = open.trail.is_open().then(|| meter(key, shape, hides_usage));
+        open.key = key;
+        open.prompt_bytes = prompt_bytes;
+        Some(reply)
     }
 
     /// The bill, while it is open.
@@ -148,18 +167,32 @@ impl Open {
         self.trail.note(Fact::Head(status, headers));
     }
 
+    fn metered(&mut self) -> Option<Metered> {
+        let metered = self.meter.take().map(|mut meter| meter.finish())?;
+        self.trail.engine().metrics.dropped_events.inc_by(u64::from(metered.dropped_events));
+        Some(metered)
+    }
+
+    fn hand_over(&mut self) {
+        let metered = self.metered();
+        let counted = count(metered.as_ref(), self.prompt_bytes, Ended::Rescued);
+        self.trail.hand_over(self.status, counted);
+    }
+
     fn settle(mut self: Box<Self>, how: Ended) {
         if self.streams {
             self.trail.engine().metrics.streams.dec();
         }
-        let metered = self.meter.as_mut().map(Meter::finish);
-        if let Some(metered) = &metered {
-            self.trail.engine().metrics.dropped_events.inc_by(u64::from(metered.dropped_events));
-        }
+        let metered = self.metered();
         let ended = if self.status >= 400 { Ended::Failed } else { how };
         let row = self.trail.end(self.status, ended, count(metered.as_ref(), self.prompt_bytes, ended));
         self.trail.close(row, None);
     }
+}
+
+fn meter(key: OperationKey, shape: Shape, hides_usage: bool) -> Meter {
+    let meter = Meter::new(key, shape);
+    if hides_usage { meter.hide_usage() } else { meter }
 }
 
 /// What was used, and who says so.
@@ -168,7 +201,7 @@ fn count(metered: Option<&Metered>, prompt_bytes: u64, ended: Ended) -> (Usage, 
     match (metered.usage, ended) {
         (Some(usage), Ended::Complete) => (usage, Source::Upstream),
         // Broken off before anything came: nothing was used that anybody could be asked to pay for.
-        (None, Ended::Interrupted | Ended::Failed) if metered.relayed_text_bytes == 0 => (Usage::default(), Source::None),
+        (None, Ended::Interrupted | Ended::Failed | Ended::Rescued) if metered.relayed_text_bytes == 0 => (Usage::default(), Source::None),
         (seen, _) => (estimate::fill(seen, prompt_bytes, metered.relayed_text_bytes), Source::Estimated),
     }
 }

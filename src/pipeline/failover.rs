@@ -3,13 +3,18 @@
 //! The first failure of the provider's own making is tried again where it happened, once; the second one goes to the next
 //! member of the route. What is a credential's fault goes to the next credential. A short wait that the provider asked for
 //! is kept to. What is the client's own fault goes to nobody else.
+//!
+//! An answer that breaks off after its first content is committed: it is never simply tried again. Where its route says so,
+//! the next one is asked to go on with it.
 
 use std::time::Duration;
 
-use crate::health::Standing;
+use crate::{health::Standing, route::OnStreamFault};
 
 /// The most tries of one call.
 const MOST_TRIES: usize = 8;
+/// The most answers of one call that may break off after their first content before it is given up.
+const MOST_CUTS: usize = 3;
 /// A rest that a provider asks for is waited for where it was asked, rather than going elsewhere, up to this.
 const SHORT: Duration = Duration::from_millis(2_500);
 /// A rest is waited for where nobody else is left, up to this.
@@ -39,6 +44,10 @@ pub(super) enum Outcome {
     Unfit,
     /// Whoever is asked would answer so: the client's own fault.
     Final,
+    /// Its answer broke off after its first content, which the client has.
+    Cut,
+    /// Asked to go on with another's answer, it said something else.
+    Diverged,
 }
 
 /// A try that failed.
@@ -54,6 +63,8 @@ pub(super) struct Tried {
 pub(super) enum Step {
     /// Ask the candidate at this place, after a while.
     Try { at: usize, after: Duration },
+    /// Ask the candidate at this place, after a while, to go on with what the client has.
+    Rescue { at: usize, after: Duration },
     /// Nobody is left: the client gets what the last one said.
     Stop,
     /// Nobody could be asked at all; the first may be again at this moment, Unix milliseconds.
@@ -70,6 +81,12 @@ pub(super) struct View<'a> {
     pub(super) tried: &'a [Tried],
     /// Whether the provider's budget lets a call be tried over again; asked only where it would be.
     pub(super) may_retry: &'a dyn Fn(usize) -> bool,
+    /// The same where nobody else is left: then one that was asked whether it is well again may be asked once more.
+    pub(super) may_return: &'a dyn Fn(usize) -> bool,
+    /// What the route does with an answer that broke off after its first content.
+    pub(super) on_stream_fault: OnStreamFault,
+    /// Whether a candidate goes on from the beginning of an answer; asked only where that is needed.
+    pub(super) continues: &'a dyn Fn(usize) -> bool,
     /// How long to pause before such a try.
     pub(super) pause: Duration,
     /// Now, Unix milliseconds.
@@ -83,17 +100,52 @@ pub(super) fn next(view: &View<'_>) -> Step {
     if view.tried.len() >= MOST_TRIES || view.now_ms >= view.end_ms {
         return Step::Stop;
     }
+    if view.tried.iter().any(|tried| tried.outcome == Outcome::Cut) {
+        return view.rescue();
+    }
     let Some(last) = view.tried.last() else { return view.elsewhere().unwrap_or_else(|| view.wait()) };
     let again = match last.outcome {
-        Outcome::Final => return Step::Stop,
+        Outcome::Final | Outcome::Cut | Outcome::Diverged => return Step::Stop,
         Outcome::Broken => view.once_more(last.at, view.pause),
         Outcome::Limited(Some(span)) if span <= SHORT && !view.has_sibling(last.at) => view.once_more(last.at, span),
         Outcome::Silent | Outcome::Limited(_) | Outcome::Refused | Outcome::Unfit => None,
     };
-    again.or_else(|| view.elsewhere()).unwrap_or_else(|| view.wait())
+    again.or_else(|| view.elsewhere()).or_else(|| view.last_resort(&|_| true)).unwrap_or_else(|| view.wait())
 }
 
 impl View<'_> {
+    /// Who goes on with an answer that broke off: somebody else, or the same one where nobody else is there, or the first of
+    /// those that rest, where that is soon.
+    fn rescue(&self) -> Step {
+        let cuts = self.tried.iter().filter(|tried| tried.outcome == Outcome::Cut).count();
+        let last = self.tried.last().filter(|last| last.outcome != Outcome::Final && cuts < MOST_CUTS);
+        let Some(last) = last.filter(|_| self.on_stream_fault == OnStreamFault::Rescue) else { return Step::Stop };
+        // Whose answer is another one than what the client has says so to everybody who only asks again.
+        let diverged = self.tried.iter().any(|tried| tried.outcome == Outcome::Diverged);
+        let fits = |at: usize| !diverged || (self.continues)(at);
+        let again = if fits(last.at) { self.once_more(last.at, self.pause) } else { None };
+        let step = match last.outcome {
+            Outcome::Broken => again.or_else(|| self.elsewhere_among(&fits)),
+            Outcome::Cut => self.elsewhere_among(&fits).or(again),
+            Outcome::Silent | Outcome::Limited(_) | Outcome::Refused | Outcome::Unfit | Outcome::Diverged | Outcome::Final => {
+                self.elsewhere_among(&fits)
+            }
+        };
+        match step.or_else(|| self.last_resort(&fits)).unwrap_or_else(|| self.wait_among(&fits)) {
+            Step::Try { at, after } => Step::Rescue { at, after },
+            Step::Rescue { .. } | Step::Stop | Step::Rest(_) => Step::Stop,
+        }
+    }
+
+    /// Before the client hears that nobody is left, those are asked again that failed once: whoever was heard comes first.
+    fn last_resort(&self, fits: &dyn Fn(usize) -> bool) -> Option<Step> {
+        let may = |at: usize| fits(at) && self.tries(at) == 1 && !self.is_closed(at) && (self.standing)(at) < Standing::Condemned;
+        let failed = |outcome| self.tried.iter().filter(move |tried| tried.outcome == outcome).map(|tried| tried.at);
+        let mut once = failed(Outcome::Cut).chain(failed(Outcome::Broken)).filter(|at| may(*at));
+        let at = once.find(|at| self.in_time(self.pause) && (self.may_return)(*at))?;
+        Some(Step::Try { at, after: self.pause })
+    }
+
     fn tries(&self, at: usize) -> usize {
         self.tried.iter().filter(|tried| tried.at == at).count()
     }
@@ -128,14 +180,18 @@ impl View<'_> {
     /// Whether the member failed by itself, so that its other credentials are hardly better.
     fn is_doubted(&self, at: usize) -> bool {
         let member = self.candidates[at].member;
-        let failed = |tried: &&Tried| matches!(tried.outcome, Outcome::Broken | Outcome::Silent);
+        let failed = |tried: &&Tried| matches!(tried.outcome, Outcome::Broken | Outcome::Silent | Outcome::Cut);
         self.tried.iter().filter(failed).any(|tried| self.candidates[tried.at].member == member)
     }
 
     /// The best of those that were not asked yet: by their standing, then by whether their member has failed, then in order.
     fn elsewhere(&self) -> Option<Step> {
+        self.elsewhere_among(&|_| true)
+    }
+
+    fn elsewhere_among(&self, fits: &dyn Fn(usize) -> bool) -> Option<Step> {
         [Standing::Ready, Standing::Doubtful, Standing::Condemned].into_iter().find_map(|worst| {
-            let mut open = (0..self.candidates.len()).filter(|at| self.may_go(*at, worst));
+            let mut open = (0..self.candidates.len()).filter(|at| self.may_go(*at, worst) && fits(*at));
             let first = open.next()?;
             let best = std::iter::once(first).chain(open).find(|at| !self.is_doubted(*at));
             Some(Step::Try { at: best.unwrap_or(first), after: Duration::ZERO })
@@ -144,7 +200,11 @@ impl View<'_> {
 
     /// The first of those that rest to come back, where that is soon. One wait is enough for a call.
     fn wait(&self) -> Step {
-        let resting = (0..self.candidates.len()).filter(|at| !self.is_closed(*at) && self.tries(*at) < 2);
+        self.wait_among(&|_| true)
+    }
+
+    fn wait_among(&self, fits: &dyn Fn(usize) -> bool) -> Step {
+        let resting = (0..self.candidates.len()).filter(|at| !self.is_closed(*at) && self.tries(*at) < 2 && fits(*at));
         let soonest = resting.filter_map(|at| match (self.standing)(at) {
             Standing::Resting(until) => Some((until, at)),
             Standing::Ready | Standing::Doubtful | Standing::Condemned => None,
@@ -175,14 +235,16 @@ mod tests {
     use std::time::Duration;
 
     use super::{
-        Candidate,
-        Outcome::{self, Broken, Final, Limited, Refused, Silent, Unfit},
+        Candidate, OnStreamFault,
+        Outcome::{self, Broken, Cut, Diverged, Final, Limited, Refused, Silent, Unfit},
         Standing::{self, Condemned, Doubtful, Ready, Resting},
         Step, Tried, View, next,
     };
 
     const NOW: u64 = 1_000_000;
     const PAUSE: Duration = Duration::from_millis(70);
+    /// One that was asked whether it is well again.
+    const PROBE: usize = 5;
 
     const fn go(at: usize) -> Step {
         Step::Try { at, after: Duration::ZERO }
@@ -205,7 +267,11 @@ mod tests {
             candidates: &candidates,
             standing: &|at| standing[at],
             tried: &tried,
-            may_retry: &|_| may_retry,
+            may_retry: &|at| may_retry && at != PROBE,
+            may_return: &|_| may_retry,
+            on_stream_fault: OnStreamFault::Rescue,
+            // The odd ones go on from a beginning.
+            continues: &|at| at % 2 == 1,
             pause: PAUSE,
             now_ms: NOW,
             end_ms: NOW + left,
@@ -264,10 +330,91 @@ mod tests {
         }
     }
 
+    const fn go_on(at: usize, ms: u64) -> Step {
+        Step::Rescue { at, after: Duration::from_millis(ms) }
+    }
+
+    #[test]
+    fn the_table_of_answers_that_broke_off() {
+        let rows: [Row<'_>; 17] = [
+            ("the next one goes on", &[0, 1], &[Doubtful, Ready], &[(0, Cut)], go_on(1, 0)),
+            ("another member before its other credentials", &[0, 0, 1], &[Doubtful, Ready, Ready], &[(0, Cut)], go_on(2, 0)),
+            ("its other credential where nobody else is", &[0, 0], &[Doubtful, Ready], &[(0, Cut)], go_on(1, 0)),
+            ("itself where it is alone", &[0], &[Doubtful], &[(0, Cut)], go_on(0, 70)),
+            ("once", &[0], &[Doubtful], &[(0, Cut), (0, Cut)], Step::Stop),
+            ("rather than one that rests", &[0, 1], &[Doubtful, Resting(NOW + 900)], &[(0, Cut)], go_on(0, 70)),
+            ("one that rests is waited for", &[0, 1], &[Resting(NOW + 9_000), Resting(NOW + 900)], &[(0, Cut)], go_on(1, 900)),
+            ("not for long", &[0, 1], &[Resting(NOW + 9_000), Resting(NOW + 9_000)], &[(0, Cut)], Step::Stop),
+            ("a failure on the way is tried again", &[0, 1, 2], &[Doubtful, Doubtful, Ready], &[(0, Cut), (1, Broken)], go_on(1, 70)),
+            (
+                "and then the next one is asked",
+                &[0, 1, 2],
+                &[Doubtful, Doubtful, Ready],
+                &[(0, Cut), (1, Broken), (1, Broken)],
+                go_on(2, 0),
+            ),
+            (
+                "one that was heard is asked again before it is given up",
+                &[0, 1],
+                &[Doubtful, Doubtful],
+                &[(0, Cut), (1, Silent)],
+                go_on(0, 70),
+            ),
+            ("a refusal of the call ends it", &[0, 1, 2], &[Doubtful, Ready, Ready], &[(0, Cut), (1, Final)], Step::Stop),
+            ("one that cannot take it does not", &[0, 1, 2], &[Doubtful, Ready, Ready], &[(0, Cut), (1, Unfit)], go_on(2, 0)),
+            (
+                "after another answer those that go on from a beginning",
+                &[0, 1, 2, 3],
+                &[Doubtful, Ready, Ready, Ready],
+                &[(0, Cut), (2, Diverged)],
+                go_on(1, 0),
+            ),
+            ("where there are none it ends", &[0, 1, 2], &[Doubtful, Resting(NOW + 9_000), Ready], &[(0, Cut), (2, Diverged)], Step::Stop),
+            ("a second one may break off", &[0, 1, 2], &[Doubtful, Doubtful, Ready], &[(0, Cut), (1, Cut)], go_on(2, 0)),
+            ("a third one ends it", &[0, 1, 2, 3], &[Doubtful, Doubtful, Doubtful, Ready], &[(0, Cut), (1, Cut), (2, Cut)], Step::Stop),
+        ];
+        for (name, members, standing, tried, expected) in rows {
+            assert_eq!(told(members, standing, tried, true, 60_000), expected, "{name}");
+        }
+        assert_eq!(told(&[0, 1], &[Doubtful, Ready], &[(0, Cut)], true, 0), Step::Stop, "not after the end of the call's time");
+    }
+
+    #[test]
+    fn without_rescue_an_answer_that_broke_off_is_nobody_elses_turn() {
+        let candidates = [Candidate { member: 0, credential: None }, Candidate { member: 1, credential: None }];
+        let view = View {
+            candidates: &candidates,
+            standing: &|_| Ready,
+            tried: &[Tried { at: 0, outcome: Cut }],
+            may_retry: &|_| true,
+            may_return: &|_| true,
+            on_stream_fault: OnStreamFault::Error,
+            continues: &|_| true,
+            pause: PAUSE,
+            now_ms: NOW,
+            end_ms: NOW + 1,
+        };
+        assert_eq!(next(&view), Step::Stop);
+    }
+
     #[test]
     fn without_budget_nothing_is_tried_over_again() {
         assert_eq!(told(&[0, 1], &[Doubtful, Ready], &[(0, Broken)], false, 60_000), go(1));
         assert_eq!(told(&[0], &[Doubtful], &[(0, Broken)], false, 60_000), Step::Stop);
+    }
+
+    #[test]
+    fn a_probe_is_tried_over_again_only_where_nobody_else_is_left() {
+        let members = [0, 1, 2, 3, 4, 5];
+        let mut standing = [Doubtful; 6];
+        let tried = [(PROBE, Broken), (0, Silent), (1, Silent), (2, Silent), (3, Silent)];
+        assert_eq!(told(&members, &standing, &tried[..1], true, 60_000), go(0));
+        assert_eq!(told(&members, &standing, &tried, true, 60_000), go(4));
+        standing[4] = Resting(NOW + 60_000);
+        assert_eq!(told(&members, &standing, &tried, true, 60_000), again(PROBE, 70));
+        assert_eq!(told(&members, &standing, &tried, false, 60_000), Step::Stop, "within the budget");
+        standing[PROBE] = Resting(NOW + 60_000);
+        assert_eq!(told(&members, &standing, &tried, true, 60_000), Step::Stop, "and not one that rests");
     }
 
     #[test]

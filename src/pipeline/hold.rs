@@ -112,6 +112,19 @@ pub(super) fn ask(call: &mut Resolved, snapshot: &Snapshot) -> Result<Option<Ask
     Ok((!claim.draws.is_empty()).then(|| Asked { claim, family: call.key.kind().family() }))
 }
 
+/// What going on with a call asks of the counters under an id of its own: all that the call itself did, but for the request,
+/// which is counted.
+///
+/// # Errors
+/// One of its models has no price any more.
+pub(super) fn ask_again(call: &Resolved, snapshot: &Snapshot, (id, now_ms): (RequestId, u64)) -> Result<Option<Asked>, GatewayError> {
+    let mut draws = draws(call, snapshot)?;
+    draws.retain(|draw| draw.meter.counts != Counts::Requests);
+    let lease_ms = u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX);
+    let claim = Claim { id, now_ms, lease_ms, draws };
+    Ok((!claim.draws.is_empty()).then(|| Asked { claim, family: call.key.kind().family() }))
+}
+
 /// Reserves what a call may take.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! The life of one request. The files in walking order: `inbound`, `classify`, `authenticate`, `resolve` (with `target`),
 //! `authorize`, `hold`, `attempts` (with `failover` and `prefix`; each `attempt` goes through `aim`, `translate`, `rules`, `opened` and
-//! `judge`), `settle`. Beside the way `early` gives a head to a client that waits for long, `trail` and `capture` write down
+//! `judge`), `settle` (with `rescue` where an answer breaks off). Beside the way `early` gives a head to a client that waits for long, `trail` and `capture` write down
 //! what happened, `models` answers lists over all providers, `kept` what responses leave behind for later calls, `socket`
 //! walks the same way for each message of a WebSocket.
 
@@ -26,6 +26,7 @@ mod local;
 mod models;
 mod opened;
 mod prefix;
+mod rescue;
 mod resolve;
 mod rules;
 mod settle;
@@ -150,7 +151,7 @@ pub async fn execute(engine: &Engine, inbound: Box<Inbound>) -> Outbound {
 async fn answer(engine: &Engine, mut admitted: Admitted, mut trail: Box<Trail>, place: Place) -> Outbound {
     let family = admitted.call.key.kind().family();
     match attempts::answer(engine, &mut admitted, &mut trail).await {
-        Ok(mut attempted) => {
+        Ok((mut attempted, stood)) => {
             if let Some(translation) = &mut attempted.translation {
                 translation.draft = admitted.call.draft.take();
             }
@@ -158,7 +159,10 @@ async fn answer(engine: &Engine, mut admitted: Admitted, mut trail: Box<Trail>, 
                 attempted = Box::pin(models::prefixed(attempted)).await;
             }
             let who = attempts::who(&admitted.call, &trail);
-            let outbound = settle::settle(engine, attempted, trail, place).await;
+            let outbound = match stood {
+                Some(stood) => settle::with_rescue(engine, attempted, rescue::Rescue::new(engine, admitted, *stood), (trail, place)),
+                None => settle::settle(engine, attempted, trail, place).await,
+            };
             match who {
                 Some(who) => outbound.with(who),
                 None => outbound,

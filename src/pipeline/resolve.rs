@@ -22,6 +22,7 @@ use crate::{
         peek::Peek,
         splice::Document,
     },
+    route::{OnStreamFault, Policy},
     runtime::{Body, Timers},
     snapshot::Snapshot,
     transform::compact,
@@ -43,11 +44,15 @@ pub(super) struct Resolved {
     pub(super) targets: Vec<Target>,
     /// How long each of them may take.
     pub(super) timers: Timers,
+    /// What becomes of a stream that one of them breaks off.
+    pub(super) on_stream_fault: OnStreamFault,
     pub(super) content: Content,
     /// Bytes of the prompt, for estimates.
     pub(super) prompt_bytes: u64,
     /// What is to be kept of its answer, where the gateway keeps it.
     pub(super) draft: Option<Box<Draft>>,
+    /// What the client has of the answer already, where the provider is asked to go on from it.
+    pub(super) goes_on_from: Option<String>,
 }
 
 impl Resolved {
@@ -100,9 +105,23 @@ pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit:
                 Content::Form { body, .. } => body.len() as u64,
                 Content::Empty | Content::Unread(_) => 0,
             };
-            let Targets { list, route, timers } = targets;
+            let Targets { list, route, policy } = targets;
+            let Policy { timers, on_stream_fault } = policy;
             let Wanted { key, streams } = wanted;
-            Ok(Resolved { call, key, streams, named, route, targets: list, timers, content, prompt_bytes, draft: None })
+            Ok(Resolved {
+                call,
+                key,
+                streams,
+                named,
+                route,
+                targets: list,
+                timers,
+                on_stream_fault,
+                content,
+                prompt_bytes,
+                draft: None,
+                goes_on_from: None,
+            })
         }
         Err(error) => Err((call.caller, error)),
     }

@@ -11,6 +11,7 @@ use super::{
     bill::Bill,
     engine::{Engine, Place},
     kept::Watch,
+    rescue::{Relay, Rescue},
     settling::{Gather, Settling, Shaping},
     trail::{Fact, Trail},
     translate::Translation,
@@ -27,6 +28,26 @@ pub(super) async fn settle(engine: &Engine, mut attempted: Attempted, trail: Box
         None => Outbound::Answer(pass(engine, attempted, trail, place)),
         Some(translation) => Box::pin(turn(engine, attempted, translation, (trail, place))).await,
     }
+}
+
+/// The same for a stream that somebody else may go on with.
+pub(super) fn with_rescue(engine: &Engine, mut attempted: Attempted, rescue: Rescue, on: (Box<Trail>, Place)) -> Outbound {
+    let passes = attempted.translation.is_none();
+    let Some(mut translation) = rescue.translation(&mut attempted) else { return Outbound::Answer(pass(engine, attempted, on.0, on.1)) };
+    let shape = shape(&attempted.reply.headers, attempted.key);
+    let (mut bill, mut reply) = Bill::open(engine, attempted, shape, on);
+    let body = std::mem::take(&mut reply.body);
+    let mut headers = if passes { reply.headers } else { translation.headers(&reply.headers, true, &[]) };
+    headers.remove(CONTENT_LENGTH);
+    unbuffered(&mut headers);
+    if let Some(open) = bill.as_mut() {
+        open.trail.note(Fact::Losses(&translation.losses));
+        open.note_head(reply.status.as_u16(), &headers);
+    }
+    let draft = translation.draft.take();
+    let settling = Settling::new(body, bill, shape, Shaping::Convert(translation.rescuable(shape)));
+    let body = Body::stream(settling.watched(draft.map(|draft| Watch::new(engine, draft))).relayed(Relay::new(rescue)));
+    Outbound::Answer(Reply { status: reply.status, headers, body })
 }
 
 /// Wraps an answer's body so that passing it settles the call.

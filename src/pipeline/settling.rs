@@ -15,6 +15,7 @@ use super::{
     bill::Bill,
     engine::Engine,
     kept::Watch,
+    rescue::{Answered, Relay, Taken},
     trail::Fact,
     translate::{Converter, Translation},
 };
@@ -25,6 +26,7 @@ use crate::{
     },
     runtime::{Body, BodyFault, BoxFuture, Clock},
     store::record::Ended,
+    transform::generate::Breach,
     usage::{Passed, Shape},
 };
 
@@ -98,6 +100,8 @@ pub(super) struct Settling {
     grace: Option<Grace>,
     /// The last events that left, where ours would have to count on from them.
     last: Bytes,
+    /// Who goes on where the provider breaks off.
+    relay: Option<Box<Relay>>,
 }
 
 /// How long an answer that is complete is still waited for.
@@ -120,12 +124,17 @@ impl Grace {
 
 impl Settling {
     pub(super) fn new(body: Body, bill: Bill, shape: Shape, shaping: Shaping) -> Self {
-        Self { body, bill, shape, shaping, ready: VecDeque::new(), ended: false, watch: None, grace: None, last: Bytes::new() }
+        Self { body, bill, shape, shaping, ready: VecDeque::new(), ended: false, watch: None, grace: None, last: Bytes::new(), relay: None }
     }
 
     /// Keeps the answer before its end leaves.
     pub(super) fn watched(self, watch: Option<Watch>) -> Self {
         Self { watch: watch.map(Box::new), ..self }
+    }
+
+    /// Lets somebody else go on where the provider breaks off.
+    pub(super) fn relayed(self, relay: Relay) -> Self {
+        Self { relay: Some(Box::new(relay)), ..self }
     }
 
     /// Lets what passed the meter leave.
@@ -144,7 +153,7 @@ impl Settling {
                 Ok(turned) => turned.into(),
                 Err(fault) => {
                     tracing::warn!(%fault, "an answer cannot be turned any further");
-                    self.ended = true;
+                    self.ended = self.relay.is_none();
                     converter.finish().into()
                 }
             },
@@ -187,7 +196,9 @@ impl Settling {
             self.grace = Some(Grace { clock: Arc::clone(&open.trail.engine().platform.clock), alarm: None });
         }
         self.release(passed);
-        if done && matches!(self.shaping, Shaping::None) {
+        if self.relay.is_some() && self.breach().is_some() {
+            self.broke();
+        } else if done && matches!(self.shaping, Shaping::None) {
             self.bill.settle(Ended::Complete);
         } else if at_end {
             self.upstream_ended(None);
@@ -210,7 +221,7 @@ impl Settling {
         if let Some(passed) = passed {
             self.release(passed);
         }
-        if let Some(open) = self.bill.as_mut().filter(|_| !ended_well) {
+        if let Some(open) = self.bill.as_mut().filter(|_| !ended_well && self.relay.is_none()) {
             open.trail.note(Fact::BrokeOff);
         }
         if matches!(self.shaping, Shaping::None) && self.shape == Shape::Sse {
@@ -221,7 +232,70 @@ impl Settling {
             }
         }
         self.finish_shape();
+        if self.relay.is_some() && self.breach().is_some() {
+            return self.broke();
+        }
         self.bill.settle(if ended_well { Ended::Complete } else { Ended::Interrupted });
+    }
+
+    /// Why the client is told nothing any more of the stream of now.
+    fn breach(&self) -> Option<Breach> {
+        match &self.shaping {
+            Shaping::Convert(Converter::Generate(converter)) => converter.breach(),
+            Shaping::None | Shaping::Convert(_) | Shaping::Gather(_) => None,
+        }
+    }
+
+    /// The stream of now is told no further: somebody else is asked to go on with it, or it ends with an error.
+    fn broke(&mut self) {
+        self.body = Body::Empty;
+        self.grace = None;
+        let Shaping::Convert(Converter::Generate(converter)) = &mut self.shaping else { return };
+        let Some(breach) = converter.breach() else { return };
+        if let (Some(open), Breach::Cut) = (self.bill.as_mut(), breach) {
+            open.trail.note(Fact::BrokeOff);
+        }
+        let relay = self.relay.take().filter(|_| converter.can_join());
+        let words = converter.words().map(str::to_owned);
+        self.relay = relay.and_then(|relay| relay.ask(breach, words, &mut self.bill)).map(Box::new);
+        self.ended = self.relay.is_none();
+        if self.ended {
+            self.give_up();
+        }
+    }
+
+    /// Nobody goes on.
+    fn give_up(&mut self) {
+        let Shaping::Convert(Converter::Generate(converter)) = &mut self.shaping else { return };
+        let last = converter.give_up().into();
+        if let Some(open) = self.bill.as_mut() {
+            open.trail.note(Fact::Losses(converter.losses()));
+        }
+        self.ended = true;
+        self.ready(last);
+        self.bill.settle(Ended::Interrupted);
+    }
+
+    /// Somebody was asked to go on.
+    fn answered(&mut self, Answered { rescue, bill, taken }: Answered) {
+        self.bill = bill;
+        self.relay = None;
+        let (Some(Taken { body, shape, translation, how }), Shaping::Convert(Converter::Generate(converter))) = (taken, &mut self.shaping)
+        else {
+            return self.give_up();
+        };
+        translation.join(converter, shape, how);
+        self.body = body;
+        self.shape = shape;
+        self.relay = Some(Box::new(Relay::Waiting(rescue)));
+    }
+
+    /// What keeps the line open while somebody is asked.
+    fn keep_open(&mut self) {
+        if let Shaping::Convert(Converter::Generate(converter)) = &mut self.shaping {
+            let sign = converter.keep_alive();
+            self.ready(sign.into());
+        }
     }
 
     /// Lets the last of a turned answer leave.
@@ -248,6 +322,11 @@ impl Settling {
         // The blank line ends an event that was cut.
         let event = format!("\n\n{}", fault.event(open.key.kind(), next_number(&self.last)));
         self.ready(event.into());
+    }
+
+    /// Whether somebody is being asked to go on.
+    fn asks(&self) -> bool {
+        self.relay.as_ref().is_some_and(|relay| relay.asks())
     }
 
     /// Whether the client has all that it gets.
@@ -280,11 +359,18 @@ impl http_body::Body for Settling {
             if this.is_over() {
                 return Poll::Ready(None);
             }
+            if let Some(relay) = this.relay.as_mut().filter(|relay| relay.asks()) {
+                match std::task::ready!(relay.poll(cx)) {
+                    Some(answered) => this.answered(answered),
+                    None => this.keep_open(),
+                }
+                continue;
+            }
             match Pin::new(&mut this.body).poll_data(cx) {
                 Poll::Ready(Some(Ok(data))) => this.pass(data),
                 Poll::Ready(None) => {
                     this.upstream_ended(None);
-                    if this.ready.is_empty() {
+                    if this.ready.is_empty() && !this.asks() {
                         return Poll::Ready(None);
                     }
                 }
@@ -293,7 +379,7 @@ impl http_body::Body for Settling {
                     this.upstream_ended(Some(&fault));
                     this.body = Body::Empty;
                     // A body of stated length, or one without events, can only be broken off in its turn.
-                    if this.ready.is_empty() {
+                    if this.ready.is_empty() && !this.asks() {
                         return Poll::Ready(Some(Err(fault)));
                     }
                 }
@@ -314,7 +400,7 @@ impl http_body::Body for Settling {
 
     fn is_end_stream(&self) -> bool {
         // Before it is settled, even an empty body has something left to do.
-        self.bill.is_settled() && self.ready.is_empty() && http_body::Body::is_end_stream(&self.body)
+        self.bill.is_settled() && !self.asks() && self.ready.is_empty() && http_body::Body::is_end_stream(&self.body)
     }
 
     fn size_hint(&self) -> SizeHint {

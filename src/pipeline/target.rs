@@ -7,8 +7,7 @@ use crate::{
     base::{Bucket, Modality, Usage},
     billing::Lookup,
     protocol::{Operation, OperationKey, dispatch::Implementation, fault::FaultKind},
-    route::{Member, MemberState, Plan},
-    runtime::Timers,
+    route::{Member, MemberState, Plan, Policy},
     snapshot::{Provider, Snapshot},
 };
 
@@ -35,8 +34,8 @@ pub(super) struct Targets {
     pub(super) list: Vec<Target>,
     /// The route that the client named, by which it is permitted too.
     pub(super) route: Option<Arc<str>>,
-    /// How long each may take.
-    pub(super) timers: Timers,
+    /// How long each may take, and what becomes of a stream that one of them breaks off.
+    pub(super) policy: Policy,
 }
 
 /// A provider's model, before it is known whether the call can be made of it.
@@ -103,7 +102,7 @@ fn at_provider(provider: &Arc<Provider>, named: &str, snapshot: &Snapshot) -> Fo
 }
 
 fn alone(wanted: Wanted, found: Found) -> Result<Targets, GatewayError> {
-    Ok(Targets { list: vec![target(wanted, found)?], route: None, timers: Timers::default() })
+    Ok(Targets { list: vec![target(wanted, found)?], route: None, policy: Policy::default() })
 }
 
 fn plan(namespace: &str, named: &str, snapshot: &Snapshot) -> Option<Plan> {
@@ -129,7 +128,7 @@ fn along(wanted: Wanted, plan: Plan, snapshot: &Snapshot) -> Result<Targets, Gat
     let manner = |target: &Target| (target.is_local, kept::is_kept_here(wanted.key, target.key, target.is_local));
     let first = manner(first);
     list.retain(|target| manner(target) == first);
-    Ok(Targets { list, route: Some(plan.route), timers: plan.policy.timers })
+    Ok(Targets { list, route: Some(plan.route), policy: *plan.policy })
 }
 
 /// What a thousand fresh tokens and a thousand of answer cost at a member, in nano-dollars; `None` where it has no price.

@@ -77,6 +77,8 @@ pub(super) struct Trail {
     /// The credential of now, and its place in the pool.
     credential: Option<(CredentialId, Taken)>,
     attempts: u32,
+    /// How often somebody else was asked to go on with an answer that broke off.
+    rescues: u32,
     /// What the journal has of the call, until its end is written too.
     open: Option<Begun>,
     model: Option<Arc<str>>,
@@ -108,6 +110,7 @@ impl Trail {
             provider: None,
             credential: None,
             attempts: 0,
+            rescues: 0,
             open: None,
             model: None,
             status: 0,
@@ -177,7 +180,7 @@ impl Trail {
         let key = self.key?;
         self.row.filter(|row| row.metered())?;
         Some(Begun {
-            request_id: self.request_id,
+            request_id: self.row_id(),
             at: self.at_ms,
             user_id: caller.user(),
             key_id: caller.key(),
@@ -215,6 +218,33 @@ impl Trail {
             hold.settle(at_ms, usage.total(), billed.as_ref().map(|billed| billed.cost));
         }
         Some(UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us, billed, losses: self.losses.clone() })
+    }
+
+    /// The provider of now has broken off: its row is written, and the next one has a row of its own.
+    pub(super) fn hand_over(&mut self, status: u16, counted: (Usage, Source)) {
+        if let Some(row) = self.end(status, Ended::Rescued, counted) {
+            self.record(row);
+        }
+        self.rescues += 1;
+        tracing::warn!(
+            request_id = %self.request_id,
+            provider = self.provider.as_ref().map(|provider| &*provider.name),
+            model = self.model.as_deref(),
+            row = %self.row_id(),
+            "a stream broke off; somebody else is asked to go on with it"
+        );
+    }
+
+    /// The id of the row of now: the call's own, and those behind it for who goes on with its answer.
+    pub(super) fn row_id(&self) -> RequestId {
+        (0..self.rescues).fold(self.request_id, |id, _| id.next())
+    }
+
+    fn record(&self, row: UsageRow) {
+        for bucket in Bucket::ALL {
+            self.engine.metrics.tokens(bucket, row.usage.bucket(bucket));
+        }
+        self.write(&Entry::Ended(Arc::new(row)));
     }
 
     /// What the call cost. Where nothing was used nothing is owed, whether there is a price or not.
@@ -284,10 +314,7 @@ impl Trail {
             }
         }
         if let Some(row) = usage {
-            for bucket in Bucket::ALL {
-                self.engine.metrics.tokens(bucket, row.usage.bucket(bucket));
-            }
-            self.write(&Entry::Ended(Arc::new(row)));
+            self.record(row);
         }
         let labels = CallLabels {
             operation: self.key.map_or("", |key| key.operation().id()),
@@ -311,6 +338,7 @@ impl Trail {
                 status = self.status,
                 outcome,
                 attempts = self.attempts,
+                rescues = self.rescues,
                 losses = self.losses.len(),
                 user = self.caller.as_ref().map(|caller| caller.user().0),
                 ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),

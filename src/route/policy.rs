@@ -1,4 +1,4 @@
-//! How a route treats its members: how long it waits for them.
+//! How a route treats its members: how long it waits for them, and what becomes of a stream that one of them breaks off.
 
 use std::time::Duration;
 
@@ -7,10 +7,23 @@ use serde::Deserialize;
 use crate::runtime::Timers;
 
 /// What a route's `settings_json` says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// How long a member may take.
     pub timers: Timers,
+    /// What becomes of a stream that breaks off after its first content.
+    pub on_stream_fault: OnStreamFault,
+}
+
+/// What becomes of a stream that breaks off after its first content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnStreamFault {
+    /// It ends with its dialect's error event.
+    #[default]
+    Error,
+    /// Another member is asked to go on with it: paid twice, told once.
+    Rescue,
 }
 
 /// A policy as it is written.
@@ -19,6 +32,8 @@ pub struct Policy {
 struct Written {
     #[serde(default)]
     timers: WrittenTimers,
+    #[serde(default)]
+    on_stream_fault: OnStreamFault,
 }
 
 /// A profile's name, or seconds over those of one.
@@ -91,13 +106,13 @@ impl Policy {
     /// What is wrong with them.
     pub fn read(json: Option<&str>) -> Result<Self, String> {
         let Some(json) = json.map(str::trim).filter(|json| !json.is_empty()) else { return Ok(Self::default()) };
-        let expected = "expected {\"timers\": \"default\" | \"interactive\" | {\"profile\", \"connect\", \"head\", \"first_content\", \"idle\", \"total\"}}";
+        let expected = "expected {\"timers\": \"default\" | \"interactive\" | {\"profile\", \"connect\", \"head\", \"first_content\", \"idle\", \"total\"}, \"on_stream_fault\": \"error\" | \"rescue\"}";
         let written: Written = serde_json::from_str(json).map_err(|fault| format!("{fault}; {expected}"))?;
         let timers = match written.timers {
             WrittenTimers::Profile(profile) => profile.timers(),
             WrittenTimers::Own(own) => own.timers()?,
         };
-        Ok(Self { timers })
+        Ok(Self { timers, on_stream_fault: written.on_stream_fault })
     }
 }
 
@@ -105,7 +120,7 @@ impl Policy {
 mod tests {
     use std::time::Duration;
 
-    use super::{Policy, Timers};
+    use super::{OnStreamFault, Policy, Timers};
 
     #[test]
     fn a_profile_is_named_or_changed_one_by_one() {
@@ -126,5 +141,15 @@ mod tests {
                 (found, expected) => panic!("{json:?}: {found:?}, expected {expected:?}"),
             }
         }
+    }
+
+    #[test]
+    fn a_broken_stream_ends_with_an_error_unless_its_route_says_rescue() {
+        let of = |json: &str| Policy::read(Some(json)).map(|policy| policy.on_stream_fault);
+        assert_eq!(of("{}"), Ok(OnStreamFault::Error));
+        assert_eq!(of(r#"{"on_stream_fault":"error"}"#), Ok(OnStreamFault::Error));
+        assert_eq!(of(r#"{"on_stream_fault":"rescue","timers":"interactive"}"#), Ok(OnStreamFault::Rescue));
+        let fault = of(r#"{"on_stream_fault":"retry"}"#).unwrap_err();
+        assert!(fault.contains("`retry`") && fault.contains(r#""on_stream_fault": "error" | "rescue""#), "{fault}");
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::protocol::{Family, json::Node};
 
-const ASKED: Asked<'static> = Asked { model: "m-1", streams: false };
+const ASKED: Asked<'static> = Asked { model: "m-1", streams: false, goes_on_from: None };
 const FAMILIES: [Family; 3] = [Family::OpenAi, Family::Claude, Family::Gemini];
 
 fn node(body: &str) -> Node<'_> {

@@ -199,7 +199,7 @@ impl Exchange {
     fn asked(&self, to: Dialect, counts: &mut Counts, judge: &mut Judge) {
         let (from, place) = (self.dialect, format!("{} asked of {}", self.name, to.id()));
         let body = self.request.to_string();
-        let asked = Asked { model: model(to), streams: self.streams };
+        let asked = Asked { model: model(to), streams: self.streams, goes_on_from: None };
         let there = match generate::request(from, to, body.as_bytes(), asked, Target::default()) {
             Ok(there) => there,
             Err(Refused::Impossible { .. }) => return counts.refused += 1,
@@ -207,7 +207,7 @@ impl Exchange {
             Err(Refused::Shape(_)) if self.status != 200 => return counts.refused += 1,
             Err(refused) => return judge.faults.push(format!("{place}: {refused}")),
         };
-        let asked = Asked { model: model(from), streams: self.streams };
+        let asked = Asked { model: model(from), streams: self.streams, goes_on_from: None };
         let back = match generate::request(to, from, &there.body, asked, Target::default()) {
             Ok(back) => back,
             Err(refused) => return judge.faults.push(format!("{place}: what went out is not read: {refused}")),

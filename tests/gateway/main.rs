@@ -18,6 +18,8 @@ mod money;
 mod names;
 mod program;
 mod refusals;
+mod rescue;
+mod rescue_streams;
 mod roles;
 mod sockets;
 mod streams;

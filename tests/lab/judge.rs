@@ -35,6 +35,7 @@ fn attempt(at_ms: u64, ending: Ending) -> Attempt {
         status: None,
         events: 0,
         tokens: 0,
+        told: false,
         ended_ms: Some(at_ms),
         ending: Some(ending),
     }

@@ -133,7 +133,7 @@ fn whole_json(text: &[u8]) {
 /// A request that is read must be written as one that its own dialect reads.
 fn asks(from: Dialect, body: &str) {
     for to in Dialect::ALL {
-        let asked = Asked { model: "m", streams: true };
+        let asked = Asked { model: "m", streams: true, goes_on_from: None };
         let Ok(there) = generate::request(from, to, body.as_bytes(), asked, Target::default()) else { continue };
         whole_json(&there.body);
         if let Err(fault) = generate::request(to, to, &there.body, asked, Target::default()) {

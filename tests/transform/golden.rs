@@ -80,7 +80,7 @@ fn cell(client: Dialect, upstream: Dialect, scenario: &str) -> Option<Cell> {
     let mut there = Judge { from: client, to: upstream, scenario, faults: Vec::new() };
     let mut back = Judge { from: upstream, to: client, scenario, faults: Vec::new() };
     if let Some(body) = fixture(client, scenario, "request.json") {
-        let asked = Asked { model: model(upstream), streams: false };
+        let asked = Asked { model: model(upstream), streams: false, goes_on_from: None };
         match generate::request(client, upstream, body.as_bytes(), asked, Target::default()) {
             Ok(converted) => {
                 there.request(&value(body.as_bytes()), &value(&converted.body), &converted.losses);

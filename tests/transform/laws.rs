@@ -28,7 +28,7 @@ fn value(json: &[u8]) -> Value {
 
 /// A request in another dialect, and what was lost on the way.
 fn asked(from: Dialect, to: Dialect, body: &[u8]) -> (Vec<u8>, Vec<String>) {
-    let asked = Asked { model: model(to), streams: false };
+    let asked = Asked { model: model(to), streams: false, goes_on_from: None };
     let there = generate::request(from, to, body, asked, Target::default())
         .unwrap_or_else(|refused| panic!("{from:?} to {to:?}: {refused}: {}", String::from_utf8_lossy(body)));
     (there.body, there.losses.iter().map(ToString::to_string).collect())

@@ -63,21 +63,15 @@ impl Translation {
 /// The body is not what its dialect says; something has no form at the provider; in strict mode, any loss.
 pub(super) fn translate(call: &Resolved, aimed: &mut Aimed) -> Result<Option<Box<Translation>>, GatewayError> {
     let client = call.key;
-    if client == aimed.key && !holds_foreign_seals(client, &aimed.payload) {
+    if client == aimed.key && call.goes_on_from.is_none() && !holds_foreign_seals(client, &aimed.payload) {
         return Ok(None);
     }
     let inbound = &call.call.call.inbound;
     let query = call.call.call.query.as_deref();
-    let mut telling = Telling::new(
-        inbound.request_id.to_string(),
-        inbound.at_ms / 1000,
-        aimed.model.to_string(),
-        call.prompt_bytes / 4,
-        wire(client, query),
-    );
+    let mut telling = telling(call, &aimed.model);
     telling.standing = call.draft.as_ref().map(|draft| draft.standing());
     let body = aimed.payload.json();
-    let made = way::make((client, aimed.key), &body, telling, query)?;
+    let made = way::make((client, aimed.key), (&body, call.goes_on_from.as_deref()), telling, query)?;
     refuse_losses(&inbound.headers, &made.losses)?;
     let provider = made.target;
     if provider != aimed.key && !aimed.provider.channel.serves(provider) {
@@ -97,6 +91,22 @@ pub(super) fn translate(call: &Resolved, aimed: &mut Aimed) -> Result<Option<Box
         losses: made.losses,
         draft: None,
     })))
+}
+
+/// What it takes to write a stream anew in its own dialect, where another one may have to take it over.
+pub(super) fn same(call: &Resolved, key: OperationKey, model: &str, hides_usage: bool) -> Option<Box<Translation>> {
+    let dialect = Dialect::of(key.kind())?;
+    let mut telling = telling(call, model);
+    telling.include_usage = !hides_usage;
+    let way = Way::Generate { client: dialect, provider: dialect };
+    Some(Box::new(Translation { way, client: key, client_streams: true, provider: key, telling, losses: Vec::new(), draft: None }))
+}
+
+fn telling(call: &Resolved, model: &str) -> Telling {
+    let classified = &call.call.call;
+    let inbound = &classified.inbound;
+    let wire = wire(call.key, classified.query.as_deref());
+    Telling::new(inbound.request_id.to_string(), inbound.at_ms / 1000, model.to_owned(), call.prompt_bytes / 4, wire)
 }
 
 /// What another provider sealed went out in the client's own slot. This one would refuse it, and the call with it.

@@ -19,7 +19,7 @@ use crate::{
     transform::{
         Loss, compact, completion, count, embeddings,
         fault::Problem,
-        generate::{self, Collector, Dialect, StreamConverter, Wire},
+        generate::{self, Collector, Dialect, Join, StreamConverter, Wire},
         images::{self, Maker},
         models,
     },
@@ -209,6 +209,20 @@ impl Translation {
                 Converter::Generate(Box::new(StreamConverter::new(Dialect::Gemini, framing(shape), Dialect::Gemini, &self.telling)))
             }
         }
+    }
+
+    /// Turns a stream that another one may take over.
+    pub(in crate::pipeline) fn rescuable(&self, shape: Shape) -> Converter {
+        match (self.converter(shape), &self.way) {
+            (Converter::Generate(converter), Way::Generate { client, .. }) => Converter::Generate(Box::new(converter.with_seam(*client))),
+            (converter, _) => converter,
+        }
+    }
+
+    /// The provider's stream takes over from the one before it.
+    pub(in crate::pipeline) fn join(&self, converter: &mut StreamConverter, shape: Shape, how: Join) {
+        let provider = Dialect::of(self.provider.kind()).unwrap_or(Dialect::Gemini);
+        converter.join(provider, framing(shape), &self.telling, how);
     }
 
     /// Gathers the provider's stream.

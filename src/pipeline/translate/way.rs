@@ -54,11 +54,11 @@ pub(super) struct Made {
 /// Finds the way from what the client asked to what the provider is asked, and takes the request along.
 pub(super) fn make(
     (client, provider): (OperationKey, OperationKey),
-    body: &[u8],
+    (body, goes_on_from): (&[u8], Option<&str>),
     telling: Telling,
     query: Option<&str>,
 ) -> Result<Made, GatewayError> {
-    let mut journey = Journey { client, provider, body, telling, losses: Vec::new() };
+    let mut journey = Journey { client, provider, body, goes_on_from, telling, losses: Vec::new() };
     let families = (client.kind().family(), provider.kind().family());
     let (way, body) = match (client.operation(), Dialect::of(client.kind()), Dialect::of(provider.kind())) {
         (_, Some(from), Some(to)) => journey.generate(from, to)?,
@@ -82,6 +82,8 @@ struct Journey<'a> {
     client: OperationKey,
     provider: OperationKey,
     body: &'a [u8],
+    /// The beginning of the answer, where it is to be gone on with.
+    goes_on_from: Option<&'a str>,
     telling: Telling,
     losses: Vec<Loss>,
 }
@@ -96,7 +98,7 @@ impl Journey<'_> {
     }
 
     fn generate(&mut self, client: Dialect, provider: Dialect) -> Result<(Way, Vec<u8>), Refused> {
-        let asked = Asked { model: &self.telling.model, streams: self.streams() };
+        let asked = Asked { model: &self.telling.model, streams: self.streams(), goes_on_from: self.goes_on_from };
         let converted = generate::request(client, provider, self.body, asked, Target::default())?;
         self.losses = converted.losses;
         self.telling = converted.memory.telling(std::mem::take(&mut self.telling));
@@ -105,7 +107,7 @@ impl Journey<'_> {
 
     fn completion(&mut self, provider: Dialect) -> Result<(Way, Vec<u8>), Refused> {
         let mut losses = Vec::new();
-        let prompted = Prompted::read(self.node()?, Asked { model: &self.telling.model, streams: self.streams() })?;
+        let prompted = Prompted::read(self.node()?, Asked { model: &self.telling.model, streams: self.streams(), goes_on_from: None })?;
         let body = prompted.written(provider, Target::default(), &mut losses)?;
         let (echo, include_usage) = (prompted.echo().map(str::to_owned), prompted.include_usage());
         self.losses = losses;
@@ -116,7 +118,7 @@ impl Journey<'_> {
 
     fn compact(&mut self, provider: Dialect) -> Result<(Way, Vec<u8>), Refused> {
         let mut losses = Vec::new();
-        let compacting = Compacting::read(self.node()?, Asked { model: &self.telling.model, streams: false })?;
+        let compacting = Compacting::read(self.node()?, Asked { model: &self.telling.model, streams: false, goes_on_from: None })?;
         let body = compacting.written(provider, Target::default(), &mut losses)?;
         let kept = compacting.kept();
         self.losses = losses;
@@ -180,7 +182,7 @@ mod tests {
         let keys = (key(OperationKind::OpenAi), key(OperationKind::Gemini));
         for (input, operation) in [(r#""sea""#, Operation::CreateEmbedding), (r#"["sea","sky"]"#, Operation::BatchCreateEmbedding)] {
             let body = format!(r#"{{"model":"m","input":{input}}}"#);
-            let made = make(keys, body.as_bytes(), Telling::default(), None).unwrap();
+            let made = make(keys, (body.as_bytes(), None), Telling::default(), None).unwrap();
             assert_eq!((made.target.operation(), made.target.kind()), (operation, OperationKind::Gemini));
         }
     }

@@ -33,6 +33,8 @@ pub enum Ended {
     Interrupted,
     /// Without an answer.
     Failed,
+    /// Its stream broke off after its first content, and somebody else was asked to go on with it: the row with the next id.
+    Rescued,
 }
 
 /// A call on its way: written when it is sent upstream, so that a kill leaves a trace of it.

@@ -57,7 +57,7 @@ fn request(turns: Vec<Turn<'static>>) -> Request<'static> {
         instructions: vec![words("You are terse.")],
         turns,
         parallel_calls: Some(true),
-        ..Request::new(Dialect::Responses, Asked { model: "m", streams: false })
+        ..Request::new(Dialect::Responses, Asked { model: "m", streams: false, goes_on_from: None })
     }
 }
 

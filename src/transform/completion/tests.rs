@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-const ASKED: Asked<'static> = Asked { model: "m-1", streams: false };
+const ASKED: Asked<'static> = Asked { model: "m-1", streams: false, goes_on_from: None };
 
 fn read(body: &str) -> Result<Prompted<'_>, Refused> {
     Prompted::read(Node::parse(body.as_bytes()).unwrap(), ASKED)

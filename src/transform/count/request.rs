@@ -35,7 +35,7 @@ impl<'a> Counting<'a> {
     pub fn read(family: Family, body: Node<'a>, model: &'a str) -> Result<Self, Refused> {
         let whole = if family == Family::Gemini { body.members()?.some(WHOLE) } else { None };
         let within = if whole.is_some() { WHOLE } else { "" };
-        let asked = Asked { model, streams: false };
+        let asked = Asked { model, streams: false, goes_on_from: None };
         let lifted = spoke(dialect(family)).lift_request(whole.unwrap_or(body), asked);
         Ok(Self { request: counted(lifted.map_err(|fault| placed(fault, within))?), within })
     }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use super::{
     Dialect, Wire,
-    canon::Answer,
+    canon::{Answer, Block, Part, Request, Rest, Role, Thinking, Turn},
     disguise::{self, Undressing},
     event::{Event, StreamFault},
     fold::{Fold, unfold},
     frames::Frames,
     grammar::Grammar,
     likeness::Likeness,
+    seam::{Breach, Join, Seam},
     spoke::{Asked, Disguise, Lift, Lower, Target, Telling, spoke},
 };
 use crate::{
@@ -65,10 +66,35 @@ pub fn request(from: Dialect, to: Dialect, body: &[u8], asked: Asked<'_>, target
         let why = "an item_reference names what this target does not keep; send the items themselves, as clients do with `store: false`";
         return Err(Refused::impossible(format!("{}[{at}]", from.lists().0), why));
     }
+    if let Some(words) = asked.goes_on_from {
+        go_on(&mut request, to, words)?;
+    }
     let include_usage = request.include_usage.take().unwrap_or(false);
     let tools = disguise::put_on(&mut request, to, &mut losses);
     let body = spoke(to).lower_request(&request, target, &mut losses)?;
     Ok(Converted { body, losses, memory: Memory { include_usage, tools } })
+}
+
+/// Whether a model goes on from an answer of its own that was begun. One that is not known to is taken not to: it would
+/// refuse, or answer from the beginning.
+#[must_use]
+pub fn continues(to: Dialect, model: &str) -> bool {
+    to == Dialect::Claude && super::claude::continues(model)
+}
+
+/// Ends the conversation with the beginning of the answer.
+fn go_on<'a>(request: &mut Request<'a>, to: Dialect, words: &'a str) -> Result<(), Refused> {
+    let Thinking { on, effort, budget, adaptive, .. } = &request.thinking;
+    let thinks = *on == Some(true) || effort.is_some() || budget.is_some() || *adaptive;
+    let speaks = request.turns.last().is_some_and(|turn| turn.role == Role::Assistant);
+    if thinks || speaks || request.format.is_some() || !continues(to, &request.model) {
+        return Err(Refused::impossible(request.from.lists().0, "the answer that broke off cannot be gone on with here"));
+    }
+    let part = Part::Text { text: words.into(), citations: Vec::new() };
+    let block = Block { part, cache: None, seal: None, at: 0, rest: Rest::default() };
+    let at = request.turns.len();
+    request.turns.push(Turn { role: Role::Assistant, blocks: vec![block], at, id: None, name: None, rest: Rest::default() });
+    Ok(())
 }
 
 /// Turns a whole answer of `from` into one of `to`.
@@ -136,6 +162,8 @@ struct Out {
     frames: Frames,
     losses: Vec<Loss>,
     grammar: Grammar,
+    /// Where another stream may take over.
+    seam: Option<Box<Seam>>,
 }
 
 impl Out {
@@ -154,8 +182,13 @@ impl Out {
                 fault
             }
         };
-        let Self { undressing, lower, frames, losses, .. } = self;
-        undressing.push(event, &mut |event| lower.push(&event, frames, losses));
+        let Self { undressing, lower, frames, losses, seam, .. } = self;
+        match seam {
+            None => undressing.push(event, &mut |event| lower.push(&event, frames, losses)),
+            Some(seam) => {
+                undressing.push(event, &mut |event| seam.push(event, &mut |event| lower.push(&event, frames, losses)));
+            }
+        }
     }
 }
 
@@ -169,6 +202,7 @@ impl StreamConverter {
             frames: Frames::new(telling.wire),
             losses: Vec::new(),
             grammar: Grammar::default(),
+            seam: None,
         };
         Self { framing, lift: spoke(from).lifter(), likeness: Likeness::default(), out }
     }
@@ -191,14 +225,65 @@ impl StreamConverter {
         if !out.grammar.is_over() {
             out.push(Event::Fault(StreamFault { message: CUT.into(), ..StreamFault::default() }));
         }
-        out.frames.end();
-        out.frames.take()
+        if self.breach().is_none() {
+            self.out.frames.end();
+        }
+        self.out.frames.take()
     }
 
     /// Whether the client's stream is complete: nothing more will come of it but what [`Self::finish`] closes.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.out.grammar.is_over()
+        self.out.grammar.is_over() && self.breach().is_none()
+    }
+
+    /// The same, with another stream to take over where this one breaks off: see [`Self::breach`].
+    #[must_use]
+    pub fn with_seam(mut self, to: Dialect) -> Self {
+        self.out.seam = Some(Box::new(Seam::new(to)));
+        self
+    }
+
+    /// Why the client is told nothing any more of a stream that another one may take over; it was not told that either.
+    #[must_use]
+    pub fn breach(&self) -> Option<Breach> {
+        self.out.seam.as_ref()?.breach()
+    }
+
+    /// Whether another stream may take over, by all that the client was told.
+    #[must_use]
+    pub fn can_join(&self) -> bool {
+        self.out.seam.as_ref().is_some_and(|seam| seam.can_join())
+    }
+
+    /// What the client was told, where it is nothing but words: a model may go on from it.
+    #[must_use]
+    pub fn words(&self) -> Option<&str> {
+        self.out.seam.as_ref()?.words()
+    }
+
+    /// Another stream takes over; it is told what the request behind it asked for.
+    pub fn join(&mut self, from: Dialect, framing: Framing, telling: &Telling, how: Join) {
+        self.framing = framing;
+        self.lift = spoke(from).lifter();
+        self.likeness = Likeness::default();
+        let Out { undressing, lower, frames, losses, grammar, seam } = &mut self.out;
+        *undressing = Undressing::new(telling.tools.clone());
+        *grammar = Grammar::default();
+        if let Some(seam) = seam {
+            seam.join(how, &mut |event| lower.push(&event, frames, losses));
+        }
+    }
+
+    /// Nobody takes over: the last of the client's stream, an error.
+    pub fn give_up(&mut self) -> Vec<u8> {
+        let Out { lower, frames, losses, seam, .. } = &mut self.out;
+        if let Some(seam) = seam {
+            let fault = Event::Fault(seam.last_words());
+            lower.push(&fault, frames, losses);
+        }
+        frames.end();
+        frames.take()
     }
 
     /// What keeps a silent stream open.

@@ -277,7 +277,7 @@ mod tests {
             {"role": "tool", "tool_call_id": "call_1", "content": "Hello."}],
             "tools": [{"type": "function", "function": {"name": ODD, "parameters": {"type": "object"}}}],
             "tool_choice": {"type": "function", "function": {"name": ODD}}});
-        let asked = Asked { model: "m-1", streams: false };
+        let asked = Asked { model: "m-1", streams: false, goes_on_from: None };
         let converted = generate::request(Dialect::Chat, to, request.to_string().as_bytes(), asked, Target::default()).unwrap();
         let body: Value = serde_json::from_slice(&converted.body).unwrap();
         let name = match to {

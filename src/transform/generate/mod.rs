@@ -22,12 +22,14 @@ mod owned;
 mod responses;
 mod rest;
 mod schema;
+mod seam;
 pub(in crate::transform) mod spoke;
 
 #[cfg(test)]
 mod testing;
 
-pub use convert::{Broken, Collector, Converted, Memory, StreamConverter, answer, request, stream_of_answer, stream_of_fault};
+pub use convert::{Broken, Collector, Converted, Memory, StreamConverter, answer, continues, request, stream_of_answer, stream_of_fault};
 pub use dialect::Dialect;
 pub use frames::Wire;
+pub use seam::{Breach, Join};
 pub use spoke::{Asked, Standing, Target, Telling};

@@ -20,6 +20,8 @@ pub struct Asked<'a> {
     pub model: &'a str,
     /// Whether a stream is wanted.
     pub streams: bool,
+    /// The beginning of the answer, where it is to be gone on with.
+    pub goes_on_from: Option<&'a str>,
 }
 
 /// What is known of the model that a request goes to.

@@ -298,9 +298,10 @@ fn ended_id(ended: Ended) -> &'static str {
         Ended::Complete => "complete",
         Ended::Interrupted => "interrupted",
         Ended::Failed => "failed",
+        Ended::Rescued => "rescued",
     }
 }
 
 fn parse_ended(id: &str) -> Option<Ended> {
-    [Ended::Complete, Ended::Interrupted, Ended::Failed].into_iter().find(|ended| ended_id(*ended) == id)
+    [Ended::Complete, Ended::Interrupted, Ended::Failed, Ended::Rescued].into_iter().find(|ended| ended_id(*ended) == id)
 }

@@ -47,6 +47,12 @@ use crate::{
 /// This dialect's own name, for seals and leftovers.
 const OWN: Dialect = Dialect::Claude;
 
+/// Whether a model goes on from a turn of its own that ends the conversation, as far as is known.
+pub(super) fn continues(model: &str) -> bool {
+    let model = models::of(model);
+    model.known && model.prefill
+}
+
 /// The dialect.
 #[derive(Debug)]
 pub(super) struct Claude;

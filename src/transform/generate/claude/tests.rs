@@ -51,7 +51,7 @@ fn lift(body: &str) -> Request<'_> {
     let mut fields = node.object().unwrap();
     let model = fields.take("model").and_then(Node::text).map_or("claude-opus-4-6", |model| Box::leak(model.into_owned().into_boxed_str()));
     let streams = fields.take("stream").and_then(Node::bool).unwrap_or(false);
-    Claude.lift_request(node, Asked { model, streams }).unwrap()
+    Claude.lift_request(node, Asked { model, streams, goes_on_from: None }).unwrap()
 }
 
 /// A request lowered, and its losses as `path: note`.

@@ -34,7 +34,7 @@ fn lift(body: &str) -> Request<'_> {
     let fields = node(body).object().unwrap();
     let streams = fields.peek("stream").and_then(crate::protocol::json::Node::bool).unwrap_or(false);
     let model = fields.peek("model").and_then(|model| model.json().trim_matches('"').into()).unwrap_or("gpt-5.4");
-    spoke(Dialect::Chat).lift_request(node(body), Asked { model, streams }).unwrap()
+    spoke(Dialect::Chat).lift_request(node(body), Asked { model, streams, goes_on_from: None }).unwrap()
 }
 
 fn lower(request: &Request<'_>) -> (Value, Vec<Loss>) {

@@ -24,7 +24,7 @@ fn messages(messages: &str) -> String {
 }
 
 fn refused(body: &str) -> String {
-    spoke(Dialect::Chat).lift_request(node(body), Asked { model: "m", streams: false }).unwrap_err().to_string()
+    spoke(Dialect::Chat).lift_request(node(body), Asked { model: "m", streams: false, goes_on_from: None }).unwrap_err().to_string()
 }
 
 fn text<'b>(block: &'b Block<'_>) -> &'b str {

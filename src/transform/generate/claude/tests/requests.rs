@@ -191,7 +191,7 @@ fn what_another_provider_keeps_is_refused() {
 #[test]
 fn a_wrong_request_is_told_with_its_path() {
     let told = |body: &str| {
-        let asked = Asked { model: "m", streams: false };
+        let asked = Asked { model: "m", streams: false, goes_on_from: None };
         Claude.lift_request(Node::parse(body.as_bytes()).unwrap(), asked).unwrap_err().to_string()
     };
     assert_eq!(told("{}"), r#""messages" is missing; expected an array"#);

@@ -99,7 +99,7 @@ fn googles_word_for_a_lost_signature_is_nobodys_loss() {
         let (own, losses) = written(&super::request(&body, "gemini-3-pro"));
         assert_eq!(own["contents"][1]["parts"][0]["thoughtSignature"], word);
         assert!(losses.is_empty(), "{losses:?}");
-        let asked = Asked { model: "claude-opus-5", streams: false };
+        let asked = Asked { model: "claude-opus-5", streams: false, goes_on_from: None };
         let other = convert::request(Dialect::Gemini, Dialect::Claude, body.as_bytes(), asked, Target::default()).unwrap();
         assert!(other.losses.is_empty() && !String::from_utf8(other.body).unwrap().contains(word), "{:?}", other.losses);
     }

@@ -20,7 +20,7 @@ use crate::transform::Loss;
 
 /// A request as if it were sent to `model`.
 fn request<'a>(body: &'a str, model: &'a str) -> Request<'a> {
-    Gemini.lift_request(node(body), Asked { model, streams: false }).unwrap_or_else(|fault| panic!("{fault}: {body}"))
+    Gemini.lift_request(node(body), Asked { model, streams: false, goes_on_from: None }).unwrap_or_else(|fault| panic!("{fault}: {body}"))
 }
 
 /// A request written, and what was lost.

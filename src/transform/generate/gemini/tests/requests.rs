@@ -15,7 +15,7 @@ use super::{
 const MODEL: &str = "gemini-2.5-flash";
 
 fn refused(body: &str) -> String {
-    Gemini.lift_request(node(body), Asked { model: MODEL, streams: false }).unwrap_err().to_string()
+    Gemini.lift_request(node(body), Asked { model: MODEL, streams: false, goes_on_from: None }).unwrap_err().to_string()
 }
 
 #[test]

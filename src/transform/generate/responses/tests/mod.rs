@@ -34,7 +34,7 @@ fn fixture(name: &str) -> String {
 fn lift(json: &str) -> Request<'_> {
     let streams = value(json.as_bytes())["stream"] == Value::Bool(true);
     spoke(Dialect::Responses)
-        .lift_request(node(json), Asked { model: "gpt-5.4", streams })
+        .lift_request(node(json), Asked { model: "gpt-5.4", streams, goes_on_from: None })
         .unwrap_or_else(|fault| panic!("{fault}: {json:.300}"))
 }
 

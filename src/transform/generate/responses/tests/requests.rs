@@ -92,7 +92,7 @@ fn clients_write_messages_in_several_ways() {
 fn a_wrong_request_is_told_where_it_is_wrong() {
     let fault = |body: &str| {
         let body = super::node(body);
-        let asked = super::Asked { model: "m", streams: false };
+        let asked = super::Asked { model: "m", streams: false, goes_on_from: None };
         super::spoke(Dialect::Responses).lift_request(body, asked).unwrap_err().to_string()
     };
     assert_eq!(fault(r#"{"input":5}"#), r#""input" is 5; expected a string or an array of items"#);
