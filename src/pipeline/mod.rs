@@ -1,7 +1,7 @@
 //! The life of one request. The files in walking order: `inbound`, `classify`, `authenticate`, `resolve` (with `target`),
-//! `authorize`, `hold`, `attempts` (with `failover` and `prefix`; each `attempt` goes through `aim`, `translate`, `rules`, `opened` and
+//! `authorize`, `hold`, `attempts` (with `failover` and `prefix`; each `attempt`, where need be with a token of `renew`, goes through `aim`, `translate`, `rules`, `opened` and
 //! `judge`), `settle`. Beside the way `early` gives a head to a client that waits for long, `trail` and `capture` write down
-//! what happened, `models` answers lists over all providers, `kept` what responses leave behind for later calls, `socket`
+//! what happened, `caught` keeps a panic to its own answer, `models` answers lists over all providers, `kept` what responses leave behind for later calls, `socket`
 //! walks the same way for each message of a WebSocket.
 
 mod aim;
@@ -11,6 +11,7 @@ mod authenticate;
 mod authorize;
 mod bill;
 mod capture;
+mod caught;
 mod classify;
 mod early;
 mod engine;
@@ -26,6 +27,7 @@ mod local;
 mod models;
 mod opened;
 mod prefix;
+mod renew;
 mod resolve;
 mod rules;
 mod settle;
@@ -158,7 +160,7 @@ async fn answer(engine: &Engine, mut admitted: Admitted, mut trail: Box<Trail>, 
                 attempted = Box::pin(models::prefixed(attempted)).await;
             }
             let who = attempts::who(&admitted.call, &trail);
-            let outbound = settle::settle(engine, attempted, trail, place).await;
+            let outbound = settle::settle(engine, (attempted, admitted.call.key.kind()), trail, place).await;
             match who {
                 Some(who) => outbound.with(who),
                 None => outbound,
