@@ -46,7 +46,7 @@ const AGAIN: Duration = Duration::from_secs(2);
 const TURNS: usize = 200;
 /// The largest answer of a token endpoint, in bytes.
 const ANSWER: u64 = 256 * 1024;
-/// How long a credential rests whose token endpoint failed.
+/// How long a token endpoint that failed is left alone.
 const REST_MS: u64 = 15_000;
 
 /// Why there is no token.
@@ -85,6 +85,14 @@ struct Known {
     seed: Arc<Secret<String>>,
     grant: Option<Grant>,
     underway: Option<Underway>,
+    /// Until when the token endpoint is left alone while the token of now still lasts, Unix milliseconds.
+    rests_until: u64,
+}
+
+impl Known {
+    fn of(seed: &Arc<Secret<String>>) -> Self {
+        Self { seed: Arc::clone(seed), grant: None, underway: None, rests_until: 0 }
+    }
 }
 
 impl Tokens {
@@ -166,37 +174,52 @@ fn failure(provider: &Provider, fault: NoToken) -> Failure {
 /// The token of now.
 async fn token(
     engine: &Engine,
-    (provider, credential): (&Arc<Provider>, &Credential),
+    of: (&Arc<Provider>, &Credential),
     seed: &Arc<Secret<String>>,
     stale: Option<&Secret<String>>,
 ) -> Result<Secret<String>, NoToken> {
-    let (standing, underway) = {
-        let mut all = engine.tokens.known();
-        let known = all.entry(credential.id).or_insert_with(|| Known { seed: Arc::clone(seed), grant: None, underway: None });
-        if known.seed != *seed {
-            *known = Known { seed: Arc::clone(seed), grant: None, underway: None };
+    let mut patience = engine.platform.clock.sleep(PATIENCE);
+    loop {
+        let underway = match standing(engine, of, seed, stale) {
+            Ok(token) => return Ok(token),
+            Err(underway) => underway,
+        };
+        // Whoever gives up leaves the renewal to the others.
+        let renewed = tokio::select! {
+            renewed = underway => renewed.unwrap_or(Err(NoToken::Slow))?,
+            () = &mut patience => return Err(NoToken::Slow),
+        };
+        // One that began before the provider refused this very token may bring it again.
+        if stale != Some(&renewed.access_token) {
+            return Ok(renewed.access_token);
         }
-        let now_ms = engine.platform.clock.unix_ms();
-        let standing = known.grant.as_ref().filter(|grant| stale != Some(&grant.access_token) && grant.lasts(now_ms, LAST_MS));
-        if let Some(grant) = standing.filter(|grant| grant.lasts(now_ms, EARLY_MS)) {
-            return Ok(grant.access_token.clone());
-        }
-        let standing = standing.map(|grant| grant.access_token.clone());
-        let underway = known.underway.get_or_insert_with(|| begin(engine, (provider, credential), seed, stale)).clone();
-        (standing, underway)
-    };
-    // Nobody waits for a renewal that comes before it must.
-    if let Some(token) = standing {
-        return Ok(token);
     }
-    let patience = engine.platform.clock.sleep(PATIENCE);
-    // Whoever gives up leaves the renewal to the others.
-    tokio::select! {
-        renewed = underway => match renewed {
-            Ok(renewed) => renewed.map(|grant| grant.access_token),
-            Err(_) => Err(NoToken::Slow),
-        },
-        () = patience => Err(NoToken::Slow),
+}
+
+/// A token that calls can go out with now, or the renewal that gives the next one. One that comes before it must goes on beside.
+fn standing(
+    engine: &Engine,
+    of: (&Arc<Provider>, &Credential),
+    seed: &Arc<Secret<String>>,
+    stale: Option<&Secret<String>>,
+) -> Result<Secret<String>, Underway> {
+    let mut all = engine.tokens.known();
+    let known = all.entry(of.1.id).or_insert_with(|| Known::of(seed));
+    // Another secret is another login. A renewal that is over and still stands here panicked.
+    if known.seed != *seed {
+        *known = Known::of(seed);
+    } else if known.underway.as_ref().is_some_and(|underway| underway.peek().is_some()) {
+        known.underway = None;
+    }
+    let now_ms = engine.platform.clock.unix_ms();
+    let grant = known.grant.clone().filter(|grant| stale != Some(&grant.access_token) && grant.lasts(now_ms, LAST_MS));
+    let rests = known.rests_until > now_ms;
+    match grant {
+        Some(grant) if rests || grant.lasts(now_ms, EARLY_MS) => Ok(grant.access_token),
+        grant => {
+            let underway = known.underway.get_or_insert_with(|| begin(engine, of, seed, stale)).clone();
+            grant.map_or(Err(underway), |grant| Ok(grant.access_token))
+        }
     }
 }
 
@@ -220,8 +243,9 @@ fn begin(
         let mut all = renewing.engine.tokens.known();
         if let Some(known) = all.get_mut(&renewing.credential.id).filter(|known| known.seed == renewing.seed) {
             known.underway = None;
-            if let Ok(grant) = &renewed {
-                known.grant = Some(grant.clone());
+            match &renewed {
+                Ok(grant) => known.grant = Some(grant.clone()),
+                Err(_) => known.rests_until = renewing.engine.platform.clock.unix_ms().saturating_add(REST_MS),
             }
         }
         drop(all);
