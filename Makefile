@@ -95,7 +95,7 @@ lab: tools ## Play the sixteen provider faults against the gateway (`make lab AR
 	@"$(GATEWAY)" lab run $(ARGS)
 
 .PHONY: faults
-faults: tools ## Faults of the surroundings, each with its figure: kill -9, database, Redis, disk, drain, bad clients (ARGS=--quick)
+faults: tools ## Faults of the surroundings, each with its figure: kill -9, database, Redis, disk, clock, drain, renewal, bad clients (ARGS=--quick)
 	@$(CARGO) build --release --locked --bin gproxy
 	@python3 bench/faults.py --gateway "$(GATEWAY)" $(ARGS)
 

@@ -4,6 +4,7 @@
     faults.py              every row, side by side; what measures milliseconds plays alone at the end; about two minutes
     faults.py --quick      outages of 10 s instead of 60 s
     faults.py --rows swap,drain
+    faults.py --soak 120   two hours of use beside nothing else: memory and handles
 
 Prints each row with its figure. Ends with 0 where every row holds, 1 where one does not; a row that cannot be
 played on this machine says why and counts as not shown.
@@ -18,18 +19,23 @@ import sys
 import tempfile
 import time
 
+import bombs
+import machine
 import surroundings
+import tokens
 from house import Lab, NotShown
 from procs import Fault, raise_open_files, stop_all
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROWS = {**surroundings.ROWS, "readonly": machine.readonly, "clock": machine.clock, "bombs": bombs.bombs, "panic": bombs.panic, "renewal": tokens.renewal}
 
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gateway", help="the gateway's binary (a release build)")
     parser.add_argument("--quick", action="store_true", help="outages of 10 s, a line of 64 MB")
-    parser.add_argument("--rows", help="only these, with commas: " + ",".join(surroundings.ROWS))
+    parser.add_argument("--rows", help="only these, with commas: " + ",".join(ROWS))
+    parser.add_argument("--soak", type=float, metavar="MINUTES", help="so long a soak, and no other row unless --rows says some")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args()
 
@@ -66,15 +72,19 @@ def main():
     chosen = options()
     target = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
     binary = chosen.gateway or os.path.join(target, "release", "gproxy")
-    names = chosen.rows.split(",") if chosen.rows else list(surroundings.ROWS)
-    if unknown := [name for name in names if name not in surroundings.ROWS]:
-        sys.exit(f"unknown row {unknown[0]!r}; expected some of {', '.join(surroundings.ROWS)}")
+    names = chosen.rows.split(",") if chosen.rows else [] if chosen.soak else list(ROWS)
+    if unknown := [name for name in names if name not in ROWS]:
+        sys.exit(f"unknown row {unknown[0]!r}; expected some of {', '.join(ROWS)}")
+    rows = dict(ROWS)
+    if chosen.soak:
+        rows["soak"] = lambda lab, folder, quick, addresses: machine.soak(lab, folder, chosen.soak)
+        names.append("soak")
     raise_open_files()
     addresses = services()
     with tempfile.TemporaryDirectory(prefix="gproxy-faults-") as folder:
         try:
             lab = Lab(binary, os.path.join(folder, "lab.log"))
-            one = lambda name: play(name, surroundings.ROWS[name], lab, folder, chosen, addresses)
+            one = lambda name: play(name, rows[name], lab, folder, chosen, addresses)
             together = [name for name in names if name not in surroundings.ALONE]
             with concurrent.futures.ThreadPoolExecutor(max(1, len(together))) as pool:
                 found = list(pool.map(one, together))

@@ -29,11 +29,11 @@ class Lab:
 class House:
     """A gateway whose provider `lab` is the misbehaving one, or another port."""
 
-    def __init__(self, lab, folder, settings="", flags=(), provider=None, data=None, dialects=("chat",)):
+    def __init__(self, lab, folder, settings="", flags=(), provider=None, data=None, dialects=("chat",), env=None):
         self.lab, self.folder, self.settings, self.flags = lab, folder, settings, list(flags)
         self.port, self.provider, self.data = free_port(), provider or lab.port, data or os.path.join(folder, "data")
         self.config, self.log = os.path.join(folder, "gproxy.toml"), os.path.join(folder, "log")
-        self.dialects, self.child = list(dialects), None
+        self.dialects, self.env, self.child = list(dialects), dict(env or {}), None
         self.write()
 
     def text(self):
@@ -49,7 +49,7 @@ class House:
 
     def start(self):
         # Nothing of the environment of whoever runs this reaches the scratch gateway.
-        self.child = Child("gateway", [self.lab.binary, "--config", self.config, *self.flags], 1, self.log, env={})
+        self.child = Child("gateway", [self.lab.binary, "--config", self.config, *self.flags], 1, self.log, env=self.env)
         wait_ready(self.child, self.port, patience=60)
         return self
 
@@ -104,6 +104,10 @@ class House:
 
     def memory_kb(self):
         return self.child.memory_kb()
+
+    def handles(self):
+        """Files, sockets and the like that the process holds."""
+        return len(os.listdir(f"/proc/{self.child.pid}/fd"))
 
     def said(self):
         with open(self.log, errors="replace") as log:

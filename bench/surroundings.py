@@ -21,14 +21,15 @@ TWO_DATABASE = 15
 SWAPS = 1000
 
 
-def psql(address, command):
-    """Runs SQL on the server that the tests use."""
+def psql(address, command, database="postgres"):
+    """Runs SQL on the server that the tests use; what it says."""
     found = shutil.which("psql") or next((path for path in _psqls() if os.path.exists(path)), None)
     if found is None:
         raise NotShown("psql is not there")
-    done = subprocess.run([found, "-qAt", address + "/postgres", "-c", command], capture_output=True, text=True)
+    done = subprocess.run([found, "-qAt", f"{address}/{database}", "-c", command], capture_output=True, text=True)
     if done.returncode:
         raise NotShown(f"PostgreSQL: {done.stderr.strip()}")
+    return done.stdout
 
 
 def _psqls():

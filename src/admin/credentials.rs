@@ -12,8 +12,11 @@ use super::{
 use crate::{
     access::key,
     base::{CredentialId, ProviderId, Secret},
-    snapshot::{name, secret},
-    store::persist::RecordsExt,
+    snapshot::{
+        name,
+        secret::{self, Standing},
+    },
+    store::persist::{RecordsExt, StoreFault},
     store::record::{ConfigRows, CredentialRow, NewCredential},
 };
 
@@ -138,30 +141,49 @@ pub async fn get(admin: Admin<'_>, id: CredentialId) -> Result<CredentialView, A
 /// [`AdminFault`].
 pub async fn save(admin: Admin<'_>, of: Option<ProviderId>, input: CredentialInput) -> Result<CredentialView, AdminFault> {
     admin.may_configure()?;
+    let given = given_secret(&input)?;
+    let mut tries = 0;
+    loop {
+        match save_once(admin, of, (&input, given.as_ref())).await {
+            Err(AdminFault::Store(StoreFault::Moved)) if tries < TRIES => tries += 1,
+            saved => return saved,
+        }
+    }
+}
+
+/// How often a change is tried again that another one came before.
+const TRIES: usize = 8;
+
+/// The same, on what stands now. A renewal may write a new refresh token beside us, which must not be overwritten with the former.
+async fn save_once(
+    admin: Admin<'_>,
+    of: Option<ProviderId>,
+    (input, given): (&CredentialInput, Option<&Secret<String>>),
+) -> Result<CredentialView, AdminFault> {
     let control = admin.control();
     let rows = control.records().load().await?;
-    let given = given_secret(&input)?;
     let standing = match (input.id, of) {
         (Some(id), of) => Some(find(&rows, id).and_then(|row| belongs(row, of))?),
         (None, Some(provider)) => {
             providers::find(&rows, provider)?;
-            given.as_ref().and_then(|secret| same_secret(admin, &rows, provider, secret))
+            given.and_then(|secret| same_secret(admin, &rows, provider, secret))
         }
         (None, None) => return Err(AdminFault::invalid("id", "is required")),
     };
     let provider = standing.map_or(of, |row| Some(row.provider_id)).ok_or_else(|| AdminFault::invalid("provider_id", "is required"))?;
     let mut row = standing.map_or_else(|| blank(provider), |row| row.row.clone());
-    limits(&mut row, &input)?;
-    row.kind = input.kind.unwrap_or(row.kind);
+    limits(&mut row, input)?;
+    row.kind = input.kind.clone().unwrap_or(row.kind);
     if row.kind != secret::API_KEY {
         return Err(AdminFault::invalid("kind", format!("unknown kind {:?}; expected {:?}", row.kind, secret::API_KEY)));
     }
     row.enabled = input.enabled.unwrap_or(row.enabled);
-    row.name = input.name.unwrap_or(row.name);
+    row.name = input.name.clone().unwrap_or(row.name);
     if let Some(label) = &row.name {
         name::text(label).map_err(|message| AdminFault::invalid("name", message))?;
     }
-    match &given {
+    match given {
+        Some(api_key) if standing.is_some_and(|row| goes_on(admin, row, api_key)) => {}
         Some(api_key) => {
             row.secret_sealed = secret::seal_api_key(control.sealer(), provider, api_key, &*control.platform().entropy);
             row.name = row.name.or_else(|| Some(format!("{}…", key::prefix(api_key.expose()))));
@@ -169,7 +191,10 @@ pub async fn save(admin: Admin<'_>, of: Option<ProviderId>, input: CredentialInp
         None if row.secret_sealed.is_empty() => return Err(AdminFault::invalid("api_key", "is required and must not be blank")),
         None => {}
     }
-    let saved = control.records().save(standing.map(|row| row.id), row).await?;
+    let saved = match standing {
+        Some(standing) => control.records().save_at(rows.revision, standing.id, row).await?,
+        None => control.records().save(None, row).await?,
+    };
     admin.changed("credential.save", saved.id).await?;
     Ok(CredentialView::from(&saved))
 }
@@ -211,6 +236,12 @@ fn given_secret(input: &CredentialInput) -> Result<Option<Secret<String>>, Admin
         return Err(AdminFault::invalid("api_key", "has blanks or control characters in it, which no header can carry"));
     }
     Ok(Some(secret))
+}
+
+/// Whether a credential has this secret and goes on with what renewals made of it. One that was refused for good begins anew.
+fn goes_on(admin: Admin<'_>, row: &CredentialRow, given: &Secret<String>) -> bool {
+    secret::open_kept(admin.control().sealer(), row.provider_id, &row.secret_sealed)
+        .is_ok_and(|kept| kept.api_key == *given && kept.renewed != Some(Standing::Refused))
 }
 
 fn same_secret<'a>(admin: Admin<'_>, rows: &'a ConfigRows, provider: ProviderId, given: &Secret<String>) -> Option<&'a CredentialRow> {

@@ -66,7 +66,7 @@ impl From<StoreFault> for AdminFault {
         match fault {
             StoreFault::Taken { what, value } => Self::Taken { what, value },
             StoreFault::Missing { what, id } => Self::missing(what, id),
-            StoreFault::Schema(_) | StoreFault::Failed(_) => Self::Store(fault),
+            StoreFault::Schema(_) | StoreFault::Moved | StoreFault::Failed(_) => Self::Store(fault),
         }
     }
 }

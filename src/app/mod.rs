@@ -15,5 +15,6 @@ pub mod reload;
 pub mod retire;
 #[cfg(feature = "native")]
 pub mod transfer;
+pub mod vault;
 #[cfg(feature = "native")]
 pub mod verify;

@@ -5,11 +5,14 @@
 
 use std::{fmt, sync::Arc};
 
+use http::StatusCode;
 use serde::de::DeserializeOwned;
 
 use crate::{
+    base::Secret,
+    credentials::Grant,
     protocol::{OperationKey, OperationKind},
-    runtime::{Platform, Reply, UpstreamRequest},
+    runtime::{Platform, Profile, Reply, UpstreamRequest},
 };
 
 #[cfg(test)]
@@ -70,6 +73,32 @@ pub struct Site {
     pub platform: Platform,
 }
 
+/// Why a credential was not renewed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotRenewed {
+    /// For good: the refresh token is spent, expired or withdrawn. The provider's code.
+    #[error("the refresh token is refused: {0}")]
+    Refused(String),
+    /// As long as the settings are what they are.
+    #[error("the token endpoint refuses what the settings say: {0}")]
+    Settings(String),
+    /// For now.
+    #[error("the token endpoint failed: {0}")]
+    Failed(String),
+}
+
+/// How credentials are renewed whose secret is no lasting key. An ability of some channels, reached by [`Adapter::renewal`]. Sends
+/// nothing, as a channel never does.
+pub trait Renewal: fmt::Debug + Send + Sync {
+    /// The request that trades a refresh token for an access token.
+    fn ask(&self, refresh_token: &Secret<String>, profile: Profile) -> UpstreamRequest;
+    /// Reads its answer. The token that was sent stays where no other one is given; the moment is Unix milliseconds.
+    ///
+    /// # Errors
+    /// [`NotRenewed`].
+    fn read(&self, status: StatusCode, body: &[u8], sent: (&Secret<String>, u64)) -> Result<Grant, NotRenewed>;
+}
+
 /// What the author of a channel folder writes.
 pub trait Adapter: fmt::Debug + Send + Sync + Sized + 'static {
     /// The channel's id in configuration and records.
@@ -103,6 +132,10 @@ pub trait Adapter: fmt::Debug + Send + Sync + Sized + 'static {
     fn needs_credential(&self) -> bool {
         true
     }
+    /// How its credentials are renewed, where their secret is no lasting key. An order then has the access token for its secret.
+    fn renewal(&self) -> Option<&dyn Renewal> {
+        None
+    }
 }
 
 /// A channel as the pipeline sees it.
@@ -122,6 +155,10 @@ pub trait Channel: fmt::Debug + Send + Sync {
     fn receive(&self, key: OperationKey, reply: Reply) -> Reply;
     /// See [`Adapter::needs_credential`].
     fn needs_credential(&self) -> bool;
+    /// See [`Adapter::renewal`].
+    fn renewal(&self) -> Option<&dyn Renewal> {
+        None
+    }
 }
 
 impl<A: Adapter> Channel for A {
@@ -147,6 +184,10 @@ impl<A: Adapter> Channel for A {
 
     fn needs_credential(&self) -> bool {
         Adapter::needs_credential(self)
+    }
+
+    fn renewal(&self) -> Option<&dyn Renewal> {
+        Adapter::renewal(self)
     }
 }
 

@@ -64,8 +64,16 @@ pub(super) enum Said {
 }
 
 impl Failure {
-    fn of(judged: Judged, error: impl Into<GatewayError>) -> Self {
+    pub(super) fn of(judged: Judged, error: impl Into<GatewayError>) -> Self {
         Self { judged, said: Said::Error(Box::new(error.into())) }
+    }
+
+    /// What the client is told in our words.
+    pub(super) fn into_error(self) -> GatewayError {
+        match self.said {
+            Said::Error(error) => *error,
+            Said::Reply(_) => GatewayError::new(FaultKind::Upstream, "the provider gave no answer"),
+        }
     }
 
     /// Of a call that this target cannot take; another one may.

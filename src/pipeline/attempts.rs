@@ -5,13 +5,13 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::{
-    attempt::{self, Attempted, Failure, Said},
+    attempt::{Attempted, Failure, Said},
     authorize::Admitted,
     engine::Engine,
     error::GatewayError,
     failover::{self, Candidate, Outcome, Step, Tried, View},
     prefix::Prefix,
-    rescue,
+    renew, rescue,
     resolve::Resolved,
     target::Target,
     trail::{Fact, Trail},
@@ -55,7 +55,7 @@ pub(super) async fn answer(
             Step::Rest(until_ms) => return Err(resting(&targets, until_ms.saturating_sub(engine.platform.clock.unix_ms()))),
         };
         let (target, credential) = course.begin(at, trail);
-        match attempt::attempt(engine, (admitted, target), credential, trail).await {
+        match renew::attempt(engine, (admitted, target), credential, trail).await {
             Ok(attempted) => {
                 course.answered(at);
                 let left = rescue::is_wanted(admitted, &attempted).then(|| course.leave());

@@ -8,10 +8,10 @@ use std::{
     },
 };
 
-use super::kept::Keeping;
+use super::{kept::Keeping, renew::Tokens};
 use crate::{
     base::RequestId,
-    credentials::Affinity,
+    credentials::{Affinity, Vault},
     health::Health,
     observe::Metrics,
     runtime::Platform,
@@ -58,6 +58,8 @@ pub struct Parts {
     pub health: Arc<Health>,
     /// Which credential knows which prompts.
     pub affinity: Affinity,
+    /// The access tokens of credentials that are renewed.
+    pub(super) tokens: Tokens,
     keeping: OnceLock<Keeping>,
     counters: OnceLock<Arc<dyn Counters>>,
     in_flight: AtomicUsize,
@@ -95,8 +97,22 @@ impl Engine {
         platform.entropy.fill(&mut first);
         let named = AtomicU64::new(u64::from_le_bytes(first));
         let (keeping, counters) = (OnceLock::new(), OnceLock::new());
-        let (health, affinity, in_flight) = (Arc::default(), Affinity::default(), AtomicUsize::new(0));
-        Self(Arc::new(Parts { snapshot, platform, journal, metrics, limits, health, affinity, keeping, counters, in_flight, seed, named }))
+        let (health, affinity, tokens, in_flight) = (Arc::default(), Affinity::default(), Tokens::default(), AtomicUsize::new(0));
+        Self(Arc::new(Parts {
+            snapshot,
+            platform,
+            journal,
+            metrics,
+            limits,
+            health,
+            affinity,
+            tokens,
+            keeping,
+            counters,
+            in_flight,
+            seed,
+            named,
+        }))
     }
 
     /// Learns the health of providers where others can see it. For an engine that nobody shares yet.
@@ -111,6 +127,11 @@ impl Engine {
     /// Keeps responses and conversations from here on. What was told first stands.
     pub fn keep(&self, keeping: Keeping) {
         let _first = self.keeping.set(keeping);
+    }
+
+    /// Keeps what credentials are renewed with in a vault from here on; without one they cannot be. What was told first stands.
+    pub fn renew_in(&self, vault: Arc<dyn Vault>) {
+        self.tokens.keep_in(vault);
     }
 
     /// Counts limits and budgets elsewhere than in this process from here on. What was told first stands.

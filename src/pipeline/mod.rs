@@ -1,7 +1,8 @@
 //! The life of one request. The files in walking order: `inbound`, `classify`, `authenticate`, `resolve` (with `target`),
-//! `authorize`, `hold`, `attempts` (with `failover` and `prefix`; each `attempt` goes through `aim`, `translate`, `rules`, `opened` and
-//! `judge`), `settle` (with `rescue` where an answer breaks off). Beside the way `early` gives a head to a client that waits for long, `trail` and `capture` write down
-//! what happened, `models` answers lists over all providers, `kept` what responses leave behind for later calls, `socket`
+//! `authorize`, `hold`, `attempts` (with `failover` and `prefix`; each `attempt`, where need be with a token of `renew`, goes through
+//! `aim`, `translate`, `rules`, `opened` and `judge`), `settle` (with `rescue` where an answer breaks off). Beside the way `early`
+//! gives a head to a client that waits for long, `trail` and `capture` write down what happened, `caught` keeps a panic to its own
+//! answer, `models` answers lists over all providers, `kept` what responses leave behind for later calls, `socket`
 //! walks the same way for each message of a WebSocket.
 
 mod aim;
@@ -11,6 +12,7 @@ mod authenticate;
 mod authorize;
 mod bill;
 mod capture;
+mod caught;
 mod classify;
 mod early;
 mod engine;
@@ -26,6 +28,7 @@ mod local;
 mod models;
 mod opened;
 mod prefix;
+mod renew;
 mod rescue;
 mod resolve;
 mod rules;
@@ -160,8 +163,12 @@ async fn answer(engine: &Engine, mut admitted: Admitted, mut trail: Box<Trail>, 
             }
             let who = attempts::who(&admitted.call, &trail);
             let outbound = match stood {
-                Some(stood) => settle::with_rescue(engine, attempted, rescue::Rescue::new(engine, admitted, *stood), (trail, place)),
-                None => settle::settle(engine, attempted, trail, place).await,
+                Some(stood) => {
+                    let kind = admitted.call.key.kind();
+                    let rescue = rescue::Rescue::new(engine, admitted, *stood);
+                    settle::with_rescue(engine, (attempted, kind), rescue, (trail, place))
+                }
+                None => settle::settle(engine, (attempted, admitted.call.key.kind()), trail, place).await,
             };
             match who {
                 Some(who) => outbound.with(who),

@@ -13,7 +13,7 @@ use super::{
     attempt::Attempted,
     authenticate::Authenticated,
     engine::{Engine, Place},
-    local,
+    local, renew,
     trail::{Fact, Trail},
 };
 use crate::{
@@ -84,7 +84,7 @@ async fn of_provider(engine: &Engine, provider: &Arc<Provider>, caller: &Caller,
 }
 
 /// Asks a provider for its list, in the asker's own family where the provider has it, else in one that it has.
-async fn fetched(engine: &Engine, provider: &Provider, caller: &Caller, family: Family) -> Option<List> {
+async fn fetched(engine: &Engine, provider: &Arc<Provider>, caller: &Caller, family: Family) -> Option<List> {
     let native = |family: Family| {
         let key = OperationKey::new(Operation::ListModels, shape_of(family))?;
         provider.channel.serves(key).then_some(key)
@@ -103,7 +103,11 @@ async fn fetched(engine: &Engine, provider: &Provider, caller: &Caller, family: 
         payload: Payload::Empty,
         model: "".into(),
     };
-    let credential = provider.credentials.first();
+    let credential = match provider.credentials.first() {
+        Some(credential) => Some(renew::armed(engine, provider, credential, None).await.ok()?),
+        None => None,
+    };
+    let credential = credential.as_ref();
     let profile = credential.map_or(&provider.profile, |credential| &credential.profile).clone();
     let via = Via { secret: credential.and_then(|credential| credential.secret.clone()), profile, ..Via::default() };
     let reply = match provider.channel.prepare(Order::seal(&permit, draft, via)).ok()? {

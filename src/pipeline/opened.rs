@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http_body::{Frame, SizeHint};
 
 use super::judge::{self, Judged};
@@ -61,6 +61,10 @@ pub(super) async fn opened(
 ) -> Result<Reply, Unopened> {
     if shape == Shape::Whole && !is_json(&reply) {
         return if makes_text(key) && says_html(&reply) { Err(cut(BodyFault::Broken("a web page".into()))) } else { Ok(reply) };
+    }
+    if is_coded(&reply) {
+        // What cannot be read cannot be billed, and a few bytes of it may stand for gigabytes. Nobody asked for it.
+        return Err(cut(BodyFault::Broken("a content coding that nobody asked for".into())));
     }
     let limit = (shape != Shape::Whole).then_some(limit);
     let mut held = Held { clock, body: std::mem::take(&mut reply.body), pieces: VecDeque::new(), len: 0, limit, alarm: None };
@@ -176,6 +180,10 @@ impl Held<'_> {
 
 fn content_type(reply: &Reply) -> &str {
     reply.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("")
+}
+
+fn is_coded(reply: &Reply) -> bool {
+    reply.headers.get(CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 fn is_json(reply: &Reply) -> bool {

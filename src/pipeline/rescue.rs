@@ -11,14 +11,14 @@ use std::{
 };
 
 use super::{
-    attempt::{self, Attempted, Failure},
+    attempt::{Attempted, Failure},
     attempts::{Course, Left},
     authorize::Admitted,
     bill::Bill,
     engine::Engine,
     error::GatewayError,
     failover::{Outcome, Step},
-    hold, settle,
+    hold, renew, settle,
     target::Target,
     trail::{Fact, Trail},
     translate::{Translation, same},
@@ -192,7 +192,7 @@ impl Asking<'_> {
         let call = &mut self.admitted.call;
         call.prompt_bytes = self.prompt_bytes + begun.as_ref().map_or(0, |words| words.len() as u64);
         call.goes_on_from = begun;
-        let attempted = attempt::attempt(self.engine, (self.admitted, target), credential, trail).await?;
+        let attempted = renew::attempt(self.engine, (self.admitted, target), credential, trail).await?;
         if is_stream(&attempted) {
             Ok(attempted)
         } else {

@@ -3,7 +3,10 @@
 use std::{borrow::Cow, ops::Range};
 
 use bytes::Bytes;
-use http::{HeaderValue, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, HeaderValue,
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE},
+};
 use percent_encoding::percent_decode_str;
 
 use super::{
@@ -97,8 +100,16 @@ impl Content {
 /// A body that is too large or no JSON, a missing or unknown model, an unknown provider, an operation that the provider does not serve.
 pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit: u64) -> Result<Resolved, (Caller, GatewayError)> {
     let body = std::mem::take(&mut call.call.inbound.body);
-    let content_type = call.call.inbound.headers.get(CONTENT_TYPE).cloned();
-    match look(call.call.row, body, content_type, limit).await.and_then(|looked| place(&call, &looked, snapshot).map(|at| (looked, at))) {
+    let looked = match &call.call.row.body {
+        BodyShape::Json | BodyShape::Form if coding(&call.call.inbound.headers).is_some() => {
+            Err(coded(&call.call.inbound.headers, body).await)
+        }
+        BodyShape::Json | BodyShape::Form | BodyShape::Empty | BodyShape::Opaque => {
+            let content_type = call.call.inbound.headers.get(CONTENT_TYPE).cloned();
+            look(call.call.row, body, content_type, limit).await
+        }
+    };
+    match looked.and_then(|looked| place(&call, &looked, snapshot).map(|at| (looked, at))) {
         Ok((Looked { content, .. }, Placed { wanted, named, targets })) => {
             let prompt_bytes = match &content {
                 Content::Json(document) => document.body().len() as u64,
@@ -125,6 +136,24 @@ pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit:
         }
         Err(error) => Err((call.caller, error)),
     }
+}
+
+/// The coding that a body is in, where it is in one.
+fn coding(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers.get(CONTENT_ENCODING).filter(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+/// How much of a coded body is read away, in bytes, so that its connection can go on.
+const CODED: u64 = 256 * 1024;
+
+/// Refuses a coded body: a few bytes of one may stand for gigabytes. RFC 9110 (15.5.16) wants to be told which codings are read.
+async fn coded(headers: &HeaderMap, body: Body) -> GatewayError {
+    let is_read = body.collect(CODED).await.is_ok();
+    let coding = String::from_utf8_lossy(coding(headers).map_or(&[], HeaderValue::as_bytes));
+    let message = format!("\"Content-Encoding: {coding}\" is not read here; expected a body that is sent as it is");
+    let told = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
+    let error = GatewayError { headers: Some(Box::new(told)), ..GatewayError::new(FaultKind::Coded, message) };
+    if is_read { error } else { error.closing() }
 }
 
 /// What a body says of the call.

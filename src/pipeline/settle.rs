@@ -9,6 +9,7 @@ use super::{
     Outbound,
     attempt::Attempted,
     bill::Bill,
+    caught::{Caught, Told},
     engine::{Engine, Place},
     kept::Watch,
     rescue::{Relay, Rescue},
@@ -23,19 +24,40 @@ use crate::{
 };
 
 /// Settles an answer as it passes, and turns it into the client's shape where that is another one.
-pub(super) async fn settle(engine: &Engine, mut attempted: Attempted, trail: Box<Trail>, place: Place) -> Outbound {
+pub(super) async fn settle(
+    engine: &Engine,
+    (mut attempted, kind): (Attempted, OperationKind),
+    trail: Box<Trail>,
+    place: Place,
+) -> Outbound {
+    let told = |shape| Told { engine: engine.clone(), request_id: trail.request_id(), kind, shape };
     match attempted.translation.take() {
-        None => Outbound::Answer(pass(engine, attempted, trail, place)),
-        Some(translation) => Box::pin(turn(engine, attempted, translation, (trail, place))).await,
+        None => {
+            let told = told(shape(&attempted.reply.headers, attempted.key));
+            Outbound::Answer(pass(engine, attempted, told, (trail, place)))
+        }
+        Some(translation) => {
+            let told = told(if translation.client_streams { Shape::Sse } else { Shape::Whole });
+            Box::pin(turn(engine, (attempted, told), translation, (trail, place))).await
+        }
     }
 }
 
 /// The same for a stream that somebody else may go on with.
-pub(super) fn with_rescue(engine: &Engine, mut attempted: Attempted, rescue: Rescue, on: (Box<Trail>, Place)) -> Outbound {
+pub(super) fn with_rescue(
+    engine: &Engine,
+    (mut attempted, kind): (Attempted, OperationKind),
+    rescue: Rescue,
+    (trail, place): (Box<Trail>, Place),
+) -> Outbound {
     let passes = attempted.translation.is_none();
-    let Some(mut translation) = rescue.translation(&mut attempted) else { return Outbound::Answer(pass(engine, attempted, on.0, on.1)) };
+    let told = Told { engine: engine.clone(), request_id: trail.request_id(), kind, shape: Shape::Sse };
+    let Some(mut translation) = rescue.translation(&mut attempted) else {
+        let told = Told { shape: shape(&attempted.reply.headers, attempted.key), ..told };
+        return Outbound::Answer(pass(engine, attempted, told, (trail, place)));
+    };
     let shape = shape(&attempted.reply.headers, attempted.key);
-    let (mut bill, mut reply) = Bill::open(engine, attempted, shape, on);
+    let (mut bill, mut reply) = Bill::open(engine, attempted, shape, (trail, place));
     let body = std::mem::take(&mut reply.body);
     let mut headers = if passes { reply.headers } else { translation.headers(&reply.headers, true, &[]) };
     headers.remove(CONTENT_LENGTH);
@@ -46,14 +68,15 @@ pub(super) fn with_rescue(engine: &Engine, mut attempted: Attempted, rescue: Res
     }
     let draft = translation.draft.take();
     let settling = Settling::new(body, bill, shape, Shaping::Convert(translation.rescuable(shape)));
-    let body = Body::stream(settling.watched(draft.map(|draft| Watch::new(engine, draft))).relayed(Relay::new(rescue)));
+    let settling = settling.watched(draft.map(|draft| Watch::new(engine, draft))).relayed(Relay::new(rescue));
+    let body = Body::stream(Caught::new(settling, told));
     Outbound::Answer(Reply { status: reply.status, headers, body })
 }
 
 /// Wraps an answer's body so that passing it settles the call.
-fn pass(engine: &Engine, attempted: Attempted, trail: Box<Trail>, place: Place) -> Reply {
-    let shape = shape(&attempted.reply.headers, attempted.key);
-    let (bill, mut reply) = Bill::open(engine, attempted, shape, (trail, place));
+fn pass(engine: &Engine, attempted: Attempted, told: Told, on: (Box<Trail>, Place)) -> Reply {
+    let shape = told.shape;
+    let (bill, mut reply) = Bill::open(engine, attempted, shape, on);
     if shape != Shape::Whole {
         // What is cut out of a stream would make a stated length a lie.
         reply.headers.remove(CONTENT_LENGTH);
@@ -62,11 +85,16 @@ fn pass(engine: &Engine, attempted: Attempted, trail: Box<Trail>, place: Place) 
         unbuffered(&mut reply.headers);
     }
     let body = std::mem::take(&mut reply.body);
-    Reply { body: Body::stream(Settling::new(body, bill, shape, Shaping::None)), ..reply }
+    Reply { body: Body::stream(Caught::new(Settling::new(body, bill, shape, Shaping::None), told)), ..reply }
 }
 
 /// The same for an answer that has to be turned.
-async fn turn(engine: &Engine, attempted: Attempted, mut translation: Box<Translation>, on: (Box<Trail>, Place)) -> Outbound {
+async fn turn(
+    engine: &Engine,
+    (attempted, words): (Attempted, Told),
+    mut translation: Box<Translation>,
+    on: (Box<Trail>, Place),
+) -> Outbound {
     let shape = shape(&attempted.reply.headers, attempted.key);
     let (mut bill, mut reply) = Bill::open(engine, attempted, shape, on);
     if let Some(open) = bill.as_mut() {
@@ -94,7 +122,10 @@ async fn turn(engine: &Engine, attempted: Attempted, mut translation: Box<Transl
             return Outbound::Answer(Reply {
                 status: reply.status,
                 headers,
-                body: Body::stream(Settling::new(body, bill, shape, shaping).watched(draft.map(|draft| Watch::new(engine, draft)))),
+                body: Body::stream(Caught::new(
+                    Settling::new(body, bill, shape, shaping).watched(draft.map(|draft| Watch::new(engine, draft))),
+                    words,
+                )),
             });
         }
     };

@@ -336,7 +336,7 @@ impl Settling {
 }
 
 /// The number of an event behind these, in a dialect that counts its events.
-fn next_number(last: &[u8]) -> u64 {
+pub(super) fn next_number(last: &[u8]) -> u64 {
     let name = b"\"sequence_number\":";
     let digits = memchr::memmem::rfind(last, name).map_or(&[][..], |at| last[at + name.len()..].trim_ascii_start());
     let end = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());

@@ -36,6 +36,8 @@ pub(super) enum Fact<'a> {
     Asked(&'a Resolved),
     /// Whom the call goes to next.
     Target(&'a Target),
+    /// The same target is asked once more, with its credential renewed.
+    Again,
     /// With which credential, and its place in the pool.
     Credential(CredentialId, Taken),
     /// The target of now gave no answer, through its own fault.
@@ -140,6 +142,7 @@ impl Trail {
                 self.model = Some(Arc::clone(&target.model));
                 self.member = target.member.as_ref().map(|member| (member.begin(), Arc::clone(member)));
             }
+            Fact::Again => self.attempts = self.attempts.saturating_add(1),
             Fact::Credential(id, taken) => self.credential = Some((id, taken)),
             Fact::BrokeOff => self.blame(),
             Fact::Missed => {

@@ -27,6 +27,8 @@ pub enum FaultKind {
     MethodNotAllowed,
     /// The body is too large.
     TooLarge,
+    /// The body is in a content coding, such as gzip, that is not read here.
+    Coded,
     /// Nobody here can do this.
     Unsupported,
     /// More than the caller's limits allow.
@@ -57,6 +59,7 @@ impl FaultKind {
             Self::UnknownPrevious => "unknown_previous",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::TooLarge => "too_large",
+            Self::Coded => "unsupported_encoding",
             Self::Unsupported => "unsupported",
             Self::RateLimited => "rate_limited",
             Self::QuotaSpent => "quota_spent",
@@ -77,6 +80,7 @@ impl FaultKind {
             Self::NotFound | Self::ModelNotFound | Self::UnknownThing => 404,
             Self::MethodNotAllowed => 405,
             Self::TooLarge => 413,
+            Self::Coded => 415,
             Self::Unsupported => 501,
             Self::RateLimited | Self::QuotaSpent => 429,
             Self::Overloaded => 503,
@@ -96,6 +100,7 @@ impl FaultKind {
             Self::ModelNotFound => ("invalid_request_error", Some("model_not_found")),
             Self::UnknownPrevious => ("invalid_request_error", Some("previous_response_not_found")),
             Self::TooLarge => ("invalid_request_error", Some("request_too_large")),
+            Self::Coded => ("invalid_request_error", Some("unsupported_content_encoding")),
             Self::Unsupported => ("invalid_request_error", Some("unsupported_operation")),
             Self::RateLimited => ("rate_limit_error", Some("rate_limit_exceeded")),
             Self::QuotaSpent => ("insufficient_quota", Some("insufficient_quota")),
@@ -109,7 +114,7 @@ impl FaultKind {
     /// Anthropic's `type`.
     const fn claude(self) -> &'static str {
         match self {
-            Self::BadRequest | Self::UnknownPrevious | Self::MethodNotAllowed | Self::Unsupported => "invalid_request_error",
+            Self::BadRequest | Self::UnknownPrevious | Self::MethodNotAllowed | Self::Coded | Self::Unsupported => "invalid_request_error",
             Self::Unauthenticated => "authentication_error",
             Self::Forbidden => "permission_error",
             Self::NotFound | Self::ModelNotFound | Self::UnknownThing => "not_found_error",
@@ -124,7 +129,7 @@ impl FaultKind {
     /// Google's `status`.
     const fn gemini(self) -> &'static str {
         match self {
-            Self::BadRequest | Self::UnknownPrevious | Self::MethodNotAllowed | Self::TooLarge => "INVALID_ARGUMENT",
+            Self::BadRequest | Self::UnknownPrevious | Self::MethodNotAllowed | Self::TooLarge | Self::Coded => "INVALID_ARGUMENT",
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::Forbidden => "PERMISSION_DENIED",
             Self::NotFound | Self::ModelNotFound | Self::UnknownThing => "NOT_FOUND",

@@ -10,6 +10,8 @@ use std::{
 use bytes::Bytes;
 use gproxy::{
     access::key,
+    admin::{Control, Stores},
+    app::vault::RecordVault,
     http::{
         cors::Cors,
         native::{Server, Serving},
@@ -316,6 +318,18 @@ impl Gateway {
         Self::serve(platform, snapshot, upstream, (limits, Some(keep(store)))).await
     }
 
+    /// On a store that others may share, in which its credentials are renewed.
+    pub(crate) async fn sharing(store: &Arc<MemoryStore>, clock: Arc<dyn Clock>, upstream: Upstream) -> Self {
+        let (platform, _tasks) = native::platform();
+        let platform = Platform { clock, ..platform };
+        let snapshot = compiled(store, &platform).await;
+        let gateway = Self::serve(platform.clone(), snapshot, upstream, (Limits::default(), None)).await;
+        let stores = Stores { records: Arc::clone(store) as _, ledger: Arc::clone(store) as _ };
+        let sealer = gproxy::credentials::Sealer::new(gproxy::base::Secret::new("test".to_owned()));
+        gateway.engine.renew_in(Arc::new(RecordVault::new(Arc::new(Control::new(stores, sealer, platform)))));
+        gateway
+    }
+
     async fn over(channel: &str, limits: Limits, upstream: Upstream, provider: SocketAddr) -> Self {
         let (platform, _tasks) = native::platform();
         let (snapshot, _) = snapshot(&platform, channel, &format!("http://{provider}")).await;
@@ -370,10 +384,15 @@ impl Gateway {
 }
 
 async fn snapshot(platform: &Platform, channel: &str, base_url: &str) -> (Snapshot, Arc<MemoryStore>) {
+    let store = furnished(platform, channel, &format!("{{\"base_url\":\"{base_url}\"}}")).await;
+    (compiled(&store, platform).await, store)
+}
+
+/// A store with the provider `up`, its credential, and the two users.
+pub(crate) async fn furnished(platform: &Platform, channel: &str, settings_json: &str) -> Arc<MemoryStore> {
     let store = Arc::new(MemoryStore::new(Arc::clone(&platform.clock)));
     let sealer = gproxy::credentials::Sealer::new(gproxy::base::Secret::new("test".to_owned()));
-    let settings_json = format!("{{\"base_url\":\"{base_url}\"}}");
-    let provider = NewProvider { settings_json, ..NewProvider::of("up", channel) };
+    let provider = NewProvider { settings_json: settings_json.to_owned(), ..NewProvider::of("up", channel) };
     let provider = store.save(None, provider).await.unwrap();
     let secret = gproxy::base::Secret::new(SECRET.to_owned());
     let secret_sealed = gproxy::snapshot::secret::seal_api_key(&sealer, provider.id, &secret, &*platform.entropy);
@@ -387,7 +406,7 @@ async fn snapshot(platform: &Platform, channel: &str, base_url: &str) -> (Snapsh
         store.ensure(NewPermission::of(user.id, pattern)).await.unwrap();
     }
     store.ping().await.unwrap();
-    (compiled(&store, platform).await, store)
+    store
 }
 
 async fn compiled(store: &MemoryStore, platform: &Platform) -> Snapshot {

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The stream up to its first content: no terminal event, though the connection ends as it should.
-fn headless(stream: &str) -> String {
+pub(crate) fn headless(stream: &str) -> String {
     let stream = stream.replace("\r\n", "\n");
     let content =
         ["\"content\":", "text_delta", "output_text.delta", "\"parts\""].iter().filter_map(|word| stream.find(word)).min().unwrap();

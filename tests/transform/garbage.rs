@@ -273,7 +273,7 @@ fn depth_is_refused_or_read() {
 /// `a.b` of a member's own is not the `b` of an object `a`.
 #[test]
 fn a_name_with_a_dot_is_no_place() {
-    let asked = Asked { model: "m", streams: false };
+    let asked = Asked { model: "m", streams: false, goes_on_from: None };
     let bodies = [
         (Dialect::Gemini, r#""contents":[{"role":"user","parts":[{"text":"Hi"}]}]"#, "generationConfig.thinkingConfig"),
         (Dialect::Gemini, r#""contents":[{"role":"user","parts":[{"text":"Hi"}]}]"#, "systemInstruction.parts"),

@@ -7,7 +7,7 @@ use crate::{
     app::config::{ChannelEntry, CredentialEntry, FileConfig, KeyEntry, UserEntry},
     base::{CredentialId, ProviderId, UserId},
     snapshot::secret,
-    store::persist::RecordsExt,
+    store::persist::{RecordsExt, StoreFault},
     store::record::{ConfigRows, CredentialRow, NewCredential, NewKey, NewModel, NewPermission, NewProvider, NewUser, Role, UserRow},
 };
 
@@ -63,8 +63,7 @@ async fn credentials(control: &Control, entry: &ChannelEntry, provider: Provider
         };
         kept.push(same.id);
         if same.enabled != given.enabled || same.name != given.name {
-            let row = NewCredential { name: given.name.clone(), enabled: given.enabled, ..same.row.clone() };
-            control.records().save(Some(same.id), row).await?;
+            alter(control, same.id, |row| NewCredential { name: given.name.clone(), enabled: given.enabled, ..row }).await?;
         }
     }
     for given in others {
@@ -75,10 +74,27 @@ async fn credentials(control: &Control, entry: &ChannelEntry, provider: Provider
         kept.push(control.records().save(named.map(|row| row.id), row).await?.id);
     }
     for row in standing.iter().filter(|row| row.enabled && !kept.contains(&row.id)) {
-        control.records().save(Some(row.id), NewCredential { enabled: false, ..row.row.clone() }).await?;
+        alter(control, row.id, |row| NewCredential { enabled: false, ..row }).await?;
         tracing::warn!(provider = %entry.name, credential = %row.id, "disabled: it is not in the configuration file any more");
     }
     Ok(())
+}
+
+/// How often a change is tried again that another one came before.
+const TRIES: usize = 8;
+
+/// Changes a credential as it stands now: a renewal may write a new refresh token into it meanwhile.
+async fn alter(control: &Control, id: CredentialId, change: impl Fn(NewCredential) -> NewCredential) -> Result<(), BootFault> {
+    let mut tries = 0;
+    loop {
+        let rows = control.records().load().await?;
+        // One that is gone by now needs no change.
+        let Some(standing) = rows.credentials.iter().find(|row| row.id == id) else { return Ok(()) };
+        match control.records().save_at(rows.revision, id, change(standing.row.clone())).await {
+            Err(StoreFault::Moved) if tries < TRIES => tries += 1,
+            saved => return Ok(saved.map(drop)?),
+        }
+    }
 }
 
 fn same_secret(control: &Control, provider: ProviderId, row: &CredentialRow, given: &CredentialEntry) -> bool {

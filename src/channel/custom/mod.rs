@@ -7,9 +7,10 @@ use serde::Deserialize;
 
 use crate::{
     channel::{
-        Adapter, Dispatch, Order, Payload, PrepareFault, SettingsFault, Site,
+        Adapter, Dispatch, Order, Payload, PrepareFault, Renewal, SettingsFault, Site,
         kit::{
             auth, edit,
+            oauth::{self, RefreshToken},
             upstream::{self, Destination},
         },
     },
@@ -24,6 +25,7 @@ pub(super) struct Custom {
     prefixes: BTreeMap<Family, String>,
     headers: HeaderMap,
     mask: Vec<MaskRule>,
+    oauth: Option<RefreshToken>,
 }
 
 /// What can be set.
@@ -38,6 +40,8 @@ pub(super) struct Settings {
     headers: BTreeMap<String, String>,
     /// What is taken out of JSON bodies.
     mask_table: MaskTable,
+    /// How access tokens are got, where the credentials are refresh tokens.
+    oauth: Option<oauth::Settings>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -79,7 +83,8 @@ impl Adapter for Custom {
             Ok((family, prefix.trim_end_matches('/').to_owned()))
         });
         let prefixes = prefixes.collect::<Result<_, _>>()?;
-        Ok(Self { site, dialects, prefixes, headers: headers(settings.headers)?, mask: settings.mask_table.rules })
+        let oauth = settings.oauth.map(|oauth| RefreshToken::new(oauth, &site)).transpose()?;
+        Ok(Self { site, dialects, prefixes, headers: headers(settings.headers)?, mask: settings.mask_table.rules, oauth })
     }
 
     fn serves(&self, key: OperationKey) -> bool {
@@ -99,8 +104,14 @@ impl Adapter for Custom {
         let to = Destination { path, query: order.take_query() };
         upstream::request(&self.site, order, to, |order, headers| {
             headers.extend(self.headers.clone());
-            auth::by_family(family, upstream::secret(order)?, headers)
+            let secret = upstream::secret(order)?;
+            // An access token is a bearer token (RFC 6750), whatever the family takes a key by.
+            if self.oauth.is_some() { auth::bearer(secret, headers) } else { auth::by_family(family, secret, headers) }
         })
+    }
+
+    fn renewal(&self) -> Option<&dyn Renewal> {
+        self.oauth.as_ref().map(|oauth| oauth as _)
     }
 }
 

@@ -28,6 +28,7 @@ use crate::{
 mod health;
 mod names;
 mod owners;
+mod renewed;
 
 const ADMIN: &str = "sk-admin-0123456789abcdef";
 const ALICE: &str = "sk-alice-0123456789abcdef";

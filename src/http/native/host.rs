@@ -14,7 +14,9 @@ use crate::{
         config::{Config, CountersDown, Keep, KeyFault, database_key},
         counting, expire, follow,
         reconcile::{self, Reconciler},
-        reload, retire, verify,
+        reload, retire,
+        vault::RecordVault,
+        verify,
     },
     base::Secret,
     credentials::Sealer,
@@ -93,6 +95,7 @@ pub async fn run(config: Config, platform: Platform, tasks: Arc<Tasks>) -> Resul
     let server = listen(&config).await?;
     let keepers = keep(&journal, &writer, &platform);
     let serving = serving(&config, &control, &journal);
+    serving.engine.renew_in(Arc::new(RecordVault::new(Arc::clone(&control))));
     keep_responses(&config, &serving.engine, &store);
     if !control.snapshot().load().rows().quotas.is_empty() {
         catch_up(&*journal, &*platform.clock).await;
@@ -126,7 +129,11 @@ async fn listen(config: &Config) -> Result<Server, HostFault> {
 #[expect(clippy::disallowed_methods, reason = "they outlive every call and are ended last, after the platform's own tasks")]
 fn keep(journal: &Arc<FileJournal>, writer: &Arc<Writer>, platform: &Platform) -> Vec<tokio::task::JoinHandle<()>> {
     let (writing, synced, clock) = (Arc::clone(writer), Arc::clone(journal), Arc::clone(&platform.clock));
-    vec![tokio::spawn(async move { writing.run().await }), tokio::spawn(async move { synced.keep_synced(clock).await })]
+    vec![
+        tokio::spawn(async move { writing.run().await }),
+        tokio::spawn(Arc::clone(journal).keep_watched(Arc::clone(&clock))),
+        tokio::spawn(async move { synced.keep_synced(clock).await }),
+    ]
 }
 
 fn serving(config: &Config, control: &Arc<Control>, journal: &Arc<FileJournal>) -> Serving {

@@ -4,10 +4,11 @@ use crate::{
     channel::Dispatch,
     pipeline::{
         Engine,
-        attempt::{self, Prepared},
+        attempt::{self, Failure, Prepared},
         attempts,
         authorize::Admitted,
         error::GatewayError,
+        renew,
         trail::{Fact, Trail},
     },
     protocol::fault::FaultKind,
@@ -27,7 +28,11 @@ pub(super) struct Dialled {
 pub(super) async fn dial(engine: &Engine, mut admitted: Admitted, trail: &mut Trail) -> Result<Dialled, GatewayError> {
     let targets = admitted.call.targets.clone();
     let (target, credential) = attempts::one(engine, &targets, &admitted.call, trail)?;
-    let Prepared { key, provider, dispatch, .. } = attempt::prepare(&mut admitted, target, credential)?;
+    let armed = match credential {
+        Some(credential) => Some(renew::armed(engine, &target.provider, credential, None).await.map_err(Failure::into_error)?),
+        None => None,
+    };
+    let Prepared { key, provider, dispatch, .. } = attempt::prepare(&mut admitted, target, armed.as_ref())?;
     let Dispatch::Send(request) = dispatch else {
         return Err(GatewayError::new(FaultKind::Unsupported, format!("provider {:?} has no realtime sessions", provider.name)));
     };

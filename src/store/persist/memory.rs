@@ -92,7 +92,7 @@ impl Records for MemoryStore {
     fn apply_set(&self, set: ChangeSet) -> Stored<'_, Vec<Stamp>> {
         self.change(move |state, now| {
             if set.base.is_some_and(|base| base != state.config.revision) {
-                return Err(StoreFault::moved());
+                return Err(StoreFault::Moved);
             }
             let mut batch = changes::Batch::begin(&state.config, state.last_id, now, set.finish);
             let stamps = batch.make(set.changes)?;

@@ -51,16 +51,12 @@ pub enum StoreFault {
     /// The database's schema is not one that this program knows.
     #[error("{0}")]
     Schema(String),
+    /// The changes were made for another revision than the one that stands.
+    #[error("the configuration changed meanwhile; nothing was written, try again")]
+    Moved,
     /// The store is down, or refused.
     #[error("store failed: {0}")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl StoreFault {
-    /// A set of changes that was made for another revision than the one that stands.
-    pub(in crate::store) fn moved() -> Self {
-        Self::Failed("the configuration changed meanwhile; nothing was written, try again".into())
-    }
 }
 
 /// What a store answers.
@@ -89,7 +85,7 @@ pub trait Records: Send + Sync + fmt::Debug {
     /// The same, with settings and what else a set of changes has.
     ///
     /// # Errors
-    /// As [`Records::apply`]; [`StoreFault::Failed`] where the set was made for another revision.
+    /// As [`Records::apply`]; [`StoreFault::Moved`] where the set was made for another revision.
     fn apply_set(&self, set: ChangeSet) -> Stored<'_, Vec<Stamp>>;
 }
 
@@ -102,6 +98,13 @@ pub trait RecordsExt: Records {
             None => Change::Make(row.clone().into_row()),
         };
         Box::pin(async move { kept(row, &self.apply(vec![change]).await?) })
+    }
+
+    /// The same, where nothing at all changed since a revision.
+    fn save_at<N: Record>(&self, base: i64, id: N::Id, row: N) -> Stored<'_, Standing<N>> {
+        let changes = vec![Change::Set(id.into(), row.clone().into_row())];
+        let set = ChangeSet { changes, base: Some(base), ..ChangeSet::default() };
+        Box::pin(async move { kept(row, &self.apply_set(set).await?) })
     }
 
     /// Makes a row unless one that is alike stands; gives the one that stands.
@@ -188,6 +191,9 @@ pub enum JournalFault {
         /// Bytes allowed.
         budget: u64,
     },
+    /// The disk took no writes when it was last tried: what is in memory would not outlive the machine.
+    #[error("the journal's disk takes no writes")]
+    Unwritable,
     /// The disk refused.
     #[error("journal cannot be written: {0}")]
     Disk(#[source] std::io::Error),

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Write},
+    io::{self, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -23,7 +23,7 @@ pub(crate) struct Position {
 pub(super) struct Folder {
     path: PathBuf,
     /// Held as long as the journal is open, so that no second process writes here.
-    _lock: File,
+    lock: File,
 }
 
 impl Folder {
@@ -33,7 +33,7 @@ impl Folder {
         fs::create_dir_all(path).map_err(disk)?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock")).map_err(disk)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self { path: path.to_owned(), lock }),
             Err(TryLockError::WouldBlock) => Err(OpenFault::Busy { path: path.to_owned() }),
             Err(TryLockError::Error(source)) => Err(disk(source)),
         }
@@ -66,6 +66,20 @@ impl Folder {
         let from = self.segment(number);
         let to = from.with_extension("journal.damaged");
         fs::rename(from, &to).map(|()| to)
+    }
+
+    /// Tries whether the disk takes writes. Needs no new block, so a full disk does; one that was made read-only does not, though what
+    /// is mapped from it can still be written to in memory.
+    pub(super) fn pulse(&self) -> io::Result<()> {
+        let mut lock = &self.lock;
+        lock.seek(SeekFrom::Start(0))?;
+        lock.write_all(b".")
+    }
+
+    /// Takes another file for its lock.
+    #[cfg(test)]
+    pub(super) fn exchange(&mut self, lock: File) -> File {
+        std::mem::replace(&mut self.lock, lock)
     }
 
     /// The place up to which everything is in the database. Without a readable checkpoint everything is read again, which is safe.

@@ -48,6 +48,8 @@ pub use survey::{Home, Seen, Survey};
 
 /// The buffer that a frame is made in is no longer than this between two.
 const FRAME_BYTES: usize = 64 << 10;
+/// How often the disk is tried.
+const PULSE: Duration = Duration::from_secs(1);
 
 /// When written entries are forced onto the disk. A kill of the process loses nothing either way; a power cut may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +132,8 @@ pub struct FileJournal {
     shed_bodies: AtomicU64,
     shed_rows: AtomicU64,
     unsynced: AtomicBool,
+    /// Whether the disk took no writes when it was last tried.
+    unwritable: AtomicBool,
     written: Notify,
     to_sync: Notify,
 }
@@ -169,6 +173,35 @@ impl FileJournal {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::error!(%error, "journal cannot be synced"),
                 Err(error) => tracing::error!(%error, "journal sync broke off"),
+            }
+        }
+    }
+
+    /// Tries now and then whether the disk takes writes, and refuses new work while it does not. Runs for as long as it is polled.
+    pub async fn keep_watched(self: Arc<Self>, clock: Arc<dyn Clock>) {
+        loop {
+            clock.sleep(PULSE).await;
+            let journal = Arc::clone(&self);
+            // A disk may take many milliseconds: not on a thread that serves.
+            if let Err(error) = tokio::task::spawn_blocking(move || journal.watch()).await {
+                tracing::error!(%error, "journal watch broke off");
+            }
+        }
+    }
+
+    /// Tries whether the disk takes writes.
+    fn watch(&self) {
+        match self.folder.pulse() {
+            // Blocks are reserved before they are written to: a full disk is told where the next are wanted.
+            Err(error) if error.kind() != io::ErrorKind::StorageFull => {
+                if !self.unwritable.swap(true, Ordering::AcqRel) {
+                    tracing::error!(%error, "the journal's disk takes no writes; new calls are refused until it does");
+                }
+            }
+            Ok(()) | Err(_) => {
+                if self.unwritable.swap(false, Ordering::AcqRel) {
+                    tracing::info!("the journal's disk takes writes again");
+                }
             }
         }
     }
@@ -288,6 +321,7 @@ impl FileJournal {
     fn fit<'a>(&self, used: u64, entry: &'a Entry) -> Result<Option<Cow<'a, Entry>>, JournalFault> {
         let budget = self.config.budget_bytes;
         Ok(Some(match entry {
+            Entry::Begun(_) if self.unwritable.load(Ordering::Acquire) => return Err(JournalFault::Unwritable),
             Entry::Begun(_) if used >= budget => return Err(JournalFault::Full { used, budget }),
             Entry::Downstream(_) | Entry::Upstream(_) if used > budget / 8 * 7 => {
                 self.shed_rows.fetch_add(1, Ordering::Relaxed);

@@ -72,6 +72,7 @@ pub(super) fn open(config: JournalConfig) -> Result<Replay, OpenFault> {
         shed_bodies: AtomicU64::new(0),
         shed_rows: AtomicU64::new(0),
         unsynced: AtomicBool::new(false),
+        unwritable: AtomicBool::new(false),
         written: Notify::new(),
         to_sync: Notify::new(),
     };

@@ -32,6 +32,23 @@ fn as_records(entries: &[Entry]) -> Vec<Record> {
     entries.iter().cloned().map(Record::Entry).collect()
 }
 
+#[test]
+fn a_disk_that_takes_no_writes_refuses_what_begins_and_keeps_what_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = FileJournal::open(config(folder.path())).unwrap().journal;
+    let begins = |journal: &FileJournal, id| journal.append(&Entry::Begun(begun(id)));
+    begins(&journal, 1).unwrap();
+    // Its lock, open for reading alone, stands for a file system that was made read-only.
+    let only_read = fs::File::open(folder.path().join("journal/lock")).unwrap();
+    let writes = Arc::get_mut(&mut journal).unwrap().folder.exchange(only_read);
+    journal.watch();
+    assert!(matches!(begins(&journal, 2), Err(JournalFault::Unwritable)));
+    journal.append(&Entry::Ended(Arc::new(ended(1)))).unwrap();
+    Arc::get_mut(&mut journal).unwrap().folder.exchange(writes);
+    journal.watch();
+    begins(&journal, 3).unwrap();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -42,7 +42,7 @@ impl Records for SqlStore {
             let now = self.now(&transaction).await.map_err(failed)?;
             let revision = self.next_revision(&transaction).await.map_err(failed)?;
             if set.base.is_some_and(|base| base + 1 != revision) {
-                return Err(StoreFault::moved());
+                return Err(StoreFault::Moved);
             }
             self.note_use(&transaction).await.map_err(failed)?;
             let mut batch = Batch::begin(self, &transaction, now, set.finish);
