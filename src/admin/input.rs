@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 use crate::base::Secret;
 
 /// A secret that comes in. It is never given out again.
-#[derive(Clone)]
-pub struct SecretText(pub Secret<String>);
+#[derive(Clone, JsonSchema)]
+#[schemars(inline, extend("writeOnly" = true))]
+pub struct SecretText(#[schemars(with = "String")] pub Secret<String>);
 
 impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
