@@ -33,6 +33,7 @@ impl From<&PermissionRow> for PermissionView {
 /// Makes a permission.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "UserPermissionInput")]
 pub struct PermissionInput {
     /// A glob over `provider/model`; `*` is everything.
     pub pattern: String,

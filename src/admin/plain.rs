@@ -60,6 +60,9 @@ impl<N: Plain> JsonSchema for Shown<N> {
 
     fn json_schema(schemas: &mut SchemaGenerator) -> Schema {
         let mut schema = Standing::<N>::json_schema(schemas);
+        if let Some(description) = N::json_schema(schemas).get("description") {
+            schema.insert("description".to_owned(), description.clone());
+        }
         for member in N::MONEY {
             set(&mut schema, member, json!(schemas.subschema_for::<Option<Nanos>>()));
         }

@@ -23,7 +23,7 @@ const COMBINATIONS: usize = 256;
 
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(rename = "UsageFilterText")]
+#[schemars(rename = "UsagesFilter")]
 pub(super) struct Filter {
     channel: Scope<String>,
     model: Scope<String>,
@@ -61,6 +61,7 @@ impl From<TokensView> for Sums {
 }
 
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "UsagesRow")]
 pub(super) struct Row {
     trace_id: String,
     at: u64,
@@ -77,6 +78,7 @@ pub(super) struct Row {
 }
 
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "UsagesSummary")]
 pub(super) struct Summary {
     count: u64,
     #[serde(flatten)]

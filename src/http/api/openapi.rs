@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use http::{Method, StatusCode};
-use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
+use schemars::{Schema, SchemaGenerator, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -55,6 +55,7 @@ pub fn document() -> Map<String, Value> {
         "tags": tags.map(|tag| json!({ "name": tag })).collect::<Vec<_>>(),
         "paths": paths,
         "components": {
+            "responses": writer.refusals(),
             "schemas": writer.schemas(),
             "securitySchemes": {
                 "bearer": { "type": "http", "scheme": "bearer", "description": "A user's key." },
@@ -85,6 +86,7 @@ impl Writer {
             SchemaSettings::draft2020_12().with(|settings| {
                 settings.definitions_path = "/components/schemas".into();
                 settings.meta_schema = None;
+                settings.transforms.push(Box::new(RecursiveTransform(without_empty_default)));
             })
         };
         let (inputs, outputs) = (settings().for_deserialize(), settings().for_serialize());
@@ -101,7 +103,7 @@ impl Writer {
     fn operation(&mut self, route: &Route) -> Map<String, Value> {
         let asks = Asks::of(&route.method, route.path);
         let mut operation = Map::new();
-        let mut say = |name: &str, value: Value| operation.insert(name.to_owned(), value);
+        let mut say = |name: &str, value: Value| drop(operation.insert(name.to_owned(), value));
         say("operationId", name(route).into());
         say("summary", (*route.summary).into());
         say("tags", json!([tag(asks)]));
@@ -109,14 +111,15 @@ impl Writer {
         say("responses", Value::Object(self.responses(route, asks)));
         if let Takes::Body(schema) = route.shape.takes {
             let schema = schema(&mut self.inputs);
-            say("requestBody", json!({ "required": true, "content": { "application/json": { "schema": schema } } }));
+            let required = requires(&self.inputs, &schema);
+            say("requestBody", json!({ "required": required, "content": { "application/json": { "schema": schema } } }));
         }
         match asks {
             Asks::Nothing => say("security", json!([])),
             Asks::Role(area, access) => say("x-gproxy-roles", roles(|role| reach(role, area, access))),
             Asks::Ruler => say("x-gproxy-roles", roles(|role| if role.is_admin() { Reach::All } else { Reach::Nothing })),
-            Asks::Key => None,
-        };
+            Asks::Key => {}
+        }
         operation
     }
 
@@ -136,14 +139,24 @@ impl Writer {
 
     fn responses(&mut self, route: &Route, asks: Asks) -> Map<String, Value> {
         let mut responses = Map::from_iter([self.success(route)]);
-        let schema = match route.style {
-            Style::Object => self.outputs.subschema_for::<ErrorBody<'_>>(),
-            Style::Text => self.outputs.subschema_for::<TextErrorBody>(),
-        };
-        for (status, description) in refusals(route, asks) {
-            responses.insert(status.as_str().to_owned(), refusal(status, description, &schema));
+        for refusal in REFUSALS.iter().filter(|refusal| (refusal.of)(route, asks)) {
+            let reference = json!({ "$ref": format!("#/components/responses/{}", refusal.name(route.style)) });
+            responses.insert(refusal.status.as_str().to_owned(), reference);
         }
         responses
+    }
+
+    /// Every refusal, in both formats.
+    fn refusals(&mut self) -> Map<String, Value> {
+        let mut told = Map::new();
+        for style in [Style::Object, Style::Text] {
+            let schema = match style {
+                Style::Object => self.outputs.subschema_for::<ErrorBody<'_>>(),
+                Style::Text => self.outputs.subschema_for::<TextErrorBody>(),
+            };
+            told.extend(REFUSALS.iter().map(|refusal| (refusal.name(style), refusal.said(&schema))));
+        }
+        told
     }
 
     fn success(&mut self, route: &Route) -> (String, Value) {
@@ -163,6 +176,13 @@ impl Writer {
     }
 }
 
+/// That nothing is said where nothing is said needs no saying.
+fn without_empty_default(schema: &mut Schema) {
+    if schema.get("default").is_some_and(Value::is_null) {
+        schema.remove("default");
+    }
+}
+
 /// What a route is called: `get_admin_users_id`.
 fn name(route: &Route) -> String {
     let words = route.path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
@@ -176,6 +196,12 @@ fn tag(asks: Asks) -> &'static str {
         Asks::Key | Asks::Ruler => OWN,
         Asks::Role(area, _) => area.word(),
     }
+}
+
+/// Whether an input must have something. One without a body is read as an empty one.
+fn requires(schemas: &SchemaGenerator, schema: &Schema) -> bool {
+    let named = schema.get("$ref").and_then(Value::as_str).and_then(|path| schemas.definitions().get(path.rsplit('/').next()?));
+    named.unwrap_or(schema.as_value()).get("required").is_some()
 }
 
 /// Which roles open a route, and how far.
@@ -201,32 +227,58 @@ fn parameter(name: &str, schema: &Value) -> Value {
     json!({ "name": name, "in": "query", "required": false, "description": description, "schema": schema })
 }
 
-/// The refusals that a route knows.
-fn refusals(route: &Route, asks: Asks) -> Vec<(StatusCode, &'static str)> {
-    let changes = matches!(asks, Asks::Nothing) || route.method != Method::GET;
-    let body = matches!(route.shape.takes, Takes::Body(_));
-    let all = [
-        (true, StatusCode::BAD_REQUEST, "What was sent is not what it must be; `field` says where."),
-        (true, StatusCode::UNAUTHORIZED, "No key that works was sent."),
-        (asks != Asks::Nothing, StatusCode::FORBIDDEN, "The role does not open this, or not for this row."),
-        (body || route.path.contains("{id}"), StatusCode::NOT_FOUND, "There is no such row, or none that the caller sees."),
-        (changes, StatusCode::CONFLICT, "Another row has the name, or the change would break what must hold."),
-        (body, StatusCode::PAYLOAD_TOO_LARGE, "The body is too large."),
-        (asks == Asks::Nothing, StatusCode::TOO_MANY_REQUESTS, "Too many failed tries."),
-        (true, StatusCode::SERVICE_UNAVAILABLE, "The database does not answer."),
-    ];
-    all.into_iter().filter(|(told, ..)| *told).map(|(_, status, description)| (status, description)).collect()
+/// A refusal, and which routes know it.
+struct Told {
+    status: StatusCode,
+    name: &'static str,
+    description: &'static str,
+    /// A header that comes with it, and its type.
+    header: Option<(&'static str, &'static str)>,
+    of: fn(&Route, Asks) -> bool,
 }
 
-fn refusal(status: StatusCode, description: &str, schema: &Schema) -> Value {
-    let mut said = json!({ "description": description, "content": { "application/json": { "schema": schema } } });
-    let header = match status {
-        StatusCode::UNAUTHORIZED => Some(("www-authenticate", "string")),
-        StatusCode::TOO_MANY_REQUESTS => Some(("retry-after", "integer")),
-        _ => None,
-    };
-    if let Some((name, kind)) = header {
-        said["headers"] = json!({ name: { "schema": { "type": kind } } });
+const fn told(status: StatusCode, name: &'static str, description: &'static str, of: fn(&Route, Asks) -> bool) -> Told {
+    Told { status, name, description, header: None, of }
+}
+
+const REFUSALS: &[Told] = &[
+    told(StatusCode::BAD_REQUEST, "Invalid", "What was sent is not what it must be; `field` says where.", |_, _| true),
+    Told {
+        header: Some(("www-authenticate", "string")),
+        ..told(StatusCode::UNAUTHORIZED, "Unauthenticated", "No key that works was sent, or no such name and password.", |_, _| true)
+    },
+    told(StatusCode::FORBIDDEN, "Forbidden", "The role does not open this, or not for this row.", |_, asks| asks != Asks::Nothing),
+    told(StatusCode::NOT_FOUND, "Missing", "There is no such row, or none that the caller sees.", |route, _| {
+        takes_body(route) || route.path.contains("{id}")
+    }),
+    told(StatusCode::CONFLICT, "Conflict", "Another row has the name, or the change would break what must hold.", |route, _| {
+        route.method != Method::GET
+    }),
+    told(StatusCode::PAYLOAD_TOO_LARGE, "TooLarge", "The body is too large.", |route, _| takes_body(route)),
+    Told {
+        header: Some(("retry-after", "integer")),
+        ..told(StatusCode::TOO_MANY_REQUESTS, "Throttled", "Too many failed tries.", |_, asks| asks == Asks::Nothing)
+    },
+    told(StatusCode::SERVICE_UNAVAILABLE, "Unavailable", "The database does not answer.", |_, _| true),
+];
+
+fn takes_body(route: &Route) -> bool {
+    matches!(route.shape.takes, Takes::Body(_))
+}
+
+impl Told {
+    fn name(&self, style: Style) -> String {
+        match style {
+            Style::Object => self.name.to_owned(),
+            Style::Text => format!("{}Text", self.name),
+        }
     }
-    said
+
+    fn said(&self, schema: &Schema) -> Value {
+        let mut said = json!({ "description": self.description, "content": { "application/json": { "schema": schema } } });
+        if let Some((name, kind)) = self.header {
+            said["headers"] = json!({ name: { "schema": { "type": kind } } });
+        }
+        said
+    }
 }

@@ -26,7 +26,7 @@ impl<'a> Parameters<'a> {
     pub(super) fn take(&mut self, names: &[&'static str]) -> Option<(&'static str, String)> {
         let at = self.0.iter().position(|(name, _)| names.contains(&&**name))?;
         let (name, value) = self.0.swap_remove(at);
-        names.iter().find(|known| **known == name).map(|known| (*known, value.into_owned())).filter(|(_, value)| !value.is_empty())
+        names.iter().find(|known| **known == name).map(|known| (*known, value.into_owned()))
     }
 
     fn number<T: std::str::FromStr>(&mut self, names: &[&'static str]) -> Result<Option<T>, AdminFault> {
