@@ -66,7 +66,7 @@ pub(super) trait Output {
 pub(super) struct Json<T>(PhantomData<fn() -> T>);
 
 impl<T: JsonSchema> Output for Json<T> {
-    const GIVES: Gives = Gives::Json(|schemas| schemas.subschema_for::<T>());
+    const GIVES: Gives = Gives::Json(SchemaGenerator::subschema_for::<T>);
 }
 
 /// A table.

@@ -25,11 +25,15 @@ pub(super) enum Style {
     Text,
 }
 
+type PublicHandler = dyn for<'a> Fn(Call<'a>) -> BoxFuture<'a, Answer> + Send + Sync;
+type MemberHandler = dyn for<'a> Fn(Member<'a>, Call<'a>) -> BoxFuture<'a, Answer> + Send + Sync;
+type AdminHandler = dyn for<'a> Fn(Admin<'a>, Call<'a>) -> BoxFuture<'a, Answer> + Send + Sync;
+
 /// What a route does. The variant is the proof that it asks for.
 pub(super) enum Handler {
-    Public(Box<dyn for<'a> Fn(Call<'a>) -> BoxFuture<'a, Answer> + Send + Sync>),
-    Member(Box<dyn for<'a> Fn(Member<'a>, Call<'a>) -> BoxFuture<'a, Answer> + Send + Sync>),
-    Admin(Box<dyn for<'a> Fn(Admin<'a>, Call<'a>) -> BoxFuture<'a, Answer> + Send + Sync>),
+    Public(Box<PublicHandler>),
+    Member(Box<MemberHandler>),
+    Admin(Box<AdminHandler>),
 }
 
 /// A route.
@@ -90,7 +94,7 @@ impl<Q: Question> Input for Query<Q> {
 pub(super) struct Body<I>(PhantomData<fn() -> I>);
 
 impl<I: DeserializeOwned + JsonSchema> Input for Body<I> {
-    const TAKES: Takes = Takes::Body(|schemas| schemas.subschema_for::<I>());
+    const TAKES: Takes = Takes::Body(SchemaGenerator::subschema_for::<I>);
 }
 
 /// Declares how a route of one kind of caller is made, by method.
@@ -98,7 +102,14 @@ macro_rules! verbs {
     ($(#[$doc:meta])* $module:ident, $proof:ident) => {
         $(#[$doc])*
         pub(super) mod $module {
-            use super::*;
+            use std::borrow::Cow;
+
+            use http::Method;
+            use schemars::JsonSchema;
+            use serde::de::DeserializeOwned;
+
+            use super::{Answer, Body, Call, Done, Handler, Input, Output, Query, Question, Reply, Route};
+            use crate::{admin::$proof, runtime::BoxFuture};
 
             fn route<I: Input + 'static, A: Output + 'static>(
                 method: Method,
@@ -175,7 +186,7 @@ verbs! {
 
 impl Route {
     fn of<I: Input, A: Output>((method, path): (Method, &'static str), summary: impl Into<Cow<'static, str>>, handler: Handler) -> Self {
-        let shape = Shape { key: |schemas| schemas.subschema_for::<i64>(), takes: I::TAKES, gives: A::GIVES };
+        let shape = Shape { key: SchemaGenerator::subschema_for::<i64>, takes: I::TAKES, gives: A::GIVES };
         Self { method, path, summary: summary.into(), style: Style::Object, handler, shape }
     }
 
@@ -196,7 +207,7 @@ impl Route {
 
     /// The same, whose `{id}` is another one than a row's.
     pub(super) fn keyed<K: JsonSchema>(mut self) -> Self {
-        self.shape.key = |schemas| schemas.subschema_for::<K>();
+        self.shape.key = SchemaGenerator::subschema_for::<K>;
         self
     }
 
