@@ -282,3 +282,33 @@ impl Told {
         said
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{TABLE, Writer};
+
+    #[test]
+    fn a_name_means_one_schema() {
+        let mut writer = Writer::new();
+        for route in TABLE.iter() {
+            let _ = writer.operation(route);
+        }
+        let (inputs, outputs) = (writer.inputs.take_definitions(true), writer.outputs.take_definitions(true));
+        let both: Vec<&String> = inputs.keys().filter(|name| outputs.contains_key(*name)).collect();
+        assert!(both.iter().any(|name| *name == "Role"), "the schemas were not found");
+        for name in both {
+            assert_eq!(inputs[name], outputs[name], "{name} is one thing where it comes in and another where it goes out");
+        }
+    }
+
+    #[test]
+    fn no_name_had_to_be_numbered() {
+        let mut writer = Writer::new();
+        for route in TABLE.iter() {
+            let _ = writer.operation(route);
+        }
+        let schemas = writer.schemas();
+        let numbered: Vec<&String> = schemas.keys().filter(|name| name.ends_with(|last: char| last.is_ascii_digit())).collect();
+        assert_eq!(numbered, Vec::<&String>::new(), "two types are called alike; rename one with #[schemars(rename = ...)]");
+    }
+}
