@@ -170,6 +170,36 @@ fn the_admin_page_says_which_role_opens_what() {
     assert!(standing == wanted, "{ADMIN_API} does not say what the table of roles says; run `make docs` and commit the page");
 }
 
+const OPENAPI: &str = "docs/openapi.json";
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "whoever runs the test says whether it may write")]
+fn the_openapi_document_is_that_of_the_routes() {
+    let wanted = serde_json::to_string_pretty(&api::document()).expect("a document") + "\n";
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(root().join(OPENAPI), &wanted).expect("the document can be written");
+    }
+    let standing = fs::read_to_string(root().join(OPENAPI)).unwrap_or_default();
+    assert!(standing == wanted, "{OPENAPI} does not say what the routes say; run `make docs` and commit it");
+}
+
+#[test]
+fn the_openapi_document_has_every_route_and_names_only_what_it_has() {
+    let document = serde_json::Value::Object(api::document());
+    let mut ids = BTreeSet::new();
+    for (method, path, _) in api::routes() {
+        let operation = &document["paths"][path][method.as_str().to_lowercase()];
+        let id = operation["operationId"].as_str().unwrap_or_default();
+        assert!(!id.is_empty() && ids.insert(id.to_owned()), "{method} {path} is not there, or its name {id:?} is another's");
+        assert!(operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{method} {path} has no summary");
+    }
+    let text = document.to_string();
+    let named: Vec<&str> = text.split("\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(named.len() > 100, "the schemas were not found");
+    let missing: Vec<&&str> = named.iter().filter(|name| document["components"]["schemas"][**name].is_null()).collect();
+    assert_eq!(missing, Vec::<&&str>::new());
+}
+
 const CONFIGURATION: &str = "docs/configuration.md";
 const KNOBS_FROM: &str = "<!-- Generated from src/app/config/knob.rs: run `make docs`. -->\n";
 const KNOBS_TO: &str = "<!-- End of the generated part. -->\n";

@@ -1,12 +1,13 @@
 //! Which channels there are.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Admin;
 use crate::channel::CHANNELS;
 
 /// A channel as it is shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ChannelView {
     /// Its id.
     pub id: &'static str,

@@ -1,5 +1,8 @@
 //! Credentials of providers: written, never read back.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -21,7 +24,7 @@ use crate::{
 };
 
 /// A credential as it is shown: without its secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CredentialView {
     /// Its id.
     pub id: CredentialId,
@@ -69,7 +72,7 @@ impl From<&CredentialRow> for CredentialView {
 }
 
 /// Makes or changes a credential. With an `id` what is absent stays, and a blank secret too.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CredentialInput {
     /// Which one to change.
@@ -101,6 +104,20 @@ pub struct CredentialInput {
 /// `{"api_key":"..."}`, as an object or as a text.
 #[derive(Clone, Debug)]
 pub struct SecretJson(SecretText);
+
+impl JsonSchema for SecretJson {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "SecretJson".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["object", "string"], "writeOnly": true })
+    }
+}
 
 impl<'de> Deserialize<'de> for SecretJson {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

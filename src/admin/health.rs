@@ -1,5 +1,6 @@
 //! How providers and their credentials are doing, as this process has learnt it; and forgetting it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Admin, AdminFault};
@@ -9,7 +10,7 @@ use crate::{
 };
 
 /// What stands against a provider or one of its credentials.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct HealthView {
     /// The provider.
     pub provider_id: ProviderId,
@@ -30,7 +31,7 @@ pub struct HealthView {
 }
 
 /// Whose health is forgotten: one credential's, all of a provider's, or everybody's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reset {
     /// The provider.
@@ -40,7 +41,7 @@ pub struct Reset {
 }
 
 /// What was forgotten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Forgotten {
     /// How many accounts something stood against.
     pub accounts: usize,

@@ -1,5 +1,6 @@
 //! Keys of users. A key is shown once, when it is made.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Admin, AdminFault, Control, Member, input::clearable, users};
@@ -15,7 +16,7 @@ use crate::{
 pub const LOGIN_LABEL: &str = "login";
 
 /// A key as it is shown: never whole.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct KeyView {
     /// Its id.
     pub id: KeyId,
@@ -66,7 +67,7 @@ pub struct FreshKey {
 }
 
 /// Makes or changes a key. With an `id` what is absent stays.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct KeyInput {
     /// Which one to change.

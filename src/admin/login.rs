@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -15,7 +16,7 @@ use crate::{access::identify, base::UserId, store::persist::RecordsExt, store::r
 pub const SESSION_MS: i64 = 12 * 60 * 60 * 1000;
 
 /// A try to log in.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoginInput {
     /// The user's name.

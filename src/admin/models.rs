@@ -1,5 +1,6 @@
 //! Models of providers, as their operator lists them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Admin, AdminFault, input::clearable, providers};
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// A model as it is shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ModelView {
     /// Its id.
     pub id: ModelId,
@@ -44,7 +45,7 @@ impl From<&ModelRow> for ModelView {
 }
 
 /// Makes or changes a model. With an `id` what is absent stays.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelInput {
     /// Which one to change.

@@ -1,5 +1,6 @@
 //! Permissions: what a user may use.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Admin, AdminFault, plain, reach, users};
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// A permission as it is shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PermissionView {
     /// Its id.
     pub id: PermissionId,
@@ -30,8 +31,9 @@ impl From<&PermissionRow> for PermissionView {
 }
 
 /// Makes a permission.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "UserPermissionInput")]
 pub struct PermissionInput {
     /// A glob over `provider/model`; `*` is everything.
     pub pattern: String,

@@ -1,5 +1,9 @@
 //! Nouns whose rows are shown as they rest: organizations, teams, permissions, limits, quotas, prices.
 
+use std::{borrow::Cow, marker::PhantomData};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{Admin, AdminFault, Member, reach};
@@ -42,6 +46,80 @@ pub trait Plain: Record {
         let _ = (rows, own);
         Ok(())
     }
+}
+
+/// A row as it is shown: money in dollars, and whose it is where that is told.
+#[derive(Debug, Serialize)]
+#[serde(transparent, bound = "")]
+pub struct Shown<N>(Map<String, Value>, #[serde(skip)] PhantomData<fn() -> N>);
+
+impl<N: Plain> JsonSchema for Shown<N> {
+    fn schema_name() -> Cow<'static, str> {
+        words(N::NOUN.name()).into()
+    }
+
+    fn json_schema(schemas: &mut SchemaGenerator) -> Schema {
+        let mut schema = Standing::<N>::json_schema(schemas);
+        if let Some(description) = N::json_schema(schemas).get("description") {
+            schema.insert("description".to_owned(), description.clone());
+        }
+        for member in N::MONEY {
+            set(&mut schema, member, json!(schemas.subschema_for::<Option<Nanos>>()));
+        }
+        schema
+    }
+}
+
+/// A row that counts for somebody.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(bound = "")]
+#[schemars(bound = "", rename = "Own{N}")]
+pub struct Own<N: Plain> {
+    /// What it says.
+    #[serde(flatten)]
+    row: Shown<N>,
+    /// Whose it is.
+    source: ScopeKind,
+}
+
+/// What a row shall have. What is absent stays, or gets what is usual.
+#[derive(Debug, Deserialize)]
+#[serde(transparent, bound = "")]
+pub struct Given<N>(Map<String, Value>, #[serde(skip)] PhantomData<fn() -> N>);
+
+impl<N: Plain> JsonSchema for Given<N> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}Input", words(N::NOUN.name())).into()
+    }
+
+    fn json_schema(schemas: &mut SchemaGenerator) -> Schema {
+        let mut schema = N::json_schema(schemas);
+        for member in N::MONEY {
+            set(&mut schema, member, json!(schemas.subschema_for::<Option<Nanos>>()));
+        }
+        for member in N::JSON {
+            set(&mut schema, member, json!({ "type": ["string", "object", "array", "null"] }));
+        }
+        set(&mut schema, "id", json!({ "description": "Which one to change.", "type": ["integer", "null"], "format": "int64" }));
+        schema.remove("required");
+        schema.insert("additionalProperties".to_owned(), false.into());
+        schema
+    }
+}
+
+/// A noun's name as a type is called: `RateLimit` for `rate_limit`.
+fn words(name: &str) -> String {
+    let capital = |word: &str| word.chars().next().into_iter().flat_map(char::to_uppercase).chain(word.chars().skip(1)).collect::<String>();
+    name.split('_').map(capital).collect()
+}
+
+/// Says another thing of a member. Its description stays.
+fn set(schema: &mut Schema, member: &str, mut said: Value) {
+    let Some(members) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
+    if let Some(description) = members.get(member).and_then(|standing| standing.get("description")) {
+        said["description"] = description.clone();
+    }
+    members.insert(member.to_owned(), said);
 }
 
 pub(super) fn text(field: &str, value: &str) -> Result<(), AdminFault> {
@@ -152,7 +230,7 @@ impl Plain for NewPriceRule {
 ///
 /// # Errors
 /// Of the store.
-pub async fn list<N: Plain>(admin: Admin<'_>, wanted: impl Fn(&N) -> bool + Send) -> Result<Vec<Value>, AdminFault> {
+pub async fn list<N: Plain>(admin: Admin<'_>, wanted: impl Fn(&N) -> bool + Send) -> Result<Vec<Shown<N>>, AdminFault> {
     let control = admin.control();
     control.refresh().await?;
     let snapshot = control.snapshot().load();
@@ -164,7 +242,7 @@ pub async fn list<N: Plain>(admin: Admin<'_>, wanted: impl Fn(&N) -> bool + Send
 ///
 /// # Errors
 /// [`AdminFault::Missing`].
-pub async fn get<N: Plain>(admin: Admin<'_>, id: i64) -> Result<Value, AdminFault> {
+pub async fn get<N: Plain>(admin: Admin<'_>, id: i64) -> Result<Shown<N>, AdminFault> {
     let control = admin.control();
     control.refresh().await?;
     let snapshot = control.snapshot().load();
@@ -181,7 +259,7 @@ fn find<'a, N: Record>(admin: Admin<'_>, rows: &'a ConfigRows, id: i64) -> Resul
 ///
 /// # Errors
 /// Of writing them.
-pub fn own<N: Plain>(member: Member<'_>) -> Result<Vec<Value>, AdminFault> {
+pub fn own<N: Plain>(member: Member<'_>) -> Result<Vec<Own<N>>, AdminFault> {
     let caller = member.caller();
     let scopes =
         [Some(caller.key().into()), Some(caller.user().into()), caller.team().map(Into::into), caller.organization().map(Into::into)];
@@ -189,41 +267,57 @@ pub fn own<N: Plain>(member: Member<'_>) -> Result<Vec<Value>, AdminFault> {
     let mut own = Vec::new();
     for scope in scopes.into_iter().flatten() {
         for row in N::table(snapshot.rows()).iter().filter(|row| row.row.scope() == Some(scope)) {
-            let mut row = shown(row)?;
-            row["source"] = scope.kind.word().into();
-            own.push(row);
+            own.push(Own { row: shown(row)?, source: scope.kind });
         }
     }
     Ok(own)
 }
 
-/// Says whether a row stands.
-///
-/// # Errors
-/// [`AdminFault::Missing`] where it does not.
-pub async fn stands<N: Record>(admin: Admin<'_>, id: i64) -> Result<(), AdminFault> {
-    let control = admin.control();
-    control.refresh().await?;
-    let snapshot = control.snapshot().load();
-    find::<N>(admin, snapshot.rows(), id).map(drop)
+/// The column by which a row names one of another noun.
+fn column<P: Record, N: Record>() -> Option<&'static str> {
+    N::LINKS.iter().flatten().find(|link| link.noun == P::NOUN).map(|link| link.column)
 }
 
-/// Makes a row, or changes the one of an id: that of the path, or the input's. With an id what is absent stays. `given` is said by the path.
+/// Rows of a noun that hang on a row of another.
+///
+/// # Errors
+/// [`AdminFault::Missing`] where that does not stand.
+pub async fn list_below<P: Record, N: Plain>(admin: Admin<'_>, parent: i64) -> Result<Vec<Shown<N>>, AdminFault> {
+    let control = admin.control();
+    control.refresh().await?;
+    find::<P>(admin, control.snapshot().load().rows(), parent)?;
+    list(admin, move |row| column::<P, N>().and_then(|column| link(row, column)) == Some(parent)).await
+}
+
+/// Makes or changes a row that hangs on one of another noun.
 ///
 /// # Errors
 /// [`AdminFault`].
-pub async fn save<N: Plain>(
+pub async fn save_below<P: Record, N: Plain>(admin: Admin<'_>, parent: i64, input: Given<N>) -> Result<Shown<N>, AdminFault> {
+    put(admin, None, input, column::<P, N>().map(|column| (column, parent))).await
+}
+
+/// Makes a row, or changes the one of an id: that of the path, or the input's. With an id what is absent stays.
+///
+/// # Errors
+/// [`AdminFault`].
+pub async fn save<N: Plain>(admin: Admin<'_>, id: Option<i64>, input: Given<N>) -> Result<Shown<N>, AdminFault> {
+    put(admin, id, input, None).await
+}
+
+/// Saves a row of which the path says an id, or the row that it hangs on.
+async fn put<N: Plain>(
     admin: Admin<'_>,
     id: Option<i64>,
-    input: Map<String, Value>,
-    given: &[(&'static str, i64)],
-) -> Result<Value, AdminFault> {
+    Given(input, _): Given<N>,
+    given: Option<(&'static str, i64)>,
+) -> Result<Shown<N>, AdminFault> {
     let control = admin.control();
     control.refresh().await?;
     let snapshot = control.snapshot().load();
     let id = which(id, &input)?;
     let standing = id.map(|id| find::<N>(admin, snapshot.rows(), id)).transpose()?;
-    let elsewhere = |standing: &Standing<N>| given.iter().any(|(column, value)| link(&standing.row, column) != Some(*value));
+    let elsewhere = |standing: &Standing<N>| given.is_some_and(|(column, value)| link(&standing.row, column) != Some(value));
     if let Some(id) = id.filter(|_| standing.is_some_and(elsewhere)) {
         return Err(AdminFault::missing(N::NOUN.name(), id));
     }
@@ -244,8 +338,8 @@ pub async fn save<N: Plain>(
         };
         members.insert(member, value);
     }
-    for (member, value) in given {
-        members.insert((*member).to_owned(), (*value).into());
+    if let Some((member, value)) = given {
+        members.insert(member.to_owned(), value.into());
     }
     let row: N = serde_path_to_error::deserialize(Value::Object(members)).map_err(|error| {
         let path = error.path().to_string();
@@ -330,14 +424,14 @@ fn object(value: &impl serde::Serialize) -> Result<Map<String, Value>, AdminFaul
     }
 }
 
-fn shown<N: Plain>(row: &Standing<N>) -> Result<Value, AdminFault> {
+fn shown<N: Plain>(row: &Standing<N>) -> Result<Shown<N>, AdminFault> {
     let mut members = object(row)?;
     for member in N::MONEY {
         if let Some(figure) = members.get(*member).and_then(Value::as_i64) {
             members.insert((*member).to_owned(), Nanos::new(figure).to_string().into());
         }
     }
-    Ok(Value::Object(members))
+    Ok(Shown(members, PhantomData))
 }
 
 fn nanos(member: &str, value: &Value) -> Result<Value, AdminFault> {

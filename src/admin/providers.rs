@@ -1,5 +1,6 @@
 //! Providers: channels under names of their own.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// A provider as it is shown. Secrets in its settings and in its proxy's address are masked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ProviderView {
     /// Its id.
     pub id: ProviderId,
@@ -56,7 +57,7 @@ impl ProviderView {
 }
 
 /// Makes or changes a provider. With an `id` what is absent stays.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProviderInput {
     /// Which one to change.

@@ -1,6 +1,7 @@
 //! The wire of past calls, where it was recorded.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// A recorded body.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase", tag = "encoding", content = "data")]
 pub enum BodyView {
     /// Text.
@@ -30,7 +31,7 @@ impl BodyView {
 }
 
 /// The client's side of a call, without headers and bodies.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RequestView {
     /// The call.
     pub request_id: String,
@@ -66,7 +67,7 @@ impl From<&DownstreamRow> for RequestView {
 }
 
 /// Headers and bodies of one exchange.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct WireView {
     /// Request headers, redacted when they were recorded.
     pub request_headers: Value,
@@ -79,7 +80,7 @@ pub struct WireView {
 }
 
 /// One attempt at a provider.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AttemptView {
     /// Which one, from 1.
     pub attempt: u32,
@@ -103,7 +104,7 @@ pub struct AttemptView {
 }
 
 /// A call with its attempts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CallView {
     /// The client's side, where it was recorded.
     pub downstream: Option<DownstreamView>,
@@ -112,7 +113,7 @@ pub struct CallView {
 }
 
 /// The client's side of a call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DownstreamView {
     /// What the list shows.
     #[serde(flatten)]

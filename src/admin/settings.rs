@@ -1,5 +1,6 @@
 //! What applies to the whole instance.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// The settings as they are shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SettingsView {
     /// Outbound proxy for providers without one of their own, a password in it masked.
     pub proxy: Option<String>,
@@ -61,7 +62,7 @@ impl SettingsView {
 }
 
 /// Changes settings; what is absent stays.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::option_option, reason = "absent, null and a value are three things")]
 pub struct SettingsInput {

@@ -92,7 +92,8 @@ fn an_unknown_member_is_named_with_the_nearest_known_one() {
         (r#"{"nmae":"x"}"#, "\"nmae\"", "did you mean `name`?"),
         (r#"{"name":1}"#, "\"name\"", "expected a string"),
         (r#"{"enabled":"yes"}"#, "\"enabled\"", "expected a boolean"),
-        ("[1", "\"\"", "EOF"),
+        (r#"{"name":"#, "\"name\"", "EOF"),
+        ("[1]", "\"\"", "expected a JSON object"),
         ("{} x", "\"\"", "trailing"),
     ] {
         let fault = parsed(body).unwrap_err();

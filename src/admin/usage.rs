@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -23,7 +24,7 @@ pub const LIMIT_MAX: u64 = 1000;
 pub const LIMIT: u64 = 100;
 
 /// Tokens by bucket. No token is in two of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TokensView {
     /// Fresh prompt tokens.
     pub input_tokens: u64,
@@ -57,7 +58,7 @@ impl From<[u64; 7]> for TokensView {
 }
 
 /// One call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct UsageView {
     /// The call.
     pub request_id: String,
@@ -140,7 +141,7 @@ impl From<&UsageRow> for UsageView {
 }
 
 /// Sums over calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SummaryView {
     /// Calls.
     pub requests: u64,
@@ -160,13 +161,15 @@ impl From<UsageSummary> for SummaryView {
 }
 
 /// Which calls to show.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
 pub struct UsageQuery {
     /// All that is set must hold.
+    #[schemars(flatten)]
     pub filter: UsageFilter,
     /// Only calls before this one.
     pub before: Option<RequestId>,
     /// Rows at most.
+    #[schemars(range(min = 1, max = LIMIT_MAX))]
     pub limit: Option<u64>,
 }
 

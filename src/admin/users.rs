@@ -1,5 +1,6 @@
 //! Users: who may log in and whose keys work.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// A user as it is shown. The hash stays inside.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct UserView {
     /// Its id.
     pub id: UserId,
@@ -61,7 +62,7 @@ impl UserView {
 }
 
 /// Makes or changes a user. With an `id` what is absent stays.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct UserInput {
     /// Which one to change.

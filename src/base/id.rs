@@ -2,14 +2,16 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Builder;
 
 macro_rules! row_id {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
         #[serde(transparent)]
+        #[schemars(inline)]
         pub struct $name(pub i64);
 
         impl fmt::Display for $name {
@@ -72,9 +74,10 @@ row_id! {
 /// One call of a client, named by a UUID version 7: ids sort by the time of their making.
 ///
 /// It is the `x-gproxy-request-id` header and the primary key of the call's usage row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct RequestId([u8; 16]);
+#[schemars(inline, description = "32 hexadecimal digits; hyphens are allowed.")]
+pub struct RequestId(#[schemars(with = "String", regex(pattern = "^[0-9a-f]{32}$"))] [u8; 16]);
 
 impl RequestId {
     /// Makes an id from Unix milliseconds and ten random bytes.

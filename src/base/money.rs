@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
@@ -34,8 +35,9 @@ pub enum MoneyFault {
 }
 
 /// An amount in nano-dollars, from about minus to plus nine billion dollars. As text it is exact dollars: `0.000000001`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Nanos(i64);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema)]
+#[schemars(inline, description = "Dollars, exactly.")]
+pub struct Nanos(#[schemars(with = "String", regex(pattern = r"^-?[0-9]+(\.[0-9]{1,9})?$"))] i64);
 
 impl Nanos {
     /// No money.

@@ -3,7 +3,7 @@
 //! Written over plain `http` types, so that every host can serve it. Deny by default: [`Asks`] says what a route asks for, and
 //! what is not there is for administrators to see.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::LazyLock};
 
 use bytes::Bytes;
 use http::{
@@ -22,6 +22,7 @@ mod alias_usage;
 mod answer;
 mod asks;
 mod manage;
+mod openapi;
 mod own;
 mod plain;
 mod query;
@@ -29,6 +30,7 @@ mod route;
 
 use answer::{Answer, Refusal, render};
 pub use asks::Asks;
+pub use openapi::document;
 use route::{Call, Handler, Route, Style};
 
 /// Whether a path belongs to this API.
@@ -43,8 +45,14 @@ pub fn routes() -> impl Iterator<Item = (&'static Method, &'static str, Asks)> {
     tables().map(|route| (&route.method, route.path, Asks::of(&route.method, route.path)))
 }
 
+/// All of them, made at the first call.
+static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
+    let rows = manage::routes().chain(plain::routes());
+    rows.chain(own::routes()).chain(alias::routes()).chain([openapi::route()]).collect()
+});
+
 fn tables() -> impl Iterator<Item = &'static Route> {
-    manage::ROUTES.iter().chain(plain::routes()).chain(own::ROUTES).chain(alias::ROUTES)
+    TABLE.iter()
 }
 
 /// Answers a request. `peer` is the client's address, trusted proxies already taken into account.
@@ -55,7 +63,7 @@ pub async fn serve(control: &Control, request: Request<Bytes>, peer: Option<IpAd
     let style = found.first().map_or(Style::Object, |(route, _)| route.style);
     let wanted = if head.method == Method::HEAD { &Method::GET } else { &head.method };
     let chosen = found.iter().find(|(route, _)| route.method == *wanted);
-    let call = Call { id: chosen.map_or("", |(_, id)| id), query: head.uri.query(), body: &body, peer, control };
+    let call = Call::new(chosen.map_or("", |(_, id)| id), head.uri.query(), &body, peer, control);
     let asks = chosen.map_or_else(|| Asks::of_nothing(path), |(route, _)| Asks::of(&route.method, route.path));
     let answer = match identified(control, &head.headers, asks, peer) {
         Err(refusal) => Err(refusal),

@@ -1,9 +1,10 @@
 //! Why a record could not be compiled.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One record that does not serve, or not fully, and why. It never holds a secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Fault {
     /// The noun: `provider`, `credential`, `user`, `key`, `permission`, `settings`, `file`.
     pub what: &'static str,

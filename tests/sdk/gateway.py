@@ -53,17 +53,20 @@ def configuration(port: int, data: Path, mocks: mock.Mocks) -> str:
 
 
 class Gateway:
-    """One running gateway."""
+    """One running gateway: over mocks by a file that says so, or without a file, on the records of its database alone."""
 
-    def __init__(self, folder: Path, mocks: mock.Mocks) -> None:
+    def __init__(self, folder: Path, mocks: mock.Mocks | None = None) -> None:
         self.port = _free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self.log = folder / "gateway.log"
-        config = folder / "gproxy.toml"
-        config.write_text(configuration(self.port, folder / "data", mocks))
+        flags = ["--host", "127.0.0.1", "--port", str(self.port), "--admin-key", CLIENT_KEY, "--data-dir", folder / "data"]
+        if mocks:
+            config = folder / "gproxy.toml"
+            config.write_text(configuration(self.port, folder / "data", mocks))
+            flags = ["--config", config]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GPROXY_")}
         with self.log.open("wb") as log:
-            self._process = subprocess.Popen([binary(), "--config", config], cwd=folder, env=kept, stdout=log, stderr=log)
+            self._process = subprocess.Popen([binary(), *flags], cwd=folder, env=kept, stdout=log, stderr=log)
         self._await()
 
     def _await(self) -> None:

@@ -1,13 +1,14 @@
 //! The first format's routes: POST with filters in the body, `{"ok":true}`, errors as a text.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json as value};
+use serde_json::{Map, Value};
 
 use super::{
     alias_usage,
-    answer::{Answer, json},
-    manage::saved_key,
-    route::{Call, Route},
+    answer::{Answer, Json, json},
+    manage::{SavedKey, saved_key},
+    route::{Body, Call, Route, admin, member},
 };
 use crate::{
     admin::{
@@ -23,7 +24,8 @@ use crate::{
 };
 
 /// Which values of a column are wanted.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "{T}Scope")]
 pub(super) enum Scope<T> {
     /// Every value.
     #[default]
@@ -44,48 +46,82 @@ impl<T: PartialEq> Scope<T> {
     }
 }
 
-pub(super) static ROUTES: &[Route] = &[
-    Route::alias("/admin/users/query", |admin, call| Box::pin(query_users(admin, call))),
-    Route::alias("/admin/users/upsert", |admin, call| Box::pin(upsert_user(admin, call))),
-    Route::alias("/admin/users/delete", |admin, call| {
-        Box::pin(async move { ok(users::delete(admin, UserId(call.input::<ById>()?.id)).await?) })
-    }),
-    Route::alias("/admin/user-keys/query", |admin, call| Box::pin(query_keys(admin, call))),
-    Route::alias("/admin/user-keys/generate", |admin, call| Box::pin(generate_key(admin, call))),
-    Route::alias("/admin/user-keys/delete", |admin, call| {
-        Box::pin(async move { ok(keys::delete(admin, KeyId(call.input::<ById>()?.id)).await?) })
-    }),
-    Route::alias("/admin/providers/query", |admin, call| Box::pin(query_providers(admin, call))),
-    Route::alias("/admin/providers/upsert", |admin, call| Box::pin(upsert_provider(admin, call))),
-    Route::alias("/admin/providers/delete", |admin, call| {
-        Box::pin(async move { ok(providers::delete(admin, ProviderId(call.input::<ById>()?.id)).await?) })
-    }),
-    Route::alias("/admin/credentials/query", |admin, call| Box::pin(query_credentials(admin, call))),
-    Route::alias("/admin/credentials/upsert", |admin, call| Box::pin(upsert_credential(admin, call))),
-    Route::alias("/admin/credentials/delete", |admin, call| {
-        Box::pin(async move { ok(credentials::delete(admin, CredentialId(call.input::<ById>()?.id)).await?) })
-    }),
-    Route::alias("/admin/usages/query", |admin, call| Box::pin(alias_usage::query(admin, call))),
-    Route::alias("/admin/usages/summary", |admin, call| Box::pin(alias_usage::summary(admin, call))),
-    Route::own_alias("/user/keys/query", |member, call| Box::pin(query_own_keys(member, call))),
-    Route::own_alias("/user/keys/generate", |member, call| Box::pin(generate_own_key(member, call))),
-    Route::own_alias("/user/keys/delete", |member, call| {
-        Box::pin(async move { ok(keys::delete_own(member, KeyId(call.input::<ById>()?.id)).await?) })
-    }),
-];
+/// All of them.
+pub(super) fn routes() -> impl Iterator<Item = Route> {
+    administrators().into_iter().chain(own()).map(Route::first_format)
+}
 
-#[derive(Deserialize)]
+fn administrators() -> Vec<Route> {
+    vec![
+        admin::post("/admin/users/query", "Users by filter", |admin, call| Box::pin(query_users(admin, call))),
+        admin::post("/admin/users/upsert", "Make or change a user", |admin, call| Box::pin(upsert_user(admin, call))),
+        admin::post("/admin/users/delete", "Forget a user", |admin, call| {
+            Box::pin(async move { ok(users::delete(admin, UserId(by_id(&call)?)).await?) })
+        }),
+        admin::post("/admin/user-keys/query", "Keys by filter", |admin, call| Box::pin(query_keys(admin, call))),
+        admin::post("/admin/user-keys/generate", "Make a key", |admin, call| Box::pin(generate_key(admin, call))),
+        admin::post("/admin/user-keys/delete", "Forget a key", |admin, call| {
+            Box::pin(async move { ok(keys::delete(admin, KeyId(by_id(&call)?)).await?) })
+        }),
+        admin::post("/admin/providers/query", "Providers by filter", |admin, call| Box::pin(query_providers(admin, call))),
+        admin::post("/admin/providers/upsert", "Make or change a provider", |admin, call| Box::pin(upsert_provider(admin, call))),
+        admin::post("/admin/providers/delete", "Forget a provider", |admin, call| {
+            Box::pin(async move { ok(providers::delete(admin, ProviderId(by_id(&call)?)).await?) })
+        }),
+        admin::post("/admin/credentials/query", "Credentials by filter", |admin, call| Box::pin(query_credentials(admin, call))),
+        admin::post("/admin/credentials/upsert", "Make or change a credential", |admin, call| Box::pin(upsert_credential(admin, call))),
+        admin::post("/admin/credentials/delete", "Forget a credential", |admin, call| {
+            Box::pin(async move { ok(credentials::delete(admin, CredentialId(by_id(&call)?)).await?) })
+        }),
+        admin::post("/admin/usages/query", "Usage rows by filter", |admin, call| Box::pin(alias_usage::query(admin, call))),
+        admin::post("/admin/usages/summary", "The sums of usage rows by filter", |admin, call| Box::pin(alias_usage::summary(admin, call))),
+    ]
+}
+
+fn own() -> [Route; 3] {
+    [
+        member::post("/user/keys/query", "My keys by filter", |member, call| Box::pin(query_own_keys(member, call))),
+        member::post("/user/keys/generate", "Make a key of mine", |member, call| Box::pin(generate_own_key(member, call))),
+        member::post("/user/keys/delete", "Forget a key of mine", |member, call| {
+            Box::pin(async move { ok(keys::delete_own(member, KeyId(by_id(&call)?)).await?) })
+        }),
+    ]
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ById {
     id: i64,
 }
 
-fn ok((): ()) -> Answer {
-    json(&value!({ "ok": true }))
+fn by_id(call: &Call<'_, Body<ById>>) -> Result<i64, AdminFault> {
+    call.input().map(|ById { id }| id)
 }
 
-fn ok_id(id: impl Serialize) -> Answer {
-    json(&value!({ "ok": true, "id": id }))
+/// That it is done.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Done")]
+struct Okay {
+    /// Always.
+    ok: bool,
+}
+
+fn ok((): ()) -> Answer<Json<Okay>> {
+    json(&Okay { ok: true })
+}
+
+/// That a row is saved.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Saved{I}")]
+struct OkayId<I> {
+    /// Always.
+    ok: bool,
+    /// Which one.
+    id: I,
+}
+
+fn ok_id<I: Serialize>(id: I) -> Answer<Json<OkayId<I>>> {
+    json(&OkayId { ok: true, id })
 }
 
 fn paged<T>(rows: impl Iterator<Item = T>, offset: Option<u64>, limit: Option<u64>) -> Vec<T> {
@@ -93,7 +129,7 @@ fn paged<T>(rows: impl Iterator<Item = T>, offset: Option<u64>, limit: Option<u6
     rows.skip(count(offset, 0)).take(count(limit, usize::MAX)).collect()
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct UserFilter {
     id: Scope<UserId>,
@@ -103,14 +139,14 @@ struct UserFilter {
     offset: Option<u64>,
 }
 
-async fn query_users(admin: Admin<'_>, call: Call<'_>) -> Answer {
-    let wanted: UserFilter = call.input()?;
+async fn query_users(admin: Admin<'_>, call: Call<'_, Body<UserFilter>>) -> Answer<Json<Vec<users::UserView>>> {
+    let wanted = call.input()?;
     let rows = users::list(admin).await?;
-    let rows = rows.iter().filter(|row| wanted.id.fits(&row.id) && wanted.name.fits(&row.name) && wanted.enabled.fits(&row.enabled));
+    let rows = rows.into_iter().filter(|row| wanted.id.fits(&row.id) && wanted.name.fits(&row.name) && wanted.enabled.fits(&row.enabled));
     json(&paged(rows, wanted.offset, wanted.limit))
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct UserUpsert {
     id: Option<UserId>,
@@ -120,8 +156,8 @@ struct UserUpsert {
     enabled: Option<bool>,
 }
 
-async fn upsert_user(admin: Admin<'_>, call: Call<'_>) -> Answer {
-    let given: UserUpsert = call.input()?;
+async fn upsert_user(admin: Admin<'_>, call: Call<'_, Body<UserUpsert>>) -> Answer<Json<OkayId<UserId>>> {
+    let given = call.input()?;
     // The first format always sends a password; a blank one there means that it stays.
     let password = given.password.filter(|password| !password.0.expose().is_empty()).map(Some);
     let input =
@@ -129,7 +165,7 @@ async fn upsert_user(admin: Admin<'_>, call: Call<'_>) -> Answer {
     ok_id(users::save(admin, input).await?.id)
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct KeyFilter {
     id: Scope<KeyId>,
@@ -147,19 +183,19 @@ impl KeyFilter {
     }
 }
 
-async fn query_keys(admin: Admin<'_>, call: Call<'_>) -> Answer {
-    let wanted: KeyFilter = call.input()?;
+async fn query_keys(admin: Admin<'_>, call: Call<'_, Body<KeyFilter>>) -> Answer<Json<Vec<KeyView>>> {
+    let wanted = call.input()?;
     let rows = keys::list(admin, None).await?;
-    json(&paged(rows.iter().filter(|row| wanted.fits(row)), wanted.offset, wanted.limit))
+    json(&paged(rows.into_iter().filter(|row| wanted.fits(row)), wanted.offset, wanted.limit))
 }
 
-async fn query_own_keys(member: Member<'_>, call: Call<'_>) -> Answer {
-    let wanted: KeyFilter = call.input()?;
+async fn query_own_keys(member: Member<'_>, call: Call<'_, Body<KeyFilter>>) -> Answer<Json<Vec<KeyView>>> {
+    let wanted = call.input()?;
     let rows = keys::own(member).await?;
-    json(&paged(rows.iter().filter(|row| wanted.fits(row)), wanted.offset, wanted.limit))
+    json(&paged(rows.into_iter().filter(|row| wanted.fits(row)), wanted.offset, wanted.limit))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct KeyGenerate {
     user_id: UserId,
@@ -167,7 +203,7 @@ struct KeyGenerate {
     label: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct OwnKeyGenerate {
     label: Option<String>,
@@ -177,23 +213,23 @@ fn labelled(label: Option<String>) -> KeyInput {
     KeyInput { label: Some(label.filter(|label| !label.is_empty())), ..KeyInput::default() }
 }
 
-async fn generate_key(admin: Admin<'_>, call: Call<'_>) -> Answer {
-    let given: KeyGenerate = call.input()?;
+async fn generate_key(admin: Admin<'_>, call: Call<'_, Body<KeyGenerate>>) -> Answer<Json<SavedKey>> {
+    let given = call.input()?;
     let saved = keys::save(admin, Some(given.user_id), labelled(given.label)).await;
     // The first format says 400 for an unknown user here.
     let saved = saved.map_err(|fault| match fault {
         AdminFault::Missing { what: "user", id } => AdminFault::invalid("user_id", format!("no user with id {id}")),
         fault => fault,
     });
-    saved_key(&saved?)
+    saved_key(saved?)
 }
 
-async fn generate_own_key(member: Member<'_>, call: Call<'_>) -> Answer {
-    let given: OwnKeyGenerate = call.input()?;
-    saved_key(&keys::save_own(member, labelled(given.label)).await?)
+async fn generate_own_key(member: Member<'_>, call: Call<'_, Body<OwnKeyGenerate>>) -> Answer<Json<SavedKey>> {
+    let given = call.input()?;
+    saved_key(keys::save_own(member, labelled(given.label)).await?)
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct ProviderFilter {
     id: Scope<ProviderId>,
@@ -204,7 +240,7 @@ struct ProviderFilter {
     offset: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ProviderRowAnswer {
     id: ProviderId,
     name: String,
@@ -231,15 +267,15 @@ impl From<providers::ProviderView> for ProviderRowAnswer {
     }
 }
 
-async fn query_providers(admin: Admin<'_>, call: Call<'_>) -> Answer {
-    let wanted: ProviderFilter = call.input()?;
+async fn query_providers(admin: Admin<'_>, call: Call<'_, Body<ProviderFilter>>) -> Answer<Json<Vec<ProviderRowAnswer>>> {
+    let wanted = call.input()?;
     let rows = providers::list(admin).await?.into_iter().filter(|row| {
         wanted.id.fits(&row.id) && wanted.channel.fits(&row.channel) && wanted.name.fits(&row.name) && wanted.enabled.fits(&row.enabled)
     });
     json(&paged(rows.map(ProviderRowAnswer::from), wanted.offset, wanted.limit))
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct ProviderUpsert {
     id: Option<ProviderId>,
@@ -250,8 +286,8 @@ struct ProviderUpsert {
     enabled: Option<bool>,
 }
 
-async fn upsert_provider(admin: Admin<'_>, call: Call<'_>) -> Answer {
-    let given: ProviderUpsert = call.input()?;
+async fn upsert_provider(admin: Admin<'_>, call: Call<'_, Body<ProviderUpsert>>) -> Answer<Json<OkayId<ProviderId>>> {
+    let given = call.input()?;
     let has_base = given.settings_json.as_deref().is_some_and(|text| text.contains("\"base_url\""));
     let input = ProviderInput {
         id: given.id,
@@ -265,7 +301,7 @@ async fn upsert_provider(admin: Admin<'_>, call: Call<'_>) -> Answer {
     ok_id(providers::save(admin, input).await?.id)
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct CredentialFilter {
     id: Scope<CredentialId>,
@@ -277,10 +313,10 @@ struct CredentialFilter {
     offset: Option<u64>,
 }
 
-async fn query_credentials(admin: Admin<'_>, call: Call<'_>) -> Answer {
-    let wanted: CredentialFilter = call.input()?;
+async fn query_credentials(admin: Admin<'_>, call: Call<'_, Body<CredentialFilter>>) -> Answer<Json<Vec<credentials::CredentialView>>> {
+    let wanted = call.input()?;
     let rows = credentials::list(admin, None).await?;
-    let rows = rows.iter().filter(|row| {
+    let rows = rows.into_iter().filter(|row| {
         let named = |part: &String| row.name.as_ref().is_some_and(|name| name.contains(part));
         wanted.id.fits(&row.id)
             && wanted.provider_id.fits(&row.provider_id)
@@ -291,7 +327,7 @@ async fn query_credentials(admin: Admin<'_>, call: Call<'_>) -> Answer {
     json(&paged(rows, wanted.offset, wanted.limit))
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct CredentialUpsert {
     id: Option<CredentialId>,
@@ -303,8 +339,8 @@ struct CredentialUpsert {
     enabled: Option<bool>,
 }
 
-async fn upsert_credential(admin: Admin<'_>, call: Call<'_>) -> Answer {
-    let given: CredentialUpsert = call.input()?;
+async fn upsert_credential(admin: Admin<'_>, call: Call<'_, Body<CredentialUpsert>>) -> Answer<Json<OkayId<CredentialId>>> {
+    let given = call.input()?;
     if given.settings_json.as_deref().is_some_and(|text| !matches!(text.trim(), "" | "{}" | "null")) {
         return Err(
             AdminFault::invalid("settings_json", "credentials have no settings of their own here; expected it absent or empty").into()

@@ -1,11 +1,12 @@
 //! Usage as the first format asks for it and shows it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     alias::Scope,
-    answer::{Answer, json},
-    route::Call,
+    answer::{Answer, Json, json},
+    route::{Body, Call},
 };
 use crate::{
     admin::{
@@ -20,9 +21,10 @@ use crate::{
 /// Single questions that one question with lists may become.
 const COMBINATIONS: usize = 256;
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-struct Filter {
+#[schemars(rename = "UsagesFilter")]
+pub(super) struct Filter {
     channel: Scope<String>,
     model: Scope<String>,
     user_id: Scope<UserId>,
@@ -35,7 +37,7 @@ struct Filter {
     limit: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Sums {
     input_tokens: u64,
     output_tokens: u64,
@@ -58,12 +60,13 @@ impl From<TokensView> for Sums {
     }
 }
 
-#[derive(Serialize)]
-struct Row<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "UsagesRow")]
+pub(super) struct Row {
     trace_id: String,
     at: u64,
     provider_id: ProviderId,
-    provider_channel: Option<&'a str>,
+    provider_channel: Option<String>,
     credential_id: Option<CredentialId>,
     user_id: UserId,
     user_key_id: KeyId,
@@ -74,15 +77,16 @@ struct Row<'a> {
     tokens: Sums,
 }
 
-#[derive(Serialize)]
-struct Summary {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "UsagesSummary")]
+pub(super) struct Summary {
     count: u64,
     #[serde(flatten)]
     tokens: Sums,
 }
 
-pub(super) async fn query(admin: Admin<'_>, call: Call<'_>) -> Answer {
-    let wanted: Filter = call.input()?;
+pub(super) async fn query(admin: Admin<'_>, call: Call<'_, Body<Filter>>) -> Answer<Json<Vec<Row>>> {
+    let wanted = call.input()?;
     let all = providers::list(admin).await?;
     let (offset, limit) = (wanted.offset.unwrap_or(0), wanted.limit.unwrap_or(LIMIT));
     if offset.saturating_add(limit) > LIMIT_MAX {
@@ -101,8 +105,8 @@ pub(super) async fn query(admin: Admin<'_>, call: Call<'_>) -> Answer {
     json(&rows.collect::<Vec<_>>())
 }
 
-pub(super) async fn summary(admin: Admin<'_>, call: Call<'_>) -> Answer {
-    let wanted: Filter = call.input()?;
+pub(super) async fn summary(admin: Admin<'_>, call: Call<'_, Body<Filter>>) -> Answer<Json<Summary>> {
+    let wanted = call.input()?;
     let all = providers::list(admin).await?;
     let mut sum = usage::SummaryView { requests: 0, tokens: TokensView::default(), cost: Nanos::ZERO, unpriced: 0 };
     for filter in single(&wanted, &all)? {
@@ -111,12 +115,12 @@ pub(super) async fn summary(admin: Admin<'_>, call: Call<'_>) -> Answer {
     json(&Summary { count: sum.requests, tokens: sum.tokens.into() })
 }
 
-fn row(view: UsageView, all: &[providers::ProviderView]) -> Row<'_> {
+fn row(view: UsageView, all: &[providers::ProviderView]) -> Row {
     Row {
         trace_id: view.request_id,
         at: view.at,
         provider_id: view.provider_id,
-        provider_channel: all.iter().find(|provider| provider.id == view.provider_id).map(|provider| provider.channel.as_str()),
+        provider_channel: all.iter().find(|provider| provider.id == view.provider_id).map(|provider| provider.channel.clone()),
         credential_id: view.credential_id,
         user_id: view.user_id,
         user_key_id: view.key_id,

@@ -1,10 +1,13 @@
 //! From what a handler gives to a response: the one place of the API that knows status codes.
 
+use std::marker::PhantomData;
+
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Method, Response, StatusCode,
     header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
 };
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
 use super::{allow, route::Style};
@@ -14,16 +17,72 @@ use crate::{
     store::record::Role,
 };
 
-/// What a handler gives.
-pub(super) type Answer = Result<Reply, Refusal>;
+/// What a handler gives. `A` says which shape it has.
+pub(super) type Answer<A = ()> = Result<Reply<A>, Refusal>;
 
 /// A good answer.
 #[derive(Debug)]
-pub(super) enum Reply {
+pub(super) struct Reply<A = ()> {
+    content: Content,
+    shape: PhantomData<fn() -> A>,
+}
+
+#[derive(Debug)]
+enum Content {
     Json(Vec<u8>),
     /// A table, and where its next page goes on.
     Csv(String, Option<String>),
     Nothing,
+}
+
+impl<A> Reply<A> {
+    fn of(content: Content) -> Self {
+        Self { content, shape: PhantomData }
+    }
+
+    /// The same, whatever its shape.
+    pub(super) fn plain(self) -> Reply {
+        Reply::of(self.content)
+    }
+}
+
+/// The shape of a good answer.
+pub(super) enum Gives {
+    /// A JSON value.
+    Json(fn(&mut SchemaGenerator) -> Schema),
+    /// A table.
+    Csv,
+    /// Only that it is done.
+    Nothing,
+}
+
+/// What a handler's answer is made of.
+pub(super) trait Output {
+    const GIVES: Gives;
+}
+
+/// A JSON value.
+#[derive(Debug)]
+pub(super) struct Json<T>(PhantomData<fn() -> T>);
+
+impl<T: JsonSchema> Output for Json<T> {
+    const GIVES: Gives = Gives::Json(SchemaGenerator::subschema_for::<T>);
+}
+
+/// A table.
+#[derive(Debug)]
+pub(super) struct Csv;
+
+impl Output for Csv {
+    const GIVES: Gives = Gives::Csv;
+}
+
+/// Only that it is done.
+#[derive(Debug)]
+pub(super) struct Done;
+
+impl Output for Done {
+    const GIVES: Gives = Gives::Nothing;
 }
 
 /// A refusal.
@@ -44,26 +103,27 @@ impl From<AdminFault> for Refusal {
 }
 
 /// Answers with a value.
-pub(super) fn json<T: Serialize>(value: &T) -> Answer {
+pub(super) fn json<T: Serialize>(value: &T) -> Answer<Json<T>> {
     let text = serde_json::to_vec(value);
-    text.map(Reply::Json).map_err(|error| Refusal::Fault(AdminFault::Conflict(format!("the answer cannot be written: {error}"))))
+    text.map(|text| Reply::of(Content::Json(text)))
+        .map_err(|error| Refusal::Fault(AdminFault::Conflict(format!("the answer cannot be written: {error}"))))
 }
 
 /// Answers with a table.
-pub(super) fn csv(export: Export) -> Reply {
-    Reply::Csv(export.csv, export.next.map(|id| id.to_string()))
+pub(super) fn csv(export: Export) -> Reply<Csv> {
+    Reply::of(Content::Csv(export.csv, export.next.map(|id| id.to_string())))
 }
 
 /// Answers that it is done.
-pub(super) fn done((): ()) -> Reply {
-    Reply::Nothing
+pub(super) fn done((): ()) -> Reply<Done> {
+    Reply::of(Content::Nothing)
 }
 
 /// Writes the response.
 pub(super) fn render(answer: Answer, style: Style) -> Response<Bytes> {
-    let mut response = match answer {
-        Ok(Reply::Json(text)) => with_body(StatusCode::OK, text),
-        Ok(Reply::Csv(text, next)) => {
+    let mut response = match answer.map(|reply| reply.content) {
+        Ok(Content::Json(text)) => with_body(StatusCode::OK, text),
+        Ok(Content::Csv(text, next)) => {
             let mut response = with_body(StatusCode::OK, text.into_bytes());
             let headers = response.headers_mut();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
@@ -73,7 +133,7 @@ pub(super) fn render(answer: Answer, style: Style) -> Response<Bytes> {
             }
             response
         }
-        Ok(Reply::Nothing) => {
+        Ok(Content::Nothing) => {
             let mut response = Response::new(Bytes::new());
             *response.status_mut() = StatusCode::NO_CONTENT;
             response
@@ -93,22 +153,41 @@ fn with_body(status: StatusCode, text: Vec<u8>) -> Response<Bytes> {
     response
 }
 
-#[derive(Serialize)]
-struct ErrorBody<'a> {
+/// Why a call was refused.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Error")]
+pub(super) struct ErrorBody<'a> {
+    error: Complaint<'a>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+struct Complaint<'a> {
+    /// What was wrong, and what was expected.
     message: &'a str,
+    /// The kind of refusal.
     r#type: &'a str,
+    /// The member or parameter at fault, where one is.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
+}
+
+/// Why a call of the first format was refused.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ErrorText")]
+pub(super) struct TextErrorBody {
+    /// The member at fault, what was wrong, and what was expected.
+    error: String,
 }
 
 fn refuse(refusal: &Refusal, style: Style) -> Response<Bytes> {
     let Told { status, kind, message, field, header } = tell(refusal);
     let field = field.filter(|field| !field.is_empty());
     let text = match style {
-        Style::Object => serde_json::to_vec(&serde_json::json!({ "error": ErrorBody { message: &message, r#type: kind, field } })),
+        Style::Object => serde_json::to_vec(&ErrorBody { error: Complaint { message: &message, r#type: kind, field } }),
         Style::Text => {
             let message = field.map_or_else(|| message.clone(), |field| format!("{field}: {message}"));
-            serde_json::to_vec(&serde_json::json!({ "error": message }))
+            serde_json::to_vec(&TextErrorBody { error: message })
         }
     };
     let mut response = with_body(status, text.unwrap_or_default());

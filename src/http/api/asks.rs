@@ -2,6 +2,7 @@
 
 use http::Method;
 
+use super::openapi;
 use crate::admin::role::{Access, Area};
 
 /// What a caller must have.
@@ -32,6 +33,7 @@ impl Asks {
     pub fn of_nothing(path: &str) -> Self {
         match path {
             "/login" => Self::Nothing,
+            openapi::PATH => Self::Key,
             path if path == "/user" || path.starts_with("/user/") => Self::Key,
             _ => Self::Ruler,
         }

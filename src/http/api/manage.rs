@@ -1,12 +1,15 @@
 //! The administrators' routes.
 
-use http::Method;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    answer::{Answer, csv, done, json},
-    query,
-    route::{Call, Route},
+    answer::{Answer, Json, csv, done, json},
+    query::PageQuery,
+    route::{
+        Body, Call, Query, Route,
+        admin::{ask, delete, get, patch, post},
+    },
 };
 use crate::{
     admin::{
@@ -17,30 +20,21 @@ use crate::{
     base::{CredentialId, KeyId, ModelId, PermissionId, ProviderId, RequestId, UserId},
 };
 
-const GET: Method = Method::GET;
-const POST: Method = Method::POST;
-const PATCH: Method = Method::PATCH;
-const DELETE: Method = Method::DELETE;
-
-/// A key with its secret part: this answer and no other shows it.
-#[derive(Serialize)]
-pub(super) struct FreshKeyAnswer<'a> {
+/// A saved key, with its secret part where it is new: this answer and no other shows it.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct SavedKey {
     #[serde(flatten)]
-    view: &'a KeyView,
-    api_key: &'a str,
+    view: KeyView,
+    /// The whole key, where it was just made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_key: Option<String>,
 }
 
-impl<'a> From<&'a FreshKey> for FreshKeyAnswer<'a> {
-    fn from(fresh: &'a FreshKey) -> Self {
-        Self { view: &fresh.view, api_key: fresh.key.expose() }
-    }
-}
-
-pub(super) fn saved_key(saved: &Saved) -> Answer {
-    match saved {
-        Saved::Made(fresh) => json(&FreshKeyAnswer::from(fresh)),
-        Saved::Changed(view) => json(view),
-    }
+pub(super) fn saved_key(saved: Saved) -> Answer<Json<SavedKey>> {
+    json(&match saved {
+        Saved::Made(FreshKey { view, key }) => SavedKey { view, api_key: Some(key.expose().to_owned()) },
+        Saved::Changed(view) => SavedKey { view, api_key: None },
+    })
 }
 
 /// The id of the path into an input; another one in the body is refused.
@@ -51,162 +45,224 @@ pub(super) fn pinned<I: PartialEq>(path: I, body: Option<I>) -> Result<Option<I>
     }
 }
 
-pub(super) static ROUTES: &[Route] = &[
-    Route::public(POST, "/login", |call| Box::pin(log_in(call))),
-    // Users.
-    Route::admin(GET, "/admin/users", |admin, _| Box::pin(async move { json(&users::list(admin).await?) })),
-    Route::admin(POST, "/admin/users", |admin, call| Box::pin(async move { json(&users::save(admin, call.input()?).await?) })),
-    Route::admin(GET, "/admin/users/{id}", |admin, call| {
-        Box::pin(async move { json(&users::get(admin, UserId(call.number("user")?)).await?) })
-    }),
-    Route::admin(PATCH, "/admin/users/{id}", |admin, call| Box::pin(patch_user(admin, call))),
-    Route::admin(DELETE, "/admin/users/{id}", |admin, call| {
-        Box::pin(async move { Ok(done(users::delete(admin, UserId(call.number("user")?)).await?)) })
-    }),
-    // Health.
-    Route::admin(GET, "/admin/health", |admin, _| Box::pin(async move { json(&health::list(admin)) })),
-    Route::admin(POST, "/admin/health/reset", |admin, call| Box::pin(async move { json(&health::reset(admin, call.input()?).await?) })),
-    // Keys.
-    Route::admin(GET, "/admin/users/{id}/keys", |admin, call| {
-        Box::pin(async move { json(&keys::list(admin, Some(UserId(call.number("user")?))).await?) })
-    }),
-    Route::admin(POST, "/admin/users/{id}/keys", |admin, call| {
-        Box::pin(async move { saved_key(&keys::save(admin, Some(UserId(call.number("user")?)), call.input()?).await?) })
-    }),
-    Route::admin(GET, "/admin/user-keys", |admin, _| Box::pin(async move { json(&keys::list(admin, None).await?) })),
-    Route::admin(GET, "/admin/user-keys/{id}", |admin, call| {
-        Box::pin(async move { json(&keys::get(admin, KeyId(call.number("key")?)).await?) })
-    }),
-    Route::admin(PATCH, "/admin/user-keys/{id}", |admin, call| Box::pin(patch_key(admin, call))),
-    Route::admin(DELETE, "/admin/user-keys/{id}", |admin, call| {
-        Box::pin(async move { Ok(done(keys::delete(admin, KeyId(call.number("key")?)).await?)) })
-    }),
-    // Permissions.
-    Route::admin(GET, "/admin/users/{id}/permissions", |admin, call| {
-        Box::pin(async move { json(&permissions::list(admin, UserId(call.number("user")?)).await?) })
-    }),
-    Route::admin(POST, "/admin/users/{id}/permissions", |admin, call| {
-        Box::pin(async move { json(&permissions::save(admin, UserId(call.number("user")?), call.input()?).await?) })
-    }),
-    Route::admin(DELETE, "/admin/permissions/{id}", |admin, call| {
-        Box::pin(async move { Ok(done(permissions::delete(admin, PermissionId(call.number("permission")?)).await?)) })
-    }),
-    // Providers.
-    Route::admin(GET, "/admin/channels", |admin, _| Box::pin(async move { json(&channels::list(admin)) })),
-    Route::admin(GET, "/admin/providers", |admin, _| Box::pin(async move { json(&providers::list(admin).await?) })),
-    Route::admin(POST, "/admin/providers", |admin, call| Box::pin(async move { json(&providers::save(admin, call.input()?).await?) })),
-    Route::admin(GET, "/admin/providers/{id}", |admin, call| {
-        Box::pin(async move { json(&providers::get(admin, ProviderId(call.number("provider")?)).await?) })
-    }),
-    Route::admin(PATCH, "/admin/providers/{id}", |admin, call| Box::pin(patch_provider(admin, call))),
-    Route::admin(DELETE, "/admin/providers/{id}", |admin, call| {
-        Box::pin(async move { Ok(done(providers::delete(admin, ProviderId(call.number("provider")?)).await?)) })
-    }),
-    // Credentials.
-    Route::admin(GET, "/admin/providers/{id}/credentials", |admin, call| {
-        Box::pin(async move { json(&credentials::list(admin, Some(ProviderId(call.number("provider")?))).await?) })
-    }),
-    Route::admin(POST, "/admin/providers/{id}/credentials", |admin, call| {
-        Box::pin(async move { json(&credentials::save(admin, Some(ProviderId(call.number("provider")?)), call.input()?).await?) })
-    }),
-    Route::admin(GET, "/admin/credentials/{id}", |admin, call| {
-        Box::pin(async move { json(&credentials::get(admin, CredentialId(call.number("credential")?)).await?) })
-    }),
-    Route::admin(PATCH, "/admin/credentials/{id}", |admin, call| Box::pin(patch_credential(admin, call))),
-    Route::admin(DELETE, "/admin/credentials/{id}", |admin, call| {
-        Box::pin(async move { Ok(done(credentials::delete(admin, CredentialId(call.number("credential")?)).await?)) })
-    }),
-    // Models.
-    Route::admin(GET, "/admin/providers/{id}/models", |admin, call| {
-        Box::pin(async move { json(&models::list(admin, ProviderId(call.number("provider")?)).await?) })
-    }),
-    Route::admin(POST, "/admin/providers/{id}/models", |admin, call| {
-        Box::pin(async move { json(&models::save(admin, Some(ProviderId(call.number("provider")?)), call.input()?).await?) })
-    }),
-    Route::admin(GET, "/admin/provider-models/{id}", |admin, call| {
-        Box::pin(async move { json(&models::get(admin, ModelId(call.number("model")?)).await?) })
-    }),
-    Route::admin(PATCH, "/admin/provider-models/{id}", |admin, call| Box::pin(patch_model(admin, call))),
-    Route::admin(DELETE, "/admin/provider-models/{id}", |admin, call| {
-        Box::pin(async move { Ok(done(models::delete(admin, ModelId(call.number("model")?)).await?)) })
-    }),
-    // The instance.
-    Route::admin(GET, "/admin/settings", |admin, _| Box::pin(async move { json(&settings::get(admin).await?) })),
-    Route::admin(POST, "/admin/settings", |admin, call| Box::pin(async move { json(&settings::save(admin, call.input()?).await?) })),
-    Route::admin(GET, "/admin/faults", |admin, _| Box::pin(async move { json(&admin.control().faults()) })),
-    // What calls left behind.
-    Route::admin(GET, "/admin/usage", |admin, call| Box::pin(async move { json(&usage::list(admin, query::usage(call.query)?).await?) })),
-    Route::admin(GET, "/admin/usage/export", |admin, call| {
-        Box::pin(async move { Ok(csv(usage::export(admin, query::usage(call.query)?).await?)) })
-    }),
-    Route::admin(GET, "/admin/usage/summary", |admin, call| {
-        Box::pin(async move { json(&usage::summary(admin, query::usage(call.query)?.filter).await?) })
-    }),
-    Route::admin(GET, "/admin/requests", |admin, call| Box::pin(list_requests(admin, call))),
-    Route::admin(GET, "/admin/requests/{id}", |admin, call| {
-        Box::pin(async move {
-            let id = RequestId::parse(call.id).ok_or_else(|| AdminFault::missing("request", call.id))?;
-            json(&requests::get(admin, id).await?)
-        })
-    }),
-];
+/// All of them.
+pub(super) fn routes() -> impl Iterator<Item = Route> {
+    let people = users().into_iter().chain(user_keys()).chain(user_permissions());
+    let upstream = all_providers().into_iter().chain(provider_credentials()).chain(provider_models());
+    people.chain(upstream).chain(instance()).chain(left_behind())
+}
 
-#[derive(Serialize)]
-struct LoginAnswer<'a> {
+fn users() -> Vec<Route> {
+    vec![
+        Route::public("/login", "Log in: a fresh key that expires after 12 hours", |call| Box::pin(log_in(call))),
+        get("/admin/users", "All users, with their permissions", |admin, _| Box::pin(async move { json(&users::list(admin).await?) })),
+        post("/admin/users", "Make or change a user", |admin, call| {
+            Box::pin(async move { json(&users::save(admin, call.input()?).await?) })
+        }),
+        get("/admin/users/{id}", "One user", |admin, call| {
+            Box::pin(async move { json(&users::get(admin, UserId(call.number("user")?)).await?) })
+        }),
+        patch("/admin/users/{id}", "Change a user", |admin, call| Box::pin(patch_user(admin, call))),
+        delete("/admin/users/{id}", "Forget a user, its keys and its permissions", |admin, call| {
+            Box::pin(async move { Ok(done(users::delete(admin, UserId(call.number("user")?)).await?)) })
+        }),
+    ]
+}
+
+fn user_keys() -> Vec<Route> {
+    vec![
+        get("/admin/users/{id}/keys", "A user's keys", |admin, call| {
+            Box::pin(async move { json(&keys::list(admin, Some(UserId(call.number("user")?))).await?) })
+        }),
+        post("/admin/users/{id}/keys", "Make a key, or change one", |admin, call| {
+            Box::pin(async move { saved_key(keys::save(admin, Some(UserId(call.number("user")?)), call.input()?).await?) })
+        }),
+        get("/admin/user-keys", "Everybody's keys", |admin, _| Box::pin(async move { json(&keys::list(admin, None).await?) })),
+        get("/admin/user-keys/{id}", "One key", |admin, call| {
+            Box::pin(async move { json(&keys::get(admin, KeyId(call.number("key")?)).await?) })
+        }),
+        patch("/admin/user-keys/{id}", "Change a key", |admin, call| Box::pin(patch_key(admin, call))),
+        delete("/admin/user-keys/{id}", "Forget a key", |admin, call| {
+            Box::pin(async move { Ok(done(keys::delete(admin, KeyId(call.number("key")?)).await?)) })
+        }),
+    ]
+}
+
+fn user_permissions() -> Vec<Route> {
+    vec![
+        get("/admin/users/{id}/permissions", "A user's permissions", |admin, call| {
+            Box::pin(async move { json(&permissions::list(admin, UserId(call.number("user")?)).await?) })
+        }),
+        post("/admin/users/{id}/permissions", "Let a user use what fits a pattern", |admin, call| {
+            Box::pin(async move { json(&permissions::save(admin, UserId(call.number("user")?), call.input()?).await?) })
+        }),
+        delete("/admin/permissions/{id}", "Take a permission back", |admin, call| {
+            Box::pin(async move { Ok(done(permissions::delete(admin, PermissionId(call.number("permission")?)).await?)) })
+        }),
+    ]
+}
+
+fn all_providers() -> Vec<Route> {
+    vec![
+        get("/admin/channels", "Which channels there are", |admin, _| Box::pin(async move { json(&channels::list(admin)) })),
+        get("/admin/providers", "All providers", |admin, _| Box::pin(async move { json(&providers::list(admin).await?) })),
+        post("/admin/providers", "Make or change a provider", |admin, call| {
+            Box::pin(async move { json(&providers::save(admin, call.input()?).await?) })
+        }),
+        get("/admin/providers/{id}", "One provider", |admin, call| {
+            Box::pin(async move { json(&providers::get(admin, ProviderId(call.number("provider")?)).await?) })
+        }),
+        patch("/admin/providers/{id}", "Change a provider", |admin, call| Box::pin(patch_provider(admin, call))),
+        delete("/admin/providers/{id}", "Forget a provider, its credentials and its models", |admin, call| {
+            Box::pin(async move { Ok(done(providers::delete(admin, ProviderId(call.number("provider")?)).await?)) })
+        }),
+    ]
+}
+
+fn provider_credentials() -> Vec<Route> {
+    vec![
+        get("/admin/providers/{id}/credentials", "A provider's credentials, without their secrets", |admin, call| {
+            Box::pin(async move { json(&credentials::list(admin, Some(ProviderId(call.number("provider")?))).await?) })
+        }),
+        post("/admin/providers/{id}/credentials", "Make or change a credential", |admin, call| {
+            Box::pin(async move { json(&credentials::save(admin, Some(ProviderId(call.number("provider")?)), call.input()?).await?) })
+        }),
+        get("/admin/credentials/{id}", "One credential", |admin, call| {
+            Box::pin(async move { json(&credentials::get(admin, CredentialId(call.number("credential")?)).await?) })
+        }),
+        patch("/admin/credentials/{id}", "Change a credential", |admin, call| Box::pin(patch_credential(admin, call))),
+        delete("/admin/credentials/{id}", "Forget a credential", |admin, call| {
+            Box::pin(async move { Ok(done(credentials::delete(admin, CredentialId(call.number("credential")?)).await?)) })
+        }),
+    ]
+}
+
+fn provider_models() -> Vec<Route> {
+    vec![
+        get("/admin/providers/{id}/models", "The models that are listed for a provider", |admin, call| {
+            Box::pin(async move { json(&models::list(admin, ProviderId(call.number("provider")?)).await?) })
+        }),
+        post("/admin/providers/{id}/models", "List a model, or change one", |admin, call| {
+            Box::pin(async move { json(&models::save(admin, Some(ProviderId(call.number("provider")?)), call.input()?).await?) })
+        }),
+        get("/admin/provider-models/{id}", "One model", |admin, call| {
+            Box::pin(async move { json(&models::get(admin, ModelId(call.number("model")?)).await?) })
+        }),
+        patch("/admin/provider-models/{id}", "Change a model", |admin, call| Box::pin(patch_model(admin, call))),
+        delete("/admin/provider-models/{id}", "Forget a model", |admin, call| {
+            Box::pin(async move { Ok(done(models::delete(admin, ModelId(call.number("model")?)).await?)) })
+        }),
+    ]
+}
+
+fn instance() -> Vec<Route> {
+    vec![
+        get("/admin/health", "Who is resting or dead, why, and until when, as this process has learnt it", |admin, _| {
+            Box::pin(async move { json(&health::list(admin)) })
+        }),
+        post("/admin/health/reset", "Forget the health of a credential, of a provider, or of everybody", |admin, call| {
+            Box::pin(async move { json(&health::reset(admin, call.input()?).await?) })
+        }),
+        get("/admin/settings", "What applies to the whole instance", |admin, _| {
+            Box::pin(async move { json(&settings::get(admin).await?) })
+        }),
+        post("/admin/settings", "Change what applies to the whole instance", |admin, call| {
+            Box::pin(async move { json(&settings::save(admin, call.input()?).await?) })
+        }),
+        get("/admin/faults", "What of the configuration does not work, and why", |admin, _| {
+            Box::pin(async move { json(&admin.control().faults()) })
+        }),
+    ]
+}
+
+fn left_behind() -> Vec<Route> {
+    vec![
+        ask("/admin/usage", "Usage rows, newest first", |admin, call| {
+            Box::pin(async move { json(&usage::list(admin, call.question()?).await?) })
+        }),
+        ask("/admin/usage/export", "Usage rows as CSV, up to 50,000", |admin, call| {
+            Box::pin(async move { Ok(csv(usage::export(admin, call.question()?).await?)) })
+        }),
+        ask("/admin/usage/summary", "The sums of usage rows", |admin, call| {
+            Box::pin(async move { json(&usage::summary(admin, call.question()?).await?) })
+        }),
+        ask("/admin/requests", "Request records, where they are kept, newest first", |admin, call| Box::pin(list_requests(admin, call))),
+        get("/admin/requests/{id}", "One request, with its attempts", |admin, call| {
+            Box::pin(async move {
+                let id = RequestId::parse(call.id).ok_or_else(|| AdminFault::missing("request", call.id))?;
+                json(&requests::get(admin, id).await?)
+            })
+        })
+        .keyed::<RequestId>(),
+    ]
+}
+
+/// A login that went well.
+#[derive(Serialize, JsonSchema)]
+struct LoginView {
+    /// Who it is.
     user_id: UserId,
-    name: &'a str,
+    /// The name.
+    name: String,
+    /// Whether the whole admin API is open.
     is_admin: bool,
-    api_key: &'a str,
+    /// A fresh key, whole.
+    api_key: String,
     /// Always: an older key is never given out.
     generated: bool,
+    /// The key's id.
     key_id: KeyId,
+    /// When it stops working, Unix milliseconds.
     expires_at: Option<i64>,
 }
 
-async fn log_in(call: Call<'_>) -> Answer {
+async fn log_in(call: Call<'_, Body<login::LoginInput>>) -> Answer<Json<LoginView>> {
     let session = login::login(call.control, call.input()?, call.peer).await?;
-    json(&LoginAnswer {
+    json(&LoginView {
         user_id: session.user_id,
-        name: &session.name,
+        name: session.name,
         is_admin: session.is_admin,
-        api_key: session.key.key.expose(),
+        api_key: session.key.key.expose().to_owned(),
         generated: true,
         key_id: session.key.view.id,
         expires_at: session.key.view.expires_at,
     })
 }
 
-async fn patch_user(admin: Admin<'_>, call: Call<'_>) -> Answer {
-    let mut input: users::UserInput = call.input()?;
+async fn patch_user(admin: Admin<'_>, call: Call<'_, Body<users::UserInput>>) -> Answer<Json<users::UserView>> {
+    let mut input = call.input()?;
     input.id = pinned(UserId(call.number("user")?), input.id)?;
     json(&users::save(admin, input).await?)
 }
 
-async fn patch_key(admin: Admin<'_>, call: Call<'_>) -> Answer {
-    let mut input: keys::KeyInput = call.input()?;
+async fn patch_key(admin: Admin<'_>, call: Call<'_, Body<keys::KeyInput>>) -> Answer<Json<SavedKey>> {
+    let mut input = call.input()?;
     input.id = pinned(KeyId(call.number("key")?), input.id)?;
-    saved_key(&keys::save(admin, None, input).await?)
+    saved_key(keys::save(admin, None, input).await?)
 }
 
-async fn patch_provider(admin: Admin<'_>, call: Call<'_>) -> Answer {
-    let mut input: providers::ProviderInput = call.input()?;
+async fn patch_provider(admin: Admin<'_>, call: Call<'_, Body<providers::ProviderInput>>) -> Answer<Json<providers::ProviderView>> {
+    let mut input = call.input()?;
     input.id = pinned(ProviderId(call.number("provider")?), input.id)?;
     json(&providers::save(admin, input).await?)
 }
 
-async fn patch_credential(admin: Admin<'_>, call: Call<'_>) -> Answer {
-    let mut input: credentials::CredentialInput = call.input()?;
+async fn patch_credential(
+    admin: Admin<'_>,
+    call: Call<'_, Body<credentials::CredentialInput>>,
+) -> Answer<Json<credentials::CredentialView>> {
+    let mut input = call.input()?;
     input.id = pinned(CredentialId(call.number("credential")?), input.id)?;
     json(&credentials::save(admin, None, input).await?)
 }
 
-async fn patch_model(admin: Admin<'_>, call: Call<'_>) -> Answer {
-    let mut input: models::ModelInput = call.input()?;
+async fn patch_model(admin: Admin<'_>, call: Call<'_, Body<models::ModelInput>>) -> Answer<Json<models::ModelView>> {
+    let mut input = call.input()?;
     input.id = pinned(ModelId(call.number("model")?), input.id)?;
     json(&models::save(admin, None, input).await?)
 }
 
-async fn list_requests(admin: Admin<'_>, call: Call<'_>) -> Answer {
-    let (before, limit) = query::page(call.query)?;
+async fn list_requests(admin: Admin<'_>, call: Call<'_, Query<PageQuery>>) -> Answer<Json<Vec<requests::RequestView>>> {
+    let PageQuery { before, limit } = call.question()?;
     json(&requests::list(admin, before, limit).await?)
 }

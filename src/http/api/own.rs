@@ -1,12 +1,12 @@
 //! Routes on what is the caller's own.
 
-use http::Method;
-
 use super::{
-    answer::{Answer, csv, done, json},
-    manage::{pinned, saved_key},
-    query,
-    route::{Call, Route},
+    answer::{Answer, Json, csv, done, json},
+    manage::{SavedKey, pinned, saved_key},
+    route::{
+        Body, Call, Route,
+        member::{ask, delete, get, patch, post},
+    },
 };
 use crate::{
     admin::{Member, keys, plain, usage, users},
@@ -14,33 +14,44 @@ use crate::{
     store::record::{NewPermission, NewQuota, NewRateLimit},
 };
 
-pub(super) static ROUTES: &[Route] = &[
-    Route::member(Method::GET, "/user/me", |member, _| Box::pin(async move { json(&users::me(member).await?) })),
-    Route::member(Method::GET, "/user/keys", |member, _| Box::pin(async move { json(&keys::own(member).await?) })),
-    Route::member(Method::POST, "/user/keys", |member, call| {
-        Box::pin(async move { saved_key(&keys::save_own(member, call.input()?).await?) })
-    }),
-    Route::member(Method::PATCH, "/user/keys/{id}", |member, call| Box::pin(patch_key(member, call))),
-    Route::member(Method::DELETE, "/user/keys/{id}", |member, call| {
-        Box::pin(async move { Ok(done(keys::delete_own(member, KeyId(call.number("key")?)).await?)) })
-    }),
-    Route::member(Method::GET, "/user/permissions", |member, _| Box::pin(async move { json(&plain::own::<NewPermission>(member)?) })),
-    Route::member(Method::GET, "/user/route-permissions", |member, _| Box::pin(async move { json(&plain::own::<NewPermission>(member)?) })),
-    Route::member(Method::GET, "/user/rate-limits", |member, _| Box::pin(async move { json(&plain::own::<NewRateLimit>(member)?) })),
-    Route::member(Method::GET, "/user/quota", |member, _| Box::pin(async move { json(&plain::own::<NewQuota>(member)?) })),
-    Route::member(Method::GET, "/user/usage", |member, call| {
-        Box::pin(async move { json(&usage::own(member, query::usage(call.query)?).await?) })
-    }),
-    Route::member(Method::GET, "/user/usage/export", |member, call| {
-        Box::pin(async move { Ok(csv(usage::own_export(member, query::usage(call.query)?).await?)) })
-    }),
-    Route::member(Method::GET, "/user/usage/summary", |member, call| {
-        Box::pin(async move { json(&usage::own_summary(member, query::usage(call.query)?.filter).await?) })
-    }),
-];
+/// All of them.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        get("/user/me", "Who I am", |member, _| Box::pin(async move { json(&users::me(member).await?) })),
+        get("/user/keys", "My keys", |member, _| Box::pin(async move { json(&keys::own(member).await?) })),
+        post("/user/keys", "Make a key of mine, or change one", |member, call| {
+            Box::pin(async move { saved_key(keys::save_own(member, call.input()?).await?) })
+        }),
+        patch("/user/keys/{id}", "Change a key of mine", |member, call| Box::pin(patch_key(member, call))),
+        delete("/user/keys/{id}", "Forget a key of mine", |member, call| {
+            Box::pin(async move { Ok(done(keys::delete_own(member, KeyId(call.number("key")?)).await?)) })
+        }),
+        get("/user/permissions", "What counts for this key: its own, mine, my team's, my organization's", |member, _| {
+            Box::pin(async move { json(&plain::own::<NewPermission>(member)?) })
+        }),
+        get("/user/route-permissions", "What counts for this key: its own, mine, my team's, my organization's", |member, _| {
+            Box::pin(async move { json(&plain::own::<NewPermission>(member)?) })
+        }),
+        get("/user/rate-limits", "The limits that count for this key", |member, _| {
+            Box::pin(async move { json(&plain::own::<NewRateLimit>(member)?) })
+        }),
+        get("/user/quota", "The budgets that count for this key", |member, _| {
+            Box::pin(async move { json(&plain::own::<NewQuota>(member)?) })
+        }),
+        ask("/user/usage", "My usage rows, newest first", |member, call| {
+            Box::pin(async move { json(&usage::own(member, call.question()?).await?) })
+        }),
+        ask("/user/usage/export", "My usage rows as CSV, up to 50,000", |member, call| {
+            Box::pin(async move { Ok(csv(usage::own_export(member, call.question()?).await?)) })
+        }),
+        ask("/user/usage/summary", "The sums of my usage rows", |member, call| {
+            Box::pin(async move { json(&usage::own_summary(member, call.question()?).await?) })
+        }),
+    ]
+}
 
-async fn patch_key(member: Member<'_>, call: Call<'_>) -> Answer {
-    let mut input: keys::KeyInput = call.input()?;
+async fn patch_key(member: Member<'_>, call: Call<'_, Body<keys::KeyInput>>) -> Answer<Json<SavedKey>> {
+    let mut input = call.input()?;
     input.id = pinned(KeyId(call.number("key")?), input.id)?;
-    saved_key(&keys::save_own(member, input).await?)
+    saved_key(keys::save_own(member, input).await?)
 }

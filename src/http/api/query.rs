@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
+
 use crate::{
     admin::{
         AdminFault,
@@ -24,7 +26,7 @@ impl<'a> Parameters<'a> {
     pub(super) fn take(&mut self, names: &[&'static str]) -> Option<(&'static str, String)> {
         let at = self.0.iter().position(|(name, _)| names.contains(&&**name))?;
         let (name, value) = self.0.swap_remove(at);
-        names.iter().find(|known| **known == name).map(|known| (*known, value.into_owned())).filter(|(_, value)| !value.is_empty())
+        names.iter().find(|known| **known == name).map(|known| (*known, value.into_owned()))
     }
 
     fn number<T: std::str::FromStr>(&mut self, names: &[&'static str]) -> Result<Option<T>, AdminFault> {
@@ -58,29 +60,48 @@ impl<'a> Parameters<'a> {
     }
 }
 
+/// A question in a query string. The members of its schema are the parameters.
+pub(super) trait Question: JsonSchema + Sized {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// The parameter at fault, and what was expected.
+    fn read(query: Option<&str>) -> Result<Self, AdminFault>;
+}
+
 /// Refuses any question.
 pub(super) fn none(query: Option<&str>) -> Result<(), AdminFault> {
     Parameters::of(query).close(&[])
 }
 
-/// Reads whose rows a list shall have.
-pub(super) fn scope(query: Option<&str>) -> Result<(Option<ScopeKind>, Option<i64>), AdminFault> {
-    let mut given = Parameters::of(query);
-    let kind = given.take(&["scope"]).map(|(_, word)| {
-        ScopeKind::parse(&word)
-            .ok_or_else(|| AdminFault::invalid("scope", format!("is {word:?}; expected key, user, team or organization")))
-    });
-    let id = given.number(&["scope_id"])?;
-    given.close(&["scope", "scope_id"])?;
-    Ok((kind.transpose()?, id))
+/// Whose rows a list shall have.
+#[derive(Debug, JsonSchema)]
+pub(super) struct ScopeQuery {
+    /// Of such a one.
+    pub(super) scope: Option<ScopeKind>,
+    /// Of the one with this id.
+    pub(super) scope_id: Option<i64>,
 }
 
-const USAGE: &[&str] = &["from_ms", "to_ms", "user_id", "key_id", "provider_id", "team_id", "organization_id", "model", "before", "limit"];
+impl Question for ScopeQuery {
+    fn read(query: Option<&str>) -> Result<Self, AdminFault> {
+        let mut given = Parameters::of(query);
+        let scope = given.take(&["scope"]).map(|(_, word)| {
+            ScopeKind::parse(&word)
+                .ok_or_else(|| AdminFault::invalid("scope", format!("is {word:?}; expected key, user, team or organization")))
+        });
+        let scope_id = given.number(&["scope_id"])?;
+        given.close(&["scope", "scope_id"])?;
+        Ok(Self { scope: scope.transpose()?, scope_id })
+    }
+}
 
-/// Reads the question of a usage list or summary.
-pub(super) fn usage(query: Option<&str>) -> Result<UsageQuery, AdminFault> {
-    let mut given = Parameters::of(query);
-    let filter = UsageFilter {
+const FILTER: &[&str] = &["from_ms", "to_ms", "user_id", "key_id", "provider_id", "team_id", "organization_id", "model"];
+const PAGE: &[&str] = &["before", "limit"];
+
+/// Takes the parameters of a usage filter.
+fn filter(given: &mut Parameters<'_>) -> Result<UsageFilter, AdminFault> {
+    Ok(UsageFilter {
         from_ms: given.number(&["from_ms", "from_unix_ms"])?,
         to_ms: given.number(&["to_ms", "to_unix_ms"])?,
         user_id: given.number(&["user_id"])?.map(UserId),
@@ -89,16 +110,43 @@ pub(super) fn usage(query: Option<&str>) -> Result<UsageQuery, AdminFault> {
         team_id: given.number(&["team_id"])?.map(TeamId),
         organization_id: given.number(&["organization_id", "org_id"])?.map(OrganizationId),
         model: given.take(&["model"]).map(|(_, model)| model),
-    };
-    let question = UsageQuery { filter, before: given.request_id(&["before", "before_id"])?, limit: given.limit()? };
-    given.close(USAGE)?;
-    Ok(question)
+    })
 }
 
-/// Reads the question of a list of requests.
-pub(super) fn page(query: Option<&str>) -> Result<(Option<RequestId>, Option<u64>), AdminFault> {
-    let mut given = Parameters::of(query);
-    let question = (given.request_id(&["before", "before_id"])?, given.limit()?);
-    given.close(&["before", "limit"])?;
-    Ok(question)
+impl Question for UsageFilter {
+    fn read(query: Option<&str>) -> Result<Self, AdminFault> {
+        let mut given = Parameters::of(query);
+        let question = filter(&mut given)?;
+        given.close(FILTER)?;
+        Ok(question)
+    }
+}
+
+impl Question for UsageQuery {
+    fn read(query: Option<&str>) -> Result<Self, AdminFault> {
+        let mut given = Parameters::of(query);
+        let filter = filter(&mut given)?;
+        let question = Self { filter, before: given.request_id(&["before", "before_id"])?, limit: given.limit()? };
+        given.close(&[FILTER, PAGE].concat())?;
+        Ok(question)
+    }
+}
+
+/// Which page of a list is wanted.
+#[derive(Debug, JsonSchema)]
+pub(super) struct PageQuery {
+    /// Only requests before this one.
+    pub(super) before: Option<RequestId>,
+    /// Rows at most.
+    #[schemars(range(min = 1, max = LIMIT_MAX))]
+    pub(super) limit: Option<u64>,
+}
+
+impl Question for PageQuery {
+    fn read(query: Option<&str>) -> Result<Self, AdminFault> {
+        let mut given = Parameters::of(query);
+        let question = Self { before: given.request_id(&["before", "before_id"])?, limit: given.limit()? };
+        given.close(PAGE)?;
+        Ok(question)
+    }
 }

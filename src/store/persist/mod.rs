@@ -127,7 +127,7 @@ fn kept<N: Record>(row: N, stamps: &[Stamp]) -> Result<Standing<N>, StoreFault> 
 }
 
 /// Which usage rows to show. All that is set must hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, schemars::JsonSchema)]
 pub struct UsageFilter {
     /// At or after, Unix milliseconds.
     pub from_ms: Option<u64>,

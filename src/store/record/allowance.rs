@@ -97,14 +97,19 @@ record! {
         /// Only calls whose route or `provider/model` fits.
         pattern: String,
         /// Calls in any minute.
+        #[schemars(range(min = 0))]
         requests_per_minute: Option<i64>,
         /// Calls in any day.
+        #[schemars(range(min = 0))]
         requests_per_day: Option<i64>,
         /// Tokens in any minute.
+        #[schemars(range(min = 0))]
         tokens_per_minute: Option<i64>,
         /// Tokens in any day.
+        #[schemars(range(min = 0))]
         tokens_per_day: Option<i64>,
         /// Calls at a time.
+        #[schemars(range(min = 0))]
         concurrency: Option<i64>,
     }
 }

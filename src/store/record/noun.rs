@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Cell, CellKind, Datum, OnDelete, Table};
@@ -27,9 +28,9 @@ pub const fn link_of<C: Cell>(column: &'static str) -> Option<Link> {
 }
 
 /// A noun with a table of its own. Every table has the columns `id`, `created_at` and `updated_at` besides.
-pub trait Record: Tabled + Clone + PartialEq + Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
+pub trait Record: Tabled + Clone + PartialEq + Debug + Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// Its row's id.
-    type Id: Copy + Ord + Debug + std::fmt::Display + From<i64> + Into<i64> + Serialize + DeserializeOwned + Send + Sync;
+    type Id: Copy + Ord + Debug + std::fmt::Display + From<i64> + Into<i64> + Serialize + DeserializeOwned + JsonSchema + Send + Sync;
     /// Its table.
     const TABLE: &'static str;
     /// Its columns.
@@ -78,8 +79,9 @@ pub trait Tabled: Sized {
 }
 
 /// A row as the store keeps it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(bound = "")]
+#[schemars(bound = "", inline)]
 pub struct Standing<N: Record> {
     /// Its id.
     pub id: N::Id,
@@ -256,7 +258,7 @@ macro_rules! record {
         }
     ) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         pub struct $record {
             $($(#[$member_doc])* pub $member: $type,)+
         }
