@@ -19,7 +19,7 @@ use super::{
 use crate::{
     credentials::Digest,
     health::{Account, Standing, Trouble},
-    protocol::fault::FaultKind,
+    protocol::{Operation, OperationGroup, fault::FaultKind},
     route::OnStreamFault,
     snapshot::Credential,
     transform::generate::{self, Dialect},
@@ -160,7 +160,7 @@ impl<'a> Course<'a> {
             prefix: if chooses { Prefix::of(call) } else { None },
             known: Vec::new(),
             can_repeat: call.content.is_in_hand(),
-            may_redo: call.call.call.row.metered() || matches!(call.call.call.inbound.method, Method::GET | Method::HEAD),
+            may_redo: may_redo(call),
             on_stream_fault: call.on_stream_fault,
             answers: None,
             end_ms: now_ms.saturating_add(total),
@@ -356,6 +356,13 @@ impl<'a> Course<'a> {
             None => Err(nobody(self.targets)),
         }
     }
+}
+
+/// Whether doing a call twice makes nothing twice.
+fn may_redo(call: &Resolved) -> bool {
+    let (operation, classified) = (call.key.operation(), &call.call.call);
+    let is_made_once = operation.group() == OperationGroup::Video || operation == Operation::PredictLongRunning;
+    matches!(classified.inbound.method, Method::GET | Method::HEAD) || classified.row.metered() && !is_made_once
 }
 
 /// Everybody asked for patience.

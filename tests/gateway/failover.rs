@@ -316,7 +316,8 @@ async fn what_is_made_once_is_asked_for_once() {
     let batch = r#"{"input_file_id":"f","endpoint":"/v1/responses","completion_window":"24h"}"#;
     for (count, (path, body)) in [("/up/v1/batches", batch), ("/up/v1/videos", "{}")].into_iter().enumerate() {
         gateway.upstream.answers_with(BAD.0, BAD.1, BAD.2);
-        assert_eq!(call_at(&gateway, &clock, path, body.as_bytes()).await.status, 503, "{path}");
+        let answer = call_at(&gateway, &clock, path, body.as_bytes()).await;
+        assert_eq!(answer.status, 503, "{path}: {}", answer.text());
         assert_eq!(gateway.upstream.got().len(), count + 1, "{path}");
     }
 }

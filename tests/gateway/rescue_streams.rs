@@ -174,7 +174,9 @@ pub(crate) fn read(client: Dialect, body: &Value) -> (String, Vec<(String, Value
         }
         Dialect::Responses => {
             for item in list(&body["output"]) {
-                list(&item["content"]).iter().for_each(|part| words.push_str(&text(&part["text"])));
+                for part in list(&item["content"]) {
+                    words.push_str(&text(&part["text"]));
+                }
                 if item["type"] == "function_call" {
                     calls.push((text(&item["name"]), parsed(&item["arguments"])));
                 }
