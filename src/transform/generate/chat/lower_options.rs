@@ -21,8 +21,8 @@ use crate::{
 pub(super) fn write(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) {
     stream_options(task, body);
     max_tokens(task, body, losses);
-    let thinks = thinking(task, body, losses);
-    sampling(task, thinks, body, losses);
+    let may_think = thinking(task, body, losses);
+    sampling(task, may_think, body, losses);
     format(task, body, losses);
     modalities(task, body, losses);
     cache(task, body, losses);
@@ -53,7 +53,7 @@ fn max_tokens(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Los
     body.unsigned(if task.profile.openai { "max_completion_tokens" } else { "max_tokens" }, most);
 }
 
-/// Writes how much to think; gives whether the model will.
+/// Writes how much to think; gives whether the model may, which it does where nobody turns it off.
 fn thinking(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) -> bool {
     let thinking = &task.request.thinking;
     let asked = thinking.effort.is_some() || thinking.budget.is_some() || thinking.on.is_some();
@@ -93,7 +93,7 @@ fn thinking(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>
         },
     }
     unsayable(task, losses);
-    thinks
+    effort != Some(Effort::None)
 }
 
 fn write_effort(
@@ -139,11 +139,11 @@ fn unsayable(task: &Task<'_>, losses: &mut Vec<Loss>) {
     }
 }
 
-fn sampling(task: &Task<'_>, thinks: bool, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) {
+fn sampling(task: &Task<'_>, may_think: bool, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) {
     let sampling = &task.request.sampling;
     let fixed = match task.profile.tuning {
         Tuning::Free => false,
-        Tuning::FreeUnlessThinking => thinks,
+        Tuning::FreeUnlessThinking => may_think,
         Tuning::Fixed => true,
     } && !task.own;
     let tuned = [
