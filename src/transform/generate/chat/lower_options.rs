@@ -21,8 +21,8 @@ use crate::{
 pub(super) fn write(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) {
     stream_options(task, body);
     max_tokens(task, body, losses);
-    let may_think = thinking(task, body, losses);
-    sampling(task, may_think, body, losses);
+    let thinks = thinking(task, body, losses);
+    sampling(task, thinks, body, losses);
     format(task, body, losses);
     modalities(task, body, losses);
     cache(task, body, losses);
@@ -53,7 +53,7 @@ fn max_tokens(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Los
     body.unsigned(if task.profile.openai { "max_completion_tokens" } else { "max_tokens" }, most);
 }
 
-/// Writes how much to think; gives whether the model may, which it does where nobody turns it off.
+/// Writes how much to think; gives whether the model will.
 fn thinking(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) -> bool {
     let thinking = &task.request.thinking;
     let asked = thinking.effort.is_some() || thinking.budget.is_some() || thinking.on.is_some();
@@ -93,7 +93,7 @@ fn thinking(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>
         },
     }
     unsayable(task, losses);
-    effort != Some(Effort::None)
+    thinks
 }
 
 fn write_effort(
@@ -139,22 +139,25 @@ fn unsayable(task: &Task<'_>, losses: &mut Vec<Loss>) {
     }
 }
 
-fn sampling(task: &Task<'_>, may_think: bool, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) {
+fn sampling(task: &Task<'_>, thinks: bool, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) {
     let sampling = &task.request.sampling;
     let fixed = match task.profile.tuning {
         Tuning::Free => false,
-        Tuning::FreeUnlessThinking => may_think,
+        Tuning::FreeUnlessThinking => thinks,
         Tuning::Fixed => true,
     } && !task.own;
+    // What a model does where nothing is said differs (gpt-5.5 thinks), so silence does not count as thinking turned off.
+    let off = task.request.thinking.on == Some(false) || task.request.thinking.effort == Some(Effort::None);
+    let cold = fixed || task.profile.tuning == Tuning::FreeUnlessThinking && !off && !task.own;
     let tuned = [
-        (Field::Temperature, "temperature", sampling.temperature),
-        (Field::TopP, "top_p", sampling.top_p),
-        (Field::FrequencyPenalty, "frequency_penalty", sampling.frequency_penalty),
-        (Field::PresencePenalty, "presence_penalty", sampling.presence_penalty),
+        (Field::Temperature, "temperature", sampling.temperature, cold),
+        (Field::TopP, "top_p", sampling.top_p, cold),
+        (Field::FrequencyPenalty, "frequency_penalty", sampling.frequency_penalty, fixed),
+        (Field::PresencePenalty, "presence_penalty", sampling.presence_penalty, fixed),
     ];
-    for (field, name, value) in tuned {
+    for (field, name, value, refused) in tuned {
         let Some(value) = value else { continue };
-        if fixed {
+        if refused {
             losses.push(Loss::dropped_because(task.path(field), "the model takes no sampling options"));
         } else if value > 2.0 && !task.own {
             losses.push(Loss::changed(task.path(field), "lowered to 2"));

@@ -23,7 +23,7 @@ pub(super) enum Knob {
 pub(super) enum Tuning {
     /// All of it.
     Free,
-    /// All of it where thinking is turned off. What a model does by itself differs (gpt-5.5 thinks), so silence is no promise.
+    /// All of it, unless it thinks.
     FreeUnlessThinking,
     /// None: temperature, penalties, stop sequences and log probabilities are answered with 400.
     Fixed,
