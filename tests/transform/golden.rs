@@ -91,7 +91,7 @@ fn cell(client: Dialect, upstream: Dialect, scenario: &str) -> Option<Cell> {
     if let Some(body) = fixture(client, scenario, "request.json") {
         // Within one dialect nothing is asked of another model.
         let own = value(body.as_bytes())["model"].as_str().filter(|_| client == upstream).map(str::to_owned);
-        let asked = Asked { model: own.as_deref().unwrap_or(model(upstream)), streams: false };
+        let asked = Asked { model: own.as_deref().unwrap_or_else(|| model(upstream)), streams: false };
         match generate::request(client, upstream, body.as_bytes(), asked, Target::default()) {
             Ok(converted) => {
                 there.request(&value(body.as_bytes()), &value(&converted.body), &converted.losses);

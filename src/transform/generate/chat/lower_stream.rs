@@ -235,7 +235,7 @@ impl Lowerer {
             },
             (Delta::Logprobs(all), _) => head.logprobs(index, all, frames),
             (Delta::Seal(_) | Delta::Cite(_), _) => {
-                losses.push(Loss::dropped(path(self.telling.from.unwrap_or(Dialect::Chat), index, block)))
+                losses.push(Loss::dropped(path(self.telling.from.unwrap_or(Dialect::Chat), index, block)));
             }
             (Delta::Text(_) | Delta::Reasoning(_) | Delta::Summary(..) | Delta::Input(_), _) => {}
         }
