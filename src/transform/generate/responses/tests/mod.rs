@@ -33,9 +33,8 @@ fn fixture(name: &str) -> String {
 
 fn lift(json: &str) -> Request<'_> {
     let streams = value(json.as_bytes())["stream"] == Value::Bool(true);
-    spoke(Dialect::Responses)
-        .lift_request(node(json), Asked { model: "gpt-5.4", streams })
-        .unwrap_or_else(|fault| panic!("{fault}: {json:.300}"))
+    let model = node(json).object().and_then(|body| body.peek("model")).map_or("gpt-5.4", |model| model.json().trim_matches('"'));
+    spoke(Dialect::Responses).lift_request(node(json), Asked { model, streams }).unwrap_or_else(|fault| panic!("{fault}: {json:.300}"))
 }
 
 fn lower(request: &Request<'_>) -> (Value, Vec<Loss>) {
