@@ -75,6 +75,7 @@ def strict(kind: Any, value: Any) -> None:
         # A union complains for each of its branches: those of the value's own type are the ones that matter.
         found = [fault for fault in found if not (fault[1] == "literal_error" and fault[0][-1:] == ("type",))]
         wrong = {fault[0][0] for fault in typed.faults(kind, value) if fault[1] == "literal_error" and fault[0][1:] == ("type",)}
+        assert not wrong or wrong != {fault[0][0] for fault in typed.faults(kind, value)}, f"no type {value['type']} in {kind}"
         found = [fault for fault in found if fault[0][0] not in wrong]
     assert not found, f"{found[:3]} in {json.dumps(value)[:600]}"
 

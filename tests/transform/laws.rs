@@ -214,7 +214,7 @@ fn bare(mut body: Value) -> Value {
 }
 
 /// Where two bodies differ first.
-fn difference(one: &Value, other: &Value, at: &str) -> Option<String> {
+pub(crate) fn difference(one: &Value, other: &Value, at: &str) -> Option<String> {
     match (one, other) {
         (Value::Object(left), Value::Object(right)) => left.keys().chain(right.keys()).find_map(|name| {
             difference(left.get(name).unwrap_or(&Value::Null), right.get(name).unwrap_or(&Value::Null), &format!("{at}.{name}"))

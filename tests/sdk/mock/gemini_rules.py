@@ -36,6 +36,7 @@ _NEWER = {
     "FunctionCallingConfig.streamFunctionCallArguments",
     "EmbedContentRequest.embedContentConfig",
     "UsageMetadata.serviceTier",
+    "GenerateContentRequest.serviceTier",
 }
 _UNKNOWN = re.compile(r'Message type "(?:[\w.]+\.)?(\w+)" has no field named "([^"]+)" at "\w+\.?([^"]*)"')
 _SKIPS = ("skip_thought_signature_validator", "context_engineering_is_the_way_to_go")

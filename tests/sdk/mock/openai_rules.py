@@ -62,6 +62,11 @@ def own(item: Json) -> bool:
     return brain.signed("openai", meant, proof) and number in (None, meant)
 
 
+def own_detail(detail: Json) -> bool:
+    """Whether a detail of reasoning is the mock's own, unaltered."""
+    return brain.signed("vendor", detail.get("text") or "", detail.get("signature") or "")
+
+
 def shape(schema: str, body: Json, required: dict[str, type | tuple[type, ...]]) -> None:
     """Judges a body against the public file, or against the built-in list of required members."""
     for name, kind in required.items():
@@ -94,7 +99,7 @@ def _without_null(item: Any, name: str) -> Any:
     return item
 
 
-def judge_chat(body: Json) -> None:
+def judge_chat(body: Json, *, trust: Trust = own_detail) -> None:
     """Raises the first refusal that a Chat Completions body earns."""
     if body.get("messages") == []:
         raise invalid("Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.", "messages", "empty_array")
@@ -113,7 +118,7 @@ def judge_chat(body: Json) -> None:
         for number, part in enumerate(message["content"] if isinstance(message.get("content"), list) else []):
             _media(part, f"messages[{index}].content[{number}]")
         for number, detail in enumerate(message.get("reasoning_details") or []):
-            _detail(detail, f"messages[{index}].reasoning_details[{number}]")
+            _detail(detail, f"messages[{index}].reasoning_details[{number}]", trust)
     _chat_pairs(body["messages"])
 
 
@@ -243,9 +248,9 @@ def _decode(data: str, path: str) -> None:
         raise invalid(f"Invalid '{path}'. Expected a base64-encoded value, but got a value with an invalid format.", path, "invalid_base64") from None
 
 
-def _detail(detail: Json, path: str) -> None:
-    """Thinking that comes back is the mock's own, unaltered."""
-    if not brain.signed("vendor", detail.get("text") or "", detail.get("signature") or ""):
+def _detail(detail: Json, path: str, trust: Trust) -> None:
+    """Thinking that comes back is the provider's own, unaltered."""
+    if not trust(detail):
         raise invalid(f"Invalid '{path}.signature': the reasoning could not be verified.", f"{path}.signature", "invalid_reasoning")
 
 

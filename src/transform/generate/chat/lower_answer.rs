@@ -54,12 +54,12 @@ pub(super) fn tier(word: &str) -> Option<&str> {
 }
 
 /// The place of a block in the sender's words.
-fn path(answer: &Answer<'_>, choice: &Choice<'_>, at: usize) -> String {
-    match answer.from {
-        Dialect::Chat => format!("choices[{}].message.content[{at}]", choice.index),
+pub(super) fn path(from: Dialect, choice: usize, at: usize) -> String {
+    match from {
+        Dialect::Chat => format!("choices[{choice}].message.content[{at}]"),
         Dialect::Responses => format!("output[{at}]"),
         Dialect::Claude => format!("content[{at}]"),
-        Dialect::Gemini => format!("candidates[{}].content.parts[{at}]", choice.index),
+        Dialect::Gemini => format!("candidates[{choice}].content.parts[{at}]"),
     }
 }
 
@@ -119,15 +119,15 @@ impl<'r> Parts<'r> {
                 Part::ServerResult(result) => {
                     let images = result.media.iter().filter(|media| media.kind == MediaKind::Image && media::url(media).is_some());
                     parts.images.extend(images.map(|media| (None, media)));
-                    losses.push(Loss::dropped(path(answer, choice, at)));
+                    losses.push(Loss::dropped(path(answer.from, choice.index, at)));
                 }
                 Part::Media(_) | Part::Result(_) | Part::ServerCall(_) | Part::Opaque { .. } => {
-                    losses.push(Loss::dropped(path(answer, choice, at)));
+                    losses.push(Loss::dropped(path(answer.from, choice.index, at)));
                 }
             }
             let kept = matches!(block.part, Part::Reasoning(_) | Part::Call(_) | Part::Media(_)) && block.rest.of == Some(Dialect::Chat);
             if !kept {
-                block.rest.lose(|| path(answer, choice, at), losses);
+                block.rest.lose(|| path(answer.from, choice.index, at), losses);
             }
         }
         parts

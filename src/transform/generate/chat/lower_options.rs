@@ -146,15 +146,18 @@ fn sampling(task: &Task<'_>, thinks: bool, body: &mut ObjectWriter<'_>, losses: 
         Tuning::FreeUnlessThinking => thinks,
         Tuning::Fixed => true,
     } && !task.own;
+    // What a model does where nothing is said differs (gpt-5.5 thinks), so silence does not count as thinking turned off.
+    let off = task.request.thinking.on == Some(false) || task.request.thinking.effort == Some(Effort::None);
+    let cold = fixed || task.profile.tuning == Tuning::FreeUnlessThinking && !off && !task.own;
     let tuned = [
-        (Field::Temperature, "temperature", sampling.temperature),
-        (Field::TopP, "top_p", sampling.top_p),
-        (Field::FrequencyPenalty, "frequency_penalty", sampling.frequency_penalty),
-        (Field::PresencePenalty, "presence_penalty", sampling.presence_penalty),
+        (Field::Temperature, "temperature", sampling.temperature, cold),
+        (Field::TopP, "top_p", sampling.top_p, cold),
+        (Field::FrequencyPenalty, "frequency_penalty", sampling.frequency_penalty, fixed),
+        (Field::PresencePenalty, "presence_penalty", sampling.presence_penalty, fixed),
     ];
-    for (field, name, value) in tuned {
+    for (field, name, value, refused) in tuned {
         let Some(value) = value else { continue };
-        if fixed {
+        if refused {
             losses.push(Loss::dropped_because(task.path(field), "the model takes no sampling options"));
         } else if value > 2.0 && !task.own {
             losses.push(Loss::changed(task.path(field), "lowered to 2"));

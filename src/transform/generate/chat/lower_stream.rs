@@ -11,7 +11,7 @@ use super::{
         spoke::{Lower, Telling},
     },
     calls, cite, logprobs,
-    lower_answer::{answer_id, stop_loss, tier, write_audio, write_image},
+    lower_answer::{answer_id, path, stop_loss, tier, write_audio, write_image},
     media,
     reasoning::{Sealing, write_entries},
     stop::{self, Said},
@@ -106,6 +106,11 @@ impl Lowerer {
         at
     }
 
+    /// The place of the block that is opened, in the sender's words.
+    fn place(&self, choice: usize) -> String {
+        path(self.telling.from.unwrap_or(Dialect::Chat), choice, self.blocks.len())
+    }
+
     fn open_block(&mut self, index: usize, head: &Block<'_>, frames: &mut Frames, losses: &mut Vec<Loss>) {
         let at = self.begin(index, frames);
         let choice = &mut self.choices[at];
@@ -133,16 +138,16 @@ impl Lowerer {
                 for media in &result.media {
                     self.media(index, (None, media), frames, losses);
                 }
-                losses.push(Loss::dropped(format!("block {}", self.blocks.len())));
+                losses.push(Loss::dropped(self.place(index)));
                 Kind::Silent
             }
             Part::ServerCall(_) | Part::Result(_) | Part::Opaque { .. } => {
-                losses.push(Loss::dropped(format!("block {}", self.blocks.len())));
+                losses.push(Loss::dropped(self.place(index)));
                 Kind::Silent
             }
         };
         if !matches!(kind, Kind::Thought { .. } | Kind::Silent) {
-            head.rest.lose(|| format!("block {}", self.blocks.len()), losses);
+            head.rest.lose(|| self.place(index), losses);
         }
         self.blocks.push(Open { choice: at, kind });
         self.whole(head, frames, losses);
@@ -190,7 +195,7 @@ impl Lowerer {
                 let none = super::content::words(Cow::Borrowed(""), 0);
                 self.head.delta(index, frames, |delta| write_audio(block.unwrap_or(&none), media, "", delta));
             }
-            _ => losses.push(Loss::dropped(format!("block {}", self.blocks.len()))),
+            _ => losses.push(Loss::dropped(self.place(index))),
         }
     }
 
@@ -229,7 +234,9 @@ impl Lowerer {
                 None => losses.push(Loss::dropped("citations")),
             },
             (Delta::Logprobs(all), _) => head.logprobs(index, all, frames),
-            (Delta::Seal(_) | Delta::Cite(_), _) => losses.push(Loss::dropped(format!("block {block}"))),
+            (Delta::Seal(_) | Delta::Cite(_), _) => {
+                losses.push(Loss::dropped(path(self.telling.from.unwrap_or(Dialect::Chat), index, block)));
+            }
             (Delta::Text(_) | Delta::Reasoning(_) | Delta::Summary(..) | Delta::Input(_), _) => {}
         }
     }

@@ -20,6 +20,9 @@ use crate::{
 /// Where events go.
 pub(super) type Sink<'s> = dyn FnMut(Event<'_>) + 's;
 
+/// What stands around the candidates of each frame, and is read from the first.
+const AROUND: &[&str] = &["responseId", "modelVersion", "createTime", "promptFeedback"];
+
 /// The stream as far as it was read.
 #[derive(Debug, Default)]
 pub(super) struct Lifter {
@@ -30,6 +33,8 @@ pub(super) struct Lifter {
     usage: Option<Tokens>,
     /// Why the prompt was blocked.
     blocked: Option<String>,
+    /// Members that nobody knows, told once: each frame repeats them.
+    strangers: Vec<String>,
 }
 
 impl Lift for Lifter {
@@ -95,6 +100,20 @@ impl Lifter {
             self.blocked = Some(why.into_owned());
         }
         self.count(tokens, sink);
+        self.strangers(frame, sink);
+    }
+
+    /// Tells what of a frame the canonical form has no place for.
+    fn strangers(&mut self, mut frame: Fields<'_>, sink: &mut Sink<'_>) {
+        for name in AROUND {
+            fields::take(&mut frame, name);
+        }
+        for (name, value) in frame.rest() {
+            if !value.is_null() && !self.strangers.iter().any(|told| *told == name) {
+                self.strangers.push(name.as_ref().to_owned());
+                sink(Event::Unknown { name });
+            }
+        }
     }
 
     fn piece(&mut self, piece: fast::Piece<'_>, sink: &mut Sink<'_>) {

@@ -130,7 +130,8 @@ pub(super) fn is_search(part: &Part<'_>) -> bool {
     matches!(part, Part::ServerCall(call) if call.tool == ServerTool::WebSearch)
 }
 
-fn beyond(mut fields: Fields<'_>) -> Fields<'_> {
+/// What of an answer's members neither echoes the request nor is known.
+pub(super) fn beyond(mut fields: Fields<'_>) -> Fields<'_> {
     for name in ECHO {
         fields.take(name);
     }

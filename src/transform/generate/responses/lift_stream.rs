@@ -402,6 +402,9 @@ impl Reader {
         let head = Head::read(&mut response).unwrap_or_default();
         let stop: Stop<'_> = stop::lift(kind, head.reason, self.seen);
         sink(Event::Stop { choice: 0, stop });
+        for (name, _) in lift_answer::beyond(response).rest() {
+            sink(Event::Unknown { name });
+        }
         self.over = true;
         sink(Event::Close);
     }

@@ -242,6 +242,14 @@ fn only_words_that_the_model_knows_are_sent() {
         (&json!("xhigh"), &Value::Null, &json!(100))
     );
     assert_eq!(thinking["messages"][0]["role"], "developer");
+    let said = |effort: &str| {
+        let body = plain.replace("\"M\"", "\"gpt-5.5\"").replace(r#""reasoning_effort":"max","#, effort);
+        lower(&from(Dialect::Claude, &body)).0
+    };
+    // Some models of the family think where nothing is said.
+    let (silent, off) = (said(""), said(r#""reasoning_effort":"none","#));
+    assert_eq!((&silent["temperature"], &silent["stop"]), (&Value::Null, &json!(["x"])));
+    assert_eq!(off["temperature"], json!(0.5));
     let older = told("gpt-4.1");
     assert_eq!((&older["reasoning_effort"], &older["temperature"], &older["stop"]), (&Value::Null, &json!(0.5), &json!(["x"])));
     let vendor = told("deepseek/deepseek-v4");

@@ -33,8 +33,9 @@ fn fixture(name: &str) -> String {
 
 fn lift(json: &str) -> Request<'_> {
     let streams = value(json.as_bytes())["stream"] == Value::Bool(true);
+    let model = node(json).object().and_then(|body| body.peek("model")).map_or("gpt-5.4", |model| model.json().trim_matches('"'));
     spoke(Dialect::Responses)
-        .lift_request(node(json), Asked { model: "gpt-5.4", streams, goes_on_from: None })
+        .lift_request(node(json), Asked { model, streams, goes_on_from: None })
         .unwrap_or_else(|fault| panic!("{fault}: {json:.300}"))
 }
 
