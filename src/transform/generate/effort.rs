@@ -59,3 +59,15 @@ impl Effort {
         }
     }
 }
+
+/// OpenAI's models whose default effort is `none`: they take a temperature unless told to think. Those before gpt-5.1
+/// cannot be told not to, and gpt-5.5 and later think where nothing is said, as every `-codex` and `-pro` does
+/// (OpenAI's guide to reasoning, `reasoning.effort`).
+const AT_REST: [&str; 4] = ["gpt-5.1", "gpt-5.2", "gpt-5.3", "gpt-5.4"];
+
+/// Whether one of OpenAI's models thinks where a request does not say how much; a provider's prefix does not count.
+pub(super) fn thinks_unasked(model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    let rests = AT_REST.iter().any(|family| name.starts_with(family));
+    !rests || ["-codex", "-pro"].iter().any(|kind| name.contains(kind))
+}

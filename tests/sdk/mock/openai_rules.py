@@ -22,6 +22,8 @@ Trust = Callable[[Json], bool]
 _NEWER = frozenset({"client_metadata", "stream_options", "generate"})
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _REASONERS = re.compile(r"(gpt-5|o\d)")
+# Those that do not think unless they are told to.
+_AT_REST = re.compile(r"gpt-5\.[1-4](?!.*-(codex|pro))")
 _PREFIXES = {"message": "msg", "function_call": "fc", "reasoning": "rs", "custom_tool_call": "ctc"}
 # The types of the members that these rules look into, where no public file judges them first.
 _KINDS: dict[str, type | tuple[type, ...]] = {
@@ -144,14 +146,15 @@ def judge_responses(body: Json, known: list[Json], *, counting: bool = False, tr
 def _sampling(body: Json) -> None:
     model = body.get("model") or ""
     effort = body.get("reasoning_effort") or (body.get("reasoning") or {}).get("effort")
-    if _REASONERS.match(model) and effort != "none":
+    if _REASONERS.match(model) and body.get("max_tokens") is not None:
+        message = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+        raise invalid(message, "max_tokens", "unsupported_parameter")
+    unsaid = "none" if _AT_REST.match(model) else "medium"
+    if _REASONERS.match(model) and (effort or unsaid) != "none":
         for name in ("temperature", "top_p"):
             if body.get(name) not in (None, 1):
                 message = f"Unsupported value: '{name}' does not support {body[name]} with this model. Only the default (1) value is supported."
                 raise invalid(message, name, "unsupported_value")
-        if body.get("max_tokens") is not None:
-            message = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
-            raise invalid(message, "max_tokens", "unsupported_parameter")
     for name, (low, high) in {"temperature": (0, 2), "top_p": (0, 1)}.items():
         value = body.get(name)
         if value is not None and not low <= value <= high:

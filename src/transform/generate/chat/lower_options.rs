@@ -4,6 +4,7 @@ use super::{
     super::{
         alphabet::fitted,
         canon::{Effort, Format, Text},
+        effort::thinks_unasked,
         names::Field,
         schema,
     },
@@ -146,9 +147,9 @@ fn sampling(task: &Task<'_>, thinks: bool, body: &mut ObjectWriter<'_>, losses: 
         Tuning::FreeUnlessThinking => thinks,
         Tuning::Fixed => true,
     } && !task.own;
-    // What a model does where nothing is said differs (gpt-5.5 thinks), so silence does not count as thinking turned off.
     let off = task.request.thinking.on == Some(false) || task.request.thinking.effort == Some(Effort::None);
-    let cold = fixed || task.profile.tuning == Tuning::FreeUnlessThinking && !off && !task.own;
+    let unasked = task.profile.tuning == Tuning::FreeUnlessThinking && !off && thinks_unasked(&task.request.model);
+    let cold = fixed || unasked && !task.own;
     let tuned = [
         (Field::Temperature, "temperature", sampling.temperature, cold),
         (Field::TopP, "top_p", sampling.top_p, cold),

@@ -4,6 +4,7 @@ use super::super::{
     Dialect,
     alphabet::fitted,
     canon::{Block, Effort, Format, Part, Request, Role, Turn},
+    effort::thinks_unasked,
     names::{Field, path},
     schema,
 };
@@ -207,13 +208,23 @@ impl Body<'_, '_> {
         });
     }
 
+    /// Whether a model that need not think will.
+    fn thinks(&self) -> bool {
+        let thinking = &self.request.thinking;
+        match (thinking.on, thinking.effort) {
+            (Some(false), _) | (_, Some(Effort::None)) => false,
+            (Some(true), _) | (_, Some(_)) => true,
+            (None, None) => thinking.budget.is_some() || thinking.adaptive || thinks_unasked(&self.request.model),
+        }
+    }
+
     fn sampling(&mut self, o: &mut ObjectWriter<'_>) {
         let request = self.request;
         let sampling = &request.sampling;
         let takes = self.own()
             || match self.family.sampling {
                 Sampling::Always => true,
-                Sampling::Unthinking => request.thinking.effort == Some(Effort::None) || request.thinking.on == Some(false),
+                Sampling::Unthinking => !self.thinks(),
                 Sampling::Never => false,
             };
         let own = self.own();

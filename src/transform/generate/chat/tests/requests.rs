@@ -242,14 +242,22 @@ fn only_words_that_the_model_knows_are_sent() {
         (&json!("xhigh"), &Value::Null, &json!(100))
     );
     assert_eq!(thinking["messages"][0]["role"], "developer");
-    let said = |effort: &str| {
-        let body = plain.replace("\"M\"", "\"gpt-5.5\"").replace(r#""reasoning_effort":"max","#, effort);
+    let said = |model: &str, effort: &str| {
+        let body = plain.replace("\"M\"", &format!("{model:?}")).replace(r#""reasoning_effort":"max","#, effort);
         lower(&from(Dialect::Claude, &body)).0
     };
     // Some models of the family think where nothing is said.
-    let (silent, off) = (said(""), said(r#""reasoning_effort":"none","#));
-    assert_eq!((&silent["temperature"], &silent["stop"]), (&Value::Null, &json!(["x"])));
-    assert_eq!(off["temperature"], json!(0.5));
+    let off = r#""reasoning_effort":"none","#;
+    for (model, effort, temperature) in [
+        ("gpt-5.5", "", Value::Null),
+        ("gpt-5.3-codex", "", Value::Null),
+        ("gpt-5.4", "", json!(0.5)),
+        ("openai/gpt-5.4-mini", "", json!(0.5)),
+        ("gpt-5.5", off, json!(0.5)),
+    ] {
+        let body = said(model, effort);
+        assert_eq!((&body["temperature"], &body["stop"]), (&temperature, &json!(["x"])), "{model} {effort}");
+    }
     let older = told("gpt-4.1");
     assert_eq!((&older["reasoning_effort"], &older["temperature"], &older["stop"]), (&Value::Null, &json!(0.5), &json!(["x"])));
     let vendor = told("deepseek/deepseek-v4");
