@@ -24,6 +24,9 @@ pub(super) fn lift(body: Node<'_>) -> Result<Answer<'_>, WrongShape> {
     }
     let id = fields.text("id")?.unwrap_or_default();
     let nodes = fields.array("choices")?.ok_or_else(|| WrongShape::missing("choices", "an array of choices"))?;
+    if nodes.is_empty() {
+        return Err(WrongShape::new("choices", "empty", "at least one choice"));
+    }
     let mut choices = Vec::with_capacity(nodes.len());
     for (at, node) in nodes.into_iter().enumerate() {
         choices.push(choice(node, at, &id).map_err(|fault| fault.at(at).under("choices"))?);

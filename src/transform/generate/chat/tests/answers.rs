@@ -7,6 +7,7 @@ use super::{
         super::{
             Dialect,
             canon::{Answer, Block, Citation, Media, MediaKind, Part, Reasoning, Rest, ServerResult, ServerTool, Source, Stop, Tokens},
+            spoke::spoke,
             testing::{fold_stream, lower_stream, node},
         },
         leftovers::made,
@@ -27,6 +28,13 @@ fn foreign(from: Dialect, parts: Vec<Part<'static>>) -> Answer<'static> {
 
 fn text(text: &str, citations: Vec<Citation<'static>>) -> Part<'static> {
     Part::Text { text: text.to_owned().into(), citations }
+}
+
+#[test]
+fn an_answer_that_answers_nothing_is_none() {
+    for body in [r#"{"id":"a","usage":{"prompt_tokens":1}}"#, r#"{"id":"a","choices":[]}"#] {
+        assert_eq!(spoke(Dialect::Chat).lift_answer(node(body)).unwrap_err().path, "choices", "{body}");
+    }
 }
 
 #[test]
