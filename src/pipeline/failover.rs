@@ -17,6 +17,8 @@ const MOST_TRIES: usize = 8;
 const MOST_CUTS: usize = 3;
 /// A rest that a provider asks for is waited for where it was asked, rather than going elsewhere, up to this.
 const SHORT: Duration = Duration::from_millis(2_500);
+/// How long one is left alone, where nobody else is left, that asked for patience and did not say how much.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// A rest is waited for where nobody else is left, up to this.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
@@ -137,13 +139,19 @@ impl View<'_> {
         }
     }
 
-    /// Before the client hears that nobody is left, those are asked again that failed once: whoever was heard comes first.
+    /// Before the client hears that nobody is left, those are asked again that failed once: whoever was heard comes first, and
+    /// whoever said nothing last, and only where somebody else has failed too: one that is alone would be silent twice.
     fn last_resort(&self, fits: &dyn Fn(usize) -> bool) -> Option<Step> {
         let may = |at: usize| fits(at) && self.tries(at) == 1 && !self.is_closed(at) && (self.standing)(at) < Standing::Condemned;
-        let failed = |outcome| self.tried.iter().filter(move |tried| tried.outcome == outcome).map(|tried| tried.at);
-        let mut once = failed(Outcome::Cut).chain(failed(Outcome::Broken)).filter(|at| may(*at));
-        let at = once.find(|at| self.in_time(self.pause) && (self.may_return)(*at))?;
-        Some(Step::Try { at, after: self.pause })
+        let alone = self.tried.iter().all(|tried| Some(tried.at) == self.tried.first().map(|first| first.at));
+        [(Outcome::Cut, self.pause), (Outcome::Broken, self.pause), (Outcome::Limited(None), PATIENCE), (Outcome::Silent, self.pause)]
+            .into_iter()
+            .filter(|(outcome, after)| (*outcome != Outcome::Silent || !alone) && self.in_time(*after))
+            .find_map(|(outcome, after)| {
+                let mut once = self.tried.iter().filter(|tried| tried.outcome == outcome && may(tried.at));
+                let tried = once.find(|tried| (self.may_return)(tried.at))?;
+                Some(Step::Try { at: tried.at, after })
+            })
     }
 
     fn tries(&self, at: usize) -> usize {
@@ -282,7 +290,7 @@ mod tests {
 
     #[test]
     fn the_table() {
-        let rows: [Row<'_>; 29] = [
+        let rows: [Row<'_>; 33] = [
             ("the first of the plan", &[0, 1], &[Ready, Ready], &[], go(0)),
             ("the doubtful step back", &[0, 1], &[Doubtful, Ready], &[], go(1)),
             ("but serve where nobody else does", &[0, 1], &[Doubtful, Resting(NOW + 60_000)], &[], go(0)),
@@ -312,6 +320,10 @@ mod tests {
             ("and not for ever", &[0], &[Resting(NOW + 6_000)], &[(0, later(6_000))], Step::Stop),
             ("nor twice", &[0], &[Resting(NOW + 1_000)], &[(0, later(1_000)), (0, later(1_000))], Step::Stop),
             ("nobody is left", &[0], &[Doubtful], &[(0, Broken), (0, Broken)], Step::Stop),
+            ("a limit without a figure is, by the last one", &[0], &[Doubtful], &[(0, Limited(None))], again(0, 1_000)),
+            ("silence everywhere is asked once more", &[0, 1], &[Doubtful, Doubtful], &[(0, Silent), (1, Silent)], again(0, 70)),
+            ("after whoever said something", &[0, 1], &[Doubtful, Doubtful], &[(0, Silent), (1, Limited(None))], again(1, 1_000)),
+            ("one that is alone is silent once", &[0], &[Doubtful], &[(0, Silent)], Step::Stop),
             ("the client's own fault", &[0, 1], &[Ready, Ready], &[(0, Final)], Step::Stop),
             ("a member that cannot serve it", &[0, 0, 1], &[Ready, Ready, Ready], &[(0, Unfit)], go(2)),
             ("nobody can serve it", &[0, 0], &[Ready, Ready], &[(0, Unfit)], Step::Stop),
@@ -414,7 +426,7 @@ mod tests {
         assert_eq!(told(&members, &standing, &tried, true, 60_000), again(PROBE, 70));
         assert_eq!(told(&members, &standing, &tried, false, 60_000), Step::Stop, "within the budget");
         standing[PROBE] = Resting(NOW + 60_000);
-        assert_eq!(told(&members, &standing, &tried, true, 60_000), Step::Stop, "and not one that rests");
+        assert_eq!(told(&members, &standing, &tried, true, 60_000), again(0, 70), "not one that rests: whoever was silent");
     }
 
     #[test]
