@@ -31,7 +31,10 @@ use crate::{
     },
     pipeline::{Engine, GatewayError, family_of},
     protocol::fault::FaultKind,
-    runtime::{Body, BoxFuture, native::Gate},
+    runtime::{
+        Body, BoxFuture,
+        native::{Bursts, Gate},
+    },
 };
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -96,7 +99,7 @@ impl Server {
         builder.http1().header_read_timeout(Duration::from_secs(30)).max_buf_size(READ_BYTES);
         builder.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(20)).max_header_list_size(HEAD_BYTES);
         let graceful = GracefulShutdown::new();
-        let serving = Arc::new(serving);
+        let (serving, bursts) = (Arc::new(serving), Bursts::here());
         let mut stop = std::pin::pin!(stop);
         loop {
             // Cancelling `accept` loses no connection: it takes one only when it is ready.
@@ -105,7 +108,7 @@ impl Server {
                 () = &mut stop => break,
             };
             match accepted {
-                Ok((stream, peer)) => connect(stream, peer.ip(), (&builder, &graceful), &serving),
+                Ok((stream, peer)) => connect(stream, peer.ip(), (&builder, &graceful, &bursts), &serving),
                 Err(error) => {
                     // Out of file handles: wait for some to come back rather than spin.
                     tracing::warn!(%error, "cannot accept a connection");
@@ -126,7 +129,7 @@ impl Server {
 fn connect(
     stream: TcpStream,
     peer: IpAddr,
-    (builder, graceful): (&auto::Builder<TokioExecutor>, &GracefulShutdown),
+    (builder, graceful, bursts): (&auto::Builder<TokioExecutor>, &GracefulShutdown, &Bursts),
     serving: &Arc<Serving>,
 ) {
     // Without it the first token of a stream waits 40 ms for an acknowledgement.
@@ -137,7 +140,7 @@ fn connect(
     let service = service_fn(move |request| guarded(&serving, request, peer));
     let mut builder = builder.clone();
     builder.http1().timer(HeadTimer::default());
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(bursts.join(stream)), service).into_owned();
     let watched = graceful.watch(connection);
     tokio::spawn(async move {
         let (gate, mut watched) = (Gate::default(), pin!(watched));

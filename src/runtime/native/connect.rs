@@ -16,11 +16,13 @@ use hyper_util::client::legacy::connect::{
     Connection, HttpConnector,
     proxy::{SocksV5, Tunnel},
 };
+use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
 use rustls::{ClientConfig, RootCertStore};
 use tower_service::Service;
 
-use crate::runtime::TransportFault;
+use super::burst::{Bursts, Gathering};
+use crate::runtime::{BoxFuture, TransportFault};
 
 /// A connection of any make.
 pub(super) trait Io: Read + Write + Send + Unpin {}
@@ -47,6 +49,7 @@ pub(super) enum Offer {
 pub(super) struct Connector {
     any: Arc<ClientConfig>,
     http1: Arc<ClientConfig>,
+    bursts: Bursts,
 }
 
 impl Connector {
@@ -54,7 +57,7 @@ impl Connector {
         let mut any = client_config();
         let http1 = any.clone();
         any.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Self { any: Arc::new(any), http1: Arc::new(http1) }
+        Self { any: Arc::new(any), http1: Arc::new(http1), bursts: Bursts::here() }
     }
 
     /// Opens a connection to the host of `uri`, through `proxy` where there is one.
@@ -64,6 +67,7 @@ impl Connector {
         http.set_nodelay(true);
         http.set_keepalive(Some(Duration::from_mins(1)));
         http.set_connect_timeout(Some(limit));
+        let http = Dialer { http, bursts: self.bursts.clone() };
         let tls = match offer {
             Offer::Any => &self.any,
             Offer::Http1 => &self.http1,
@@ -89,6 +93,28 @@ impl Connector {
         };
         #[expect(clippy::disallowed_methods, reason = "the native runtime may use its own timers")]
         tokio::time::timeout(limit, opening).await.map_err(|_| TransportFault::Timeout("connection"))?
+    }
+}
+
+/// Opens connections that write in bursts.
+#[derive(Clone)]
+struct Dialer {
+    http: HttpConnector,
+    bursts: Bursts,
+}
+
+impl Service<Uri> for Dialer {
+    type Response = TokioIo<Gathering>;
+    type Error = <HttpConnector as Service<Uri>>::Error;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.http.poll_ready(cx)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let (dialing, bursts) = (self.http.call(uri), self.bursts.clone());
+        Box::pin(async move { Ok(TokioIo::new(bursts.join(dialing.await?.into_inner()))) })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The native platform: tokio's clock and tasks, the system's randomness, hyper's connections.
 
 mod alarm;
+mod burst;
 mod connect;
 mod exchange;
 mod gate;
@@ -15,6 +16,7 @@ use std::{
 };
 
 pub use alarm::Alarm;
+pub use burst::{Bursts, Gathering};
 pub use gate::{Gate, Held, hushed};
 pub use tasks::Tasks;
 pub use transport::HyperTransport;
