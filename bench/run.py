@@ -25,12 +25,12 @@ from statistics import median
 import bars
 import kill
 import ledger
-from procs import Fault, Mock, raise_open_files, realtime_permitted, stop_all
+from procs import GATEWAY_CORE, Fault, Mock, raise_open_files, realtime_permitted, stop_all
 from scenes import SCENES, Stage, body_memory, stream_memory, warm
 from targets import Direct, Forwarder, Gateway, Nginx
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-TOOLS = ("bench-mock", "bench-load", "bench-forwarder")
+TOOLS = ("bench-mock", "bench-load", "bench-forwarder", "bench-pairs")
 STARTS = 7
 STREAMS = 1000
 # The yardstick must be good: at least this share of nginx on plain traffic.
@@ -188,6 +188,16 @@ def starts(chosen, gateway):
     return {"ready": median(ready), "idle": gateway.child.memory_kb()}
 
 
+def conversions(directory):
+    """A table of what one core converts, of every pair of dialects."""
+    say("conversions of every pair")
+    argv = ["taskset", "-c", str(GATEWAY_CORE), os.path.join(directory, "bench-pairs")]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise Fault("bench-pairs failed")
+    return done.stdout.strip()
+
+
 def why_void(figures, stage):
     """What makes the run worthless, or None."""
     share = figures.against_nginx() if "nginx" in stage.targets else None
@@ -198,7 +208,7 @@ def why_void(figures, stage):
     return None
 
 
-def report(chosen, stage, figures, runs, rate):
+def report(chosen, stage, figures, runs, rate, pairs):
     """Prints the tables, reconciles the books, writes the files; gives the exit status."""
     void = why_void(figures, stage)
     verdicts = bars.judge(figures) if "gateway" in stage.targets else []
@@ -213,6 +223,8 @@ def report(chosen, stage, figures, runs, rate):
         books = ledger.reconcile(stage.targets["gateway"].database(), stage.given)
         lines += ["| books | database | mock | |", "|---|--:|--:|---|"]
         lines += [f"| {name} | {left:,} | {right:,} | {'equal' if equal else 'DIFFERENT'} |" for name, left, right, equal in books]
+    if pairs:
+        lines += ["", "What one core converts, without any network:", "", pairs]
     markdown = "\n".join(lines)
     say("\n" + markdown + "\n")
     if runs < 7:
@@ -255,12 +267,14 @@ def write(path, text):
             file.write(text)
 
 
-def bench(chosen, stage):
+def bench(chosen, stage, directory):
     figures = bars.Figures(stage.realtime)
     runs, rate = run_all(chosen, stage, figures)
+    pairs = None
     if not chosen.scenes:
         memories(chosen, stage, figures)
-    return report(chosen, stage, figures, runs, rate)
+        pairs = conversions(directory)
+    return report(chosen, stage, figures, runs, rate, pairs)
 
 
 def kill_rounds(chosen, stage):
@@ -286,7 +300,7 @@ def main():
     work = tempfile.mkdtemp(prefix="gproxy-bench-")
     try:
         stage = set_stage(chosen, directory, work)
-        return kill_rounds(chosen, stage) if chosen.kill else bench(chosen, stage)
+        return kill_rounds(chosen, stage) if chosen.kill else bench(chosen, stage, directory)
     finally:
         stop_all()
         if chosen.keep:

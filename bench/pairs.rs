@@ -1,6 +1,6 @@
-//! What a conversion costs: nanoseconds for each event of a stream, for each request and for each whole answer, of every pair.
-//! Run by hand: `cargo run --release --example convert_cost -- [pair] [rounds]`, such as `chat-on-claude`; under
-//! `valgrind --tool=callgrind` with few rounds it says where they go.
+//! What one core converts, of every pair of dialects: calls (a request there, its whole answer back) and events of a stream, each a
+//! second. A table in Markdown; `bench-pairs [pair] [rounds]` measures one, such as `chat-on-claude`, and under
+//! `valgrind --tool=callgrind` with few rounds says where the time goes.
 
 #![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "a tool that prints rounded figures")]
 #![expect(clippy::disallowed_methods, reason = "it measures time, with the machine's own clock")]
@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let only = arguments.next().unwrap_or_default();
     let rounds: usize = arguments.next().map_or(Ok(50), |rounds| rounds.parse())?;
-    println!("{:22} {:>10} {:>10} {:>10}", "client-on-upstream", "event, ns", "request", "answer");
+    println!("| client-on-upstream | calls/s | request, us | answer, us | events/s |\n|---|--:|--:|--:|--:|");
     for client in Dialect::ALL {
         for upstream in Dialect::ALL.into_iter().filter(|upstream| *upstream != client) {
             let pair = format!("{}-on-{}", client.id(), upstream.id());
@@ -57,7 +57,8 @@ fn measure(pair: &str, (client, upstream): (Dialect, Dialect), rounds: usize) ->
         black_box(generate::answer(upstream, client, answer.as_bytes(), &told)?);
         Ok(())
     })?;
-    println!("{pair:22} {event:10.0} {request:10.0} {answer:10.0}");
+    let (calls, events) = (1e9 / (request + answer), 1e9 / event);
+    println!("| {pair} | {calls:.0} | {:.1} | {:.1} | {events:.0} |", request / 1e3, answer / 1e3);
     Ok(())
 }
 
