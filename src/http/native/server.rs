@@ -2,23 +2,28 @@
 
 use std::{
     convert::Infallible,
+    fmt::Display,
     future::{poll_fn, ready},
     io,
     net::{IpAddr, SocketAddr},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
     time::Duration,
 };
 
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, Method, Request, Response, Uri};
-use hyper::{body::Incoming, service::service_fn};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::conn::auto,
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    time::timeout,
+};
 
 use super::{body, heads::HeadTimer, upgrade};
 use crate::{
@@ -45,6 +50,11 @@ const HEAD_BYTES: u32 = 64 << 10;
 /// What is read at a time, in bytes; a head must fit into it. A larger buffer stays with its connection, and costs a long
 /// body more than it saves: it is copied out of there, and what was just read is still in the processor's cache.
 const READ_BYTES: usize = HEAD_BYTES as usize;
+
+/// How long a request's head may take to come.
+const HEAD_TIME: Duration = Duration::from_secs(30);
+/// What an HTTP/2 connection begins with (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The control plane as the server sees it: takes every request under `/admin`, `/user` and `/login`.
 pub(super) type ControlPlane = Arc<dyn Fn(Request<Body>, Option<IpAddr>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
@@ -95,12 +105,10 @@ impl Server {
 
     /// Serves until `stop` resolves, then lets what runs end, at most for `drain`.
     pub async fn run(self, serving: Serving, stop: impl Future<Output = ()>, drain: Duration) {
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().header_read_timeout(Duration::from_secs(30)).max_buf_size(READ_BYTES);
-        builder.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(20)).max_header_list_size(HEAD_BYTES);
-        let graceful = GracefulShutdown::new();
-        let (serving, bursts) = (Arc::new(serving), Bursts::here());
-        let mut stop = std::pin::pin!(stop);
+        let (door, open) = watch::channel(());
+        let serving = Arc::new(serving);
+        let house = House { serving: Arc::clone(&serving), bursts: Bursts::here(), open };
+        let mut stop = pin!(stop);
         loop {
             // Cancelling `accept` loses no connection: it takes one only when it is ready.
             let accepted = tokio::select! {
@@ -108,7 +116,7 @@ impl Server {
                 () = &mut stop => break,
             };
             match accepted {
-                Ok((stream, peer)) => connect(stream, peer.ip(), (&builder, &graceful, &bursts), &serving),
+                Ok((stream, peer)) => house.receive(stream, peer.ip()),
                 Err(error) => {
                     // Out of file handles: wait for some to come back rather than spin.
                     tracing::warn!(%error, "cannot accept a connection");
@@ -117,37 +125,93 @@ impl Server {
             }
         }
         serving.readiness.drain();
-        drop(self.listener);
+        drop((self.listener, house));
+        door.send_replace(());
         tokio::select! {
-            () = graceful.shutdown() => {}
+            () = door.closed() => {}
             () = serving.engine.platform.clock.sleep(drain) => tracing::warn!("the drain time is over; open connections are closed"),
         }
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "connections are tracked by the graceful shutdown, not by the platform's tasks")]
-fn connect(
-    stream: TcpStream,
-    peer: IpAddr,
-    (builder, graceful, bursts): (&auto::Builder<TokioExecutor>, &GracefulShutdown, &Bursts),
-    serving: &Arc<Serving>,
-) {
-    // Without it the first token of a stream waits 40 ms for an acknowledgement.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY");
-    }
-    let serving = Arc::clone(serving);
-    let service = service_fn(move |request| guarded(&serving, request, peer));
-    let mut builder = builder.clone();
-    builder.http1().timer(HeadTimer::default());
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(bursts.join(stream)), service).into_owned();
-    let watched = graceful.watch(connection);
-    tokio::spawn(async move {
-        let (gate, mut watched) = (Gate::default(), pin!(watched));
-        if let Err(error) = poll_fn(|cx| gate.poll(watched.as_mut(), cx)).await {
-            tracing::debug!(%error, "a client's connection ended badly");
+/// What every connection is served with.
+struct House {
+    serving: Arc<Serving>,
+    bursts: Bursts,
+    /// Changes when no new work is taken; each connection keeps one of its own for as long as it lasts.
+    open: watch::Receiver<()>,
+}
+
+impl House {
+    /// Serves a connection for as long as it lasts.
+    #[expect(clippy::disallowed_methods, reason = "connections are waited for by themselves, not with the platform's tasks")]
+    fn receive(&self, stream: TcpStream, peer: IpAddr) {
+        // Without it the first token of a stream waits 40 ms for an acknowledgement.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
+        let (serving, bursts, mut open) = (Arc::clone(&self.serving), self.bursts.clone(), self.open.clone());
+        let service = service_fn(move |request| guarded(&serving, request, peer));
+        tokio::spawn(async move {
+            // One that has asked for nothing yet has nothing to lose.
+            let Some(speaks_http2) = (tokio::select! {
+                biased;
+                told = speaks_http2(&stream) => told,
+                _closing = open.changed() => None,
+            }) else {
+                return;
+            };
+            let io = TokioIo::new(bursts.join(stream));
+            if speaks_http2 {
+                let connection = either().serve_connection_with_upgrades(io, service).into_owned();
+                Box::pin(drive(connection, open, |connection| connection.graceful_shutdown())).await;
+            } else {
+                let connection = plain().serve_connection(io, service).with_upgrades();
+                drive(connection, open, |connection| connection.graceful_shutdown()).await;
+            }
+        });
+    }
+}
+
+/// Looks at what a client says first, and leaves it where it is; `None` where it says nothing. One that may go on to speak HTTP/2
+/// counts as one that does.
+async fn speaks_http2(stream: &TcpStream) -> Option<bool> {
+    let mut first = [0; PREFACE.len()];
+    let count = timeout(HEAD_TIME, stream.peek(&mut first)).await.ok()?.ok()?;
+    (count > 0).then(|| PREFACE.starts_with(&first[..count]))
+}
+
+/// HTTP/1.1. Whoever is known to speak it is not read by hyper-util's search for a protocol, which doubles what a connection reads into.
+fn plain() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.timer(HeadTimer::default()).header_read_timeout(HEAD_TIME).max_buf_size(READ_BYTES);
+    builder
+}
+
+/// HTTP/2, or HTTP/1.1 after all.
+fn either() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(HeadTimer::default()).header_read_timeout(HEAD_TIME).max_buf_size(READ_BYTES);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(20)).max_header_list_size(HEAD_BYTES);
+    builder
+}
+
+/// Drives a connection to its end; once the door closes, it is told to end with what it has begun.
+async fn drive<C, E>(connection: C, mut open: watch::Receiver<()>, end: impl Fn(Pin<&mut C>))
+where
+    C: Future<Output = Result<(), E>>,
+    E: Display,
+{
+    let (gate, mut connection, mut closing) = (Gate::default(), pin!(connection), pin!(open.changed().fuse()));
+    let ended = poll_fn(|cx| {
+        if closing.as_mut().poll(cx).is_ready() {
+            end(connection.as_mut());
+        }
+        gate.poll(connection.as_mut(), cx)
     });
+    if let Err(error) = ended.await {
+        tracing::debug!(%error, "a client's connection ended badly");
+    }
 }
 
 /// A panic in one request costs that request, not the connection and not the process.
