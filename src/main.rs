@@ -48,7 +48,7 @@ fn main() -> ExitCode {
             return prove(&config, &platform, verify.get_flag("json")).await;
         }
         if let Some(asked) = flags::transfer::asked(&matches) {
-            return moved(&asked, &config, sources.env.get(transfer::PASSPHRASE), &platform).await;
+            return moved(&asked, &config, &sources.env, &platform).await;
         }
         let lines = log::init(&config);
         keep_flushed(&lines, &platform);
@@ -88,8 +88,8 @@ async fn prove(config: &Config, platform: &Platform, json: bool) -> ExitCode {
 }
 
 /// Exports or imports. What was found on the way goes beside the answer, so that a bundle can be piped on.
-async fn moved(asked: &transfer::Asked, config: &Config, passphrase: Option<&String>, platform: &Platform) -> ExitCode {
-    match transfer::obey(asked, config, passphrase.map(String::as_str), platform).await {
+async fn moved(asked: &transfer::Asked, config: &Config, environment: &transfer::Environment, platform: &Platform) -> ExitCode {
+    match transfer::obey(asked, config, environment, platform).await {
         Ok(done) => {
             done.notes.iter().for_each(|note| warn(note));
             say(&done.answer);

@@ -8,6 +8,8 @@ pub mod expire;
 pub mod flags;
 pub mod follow;
 #[cfg(feature = "native")]
+pub mod legacy;
+#[cfg(feature = "native")]
 pub mod log;
 #[cfg(feature = "native")]
 pub mod reconcile;

@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use crate::app::transfer::{
-    Prune,
-    command::{Asked, Passphrase, Run},
+use crate::app::{
+    legacy::Format,
+    transfer::{
+        Prune,
+        command::{Asked, Passphrase, Run},
+    },
 };
 
 pub(super) fn commands() -> [Command; 2] {
@@ -21,8 +24,12 @@ pub(super) fn commands() -> [Command; 2] {
         .arg(path("out").long("out").help("where to; the standard output by default"))
         .arg(passphrase());
     let import = Command::new("import")
-        .about("Make a bundle stand in this instance, all of it or nothing, and say what changed")
-        .arg(path("file").required(true).help("the bundle"))
+        .about("Make a bundle, or another gateway's configuration, stand in this instance, all of it or nothing, and say what changed")
+        .arg(path("file").required(true).help("the bundle; or another gateway's file, see --format"))
+        .arg(Arg::new("format").long("format").value_parser(Format::names()).help("whose file it is; what stands in it decides by default"))
+        .arg(path("source-key-file").long("source-key-file").help(
+            "a file with the secret that another gateway sealed its own under [env: GPROXY_SOURCE_SECRET_KEY, else DATABASE_SECRET_KEY]",
+        ))
         .arg(switch("dry-run", "only say what would change"))
         .arg(switch("prune", "remove what the bundle does not have"))
         .arg(passphrase());
@@ -41,6 +48,8 @@ pub fn asked(matches: &ArgMatches) -> Option<Asked> {
             run: if given.get_flag("dry-run") { Run::Dry } else { Run::Real },
             prune: if given.get_flag("prune") { Prune::Remove } else { Prune::Keep },
             passphrase: passphrase(),
+            format: given.get_one::<String>("format").and_then(|name| Format::parse(name)),
+            source_key: given.get_one::<PathBuf>("source-key-file").cloned(),
         }),
         _ => None,
     }
@@ -57,8 +66,25 @@ mod tests {
         let export = Asked::Export { out: Some("b.json".into()), passphrase: Passphrase::File("p".into()) };
         assert_eq!(read("gproxy export --out b.json --passphrase-file p --dsn sqlite:x"), Some(export));
         assert_eq!(read("gproxy export"), Some(Asked::Export { out: None, passphrase: Passphrase::Environment }));
-        let import = Asked::Import { file: "b.json".into(), run: Run::Dry, prune: Prune::Remove, passphrase: Passphrase::StandardInput };
+        let import = Asked::Import {
+            file: "b.json".into(),
+            run: Run::Dry,
+            prune: Prune::Remove,
+            passphrase: Passphrase::StandardInput,
+            format: None,
+            source_key: None,
+        };
         assert_eq!(read("gproxy import b.json --dry-run --prune --passphrase-file -"), Some(import));
+        let foreign = Asked::Import {
+            file: "one-api.db".into(),
+            run: Run::Real,
+            prune: Prune::Keep,
+            passphrase: Passphrase::Environment,
+            format: Some(Format::NewApi),
+            source_key: Some("k".into()),
+        };
+        assert_eq!(read("gproxy import one-api.db --format new-api --source-key-file k"), Some(foreign));
+        assert_eq!(read("gproxy import b.json --format other"), None);
         assert_eq!(read("gproxy import"), None);
         assert_eq!(read("gproxy check"), None);
     }

@@ -6,14 +6,15 @@ use serde_json::{Map, Value, json};
 
 use super::{
     TransferFault,
+    extract::is_secret,
     seal::Sealing,
-    shape::{Secrecy, Shape, secrecy},
+    shape::{Names, Secrecy, Shape, secrecy},
 };
 use crate::{
     base::Secret,
     credentials::Sealer,
     runtime::Entropy,
-    store::record::{Noun, SettingsRow},
+    store::record::{Datum, Noun, Record, SettingsRow},
 };
 
 /// The version of the form that is written, and the only one that is read.
@@ -32,6 +33,36 @@ pub struct Entry {
     pub secrets: BTreeMap<String, Secret<String>>,
     /// Secrets that there were, and that are not told.
     pub left_out: BTreeSet<String>,
+}
+
+impl Entry {
+    /// A row as an entry. What its ids name is said in `names`, by the bundle's members; the ids themselves say nothing here.
+    #[must_use]
+    pub fn of<N: Record>(row: &N, names: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
+        let mut entry = Self::default();
+        for (member, datum) in Shape::of(N::NOUN).members.iter().zip(row.data()) {
+            let value = match datum {
+                Datum::Text(text) => Value::from(text),
+                Datum::Int(number) => number.into(),
+                Datum::Bool(flag) => flag.into(),
+            };
+            if member.names != Names::Nothing || value.is_null() {
+                continue;
+            }
+            match value.as_str().filter(|text| member.secrecy == Secrecy::AtRest || is_secret(member.secrecy, text)) {
+                Some(text) => drop(entry.secrets.insert(member.name.to_owned(), Secret::new(text.to_owned()))),
+                None => drop(entry.fields.insert(member.name.to_owned(), value)),
+            }
+        }
+        entry.fields.extend(names.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.to_owned(), value)));
+        entry
+    }
+
+    /// What others of the bundle call a row of this noun, where no two may be called so.
+    #[must_use]
+    pub fn unique_name<N: Record>(&self) -> Option<Value> {
+        (!N::UNIQUE.is_empty()).then(|| Shape::of(N::NOUN).reference(self))
+    }
 }
 
 /// Configuration apart from any database.

@@ -1,6 +1,7 @@
 //! What `gproxy export` and `gproxy import` do.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
@@ -9,7 +10,10 @@ use std::{
 use super::{Bundle, Plan, Prune, TransferFault, apply, extract};
 use crate::{
     admin::{Control, Stores},
-    app::config::{Config, database_key},
+    app::{
+        config::{Config, database_key},
+        legacy::{self, DATABASE_KEY, Foreign, Format, Reading, SOURCE_KEY, Source},
+    },
     base::Secret,
     credentials::Sealer,
     runtime::Platform,
@@ -88,6 +92,10 @@ pub enum Asked {
         prune: Prune,
         /// What opens its secrets.
         passphrase: Passphrase,
+        /// Whose file it is; what stands in it decides where absent.
+        format: Option<Format>,
+        /// A file with what another gateway's secrets were sealed under; variables are asked where absent.
+        source_key: Option<PathBuf>,
     },
 }
 
@@ -100,25 +108,54 @@ pub struct Done {
     pub notes: Vec<String>,
 }
 
-/// Does what was asked, in the database of the configuration. `environment` is what [`PASSPHRASE`] holds.
+/// The variables that a command may ask.
+pub type Environment = BTreeMap<String, String>;
+
+/// Does what was asked, in the database of the configuration.
 ///
 /// # Errors
 /// [`TransferFault`]; then nothing was imported.
-pub async fn obey(asked: &Asked, config: &Config, environment: Option<&str>, platform: &Platform) -> Result<Done, TransferFault> {
+pub async fn obey(asked: &Asked, config: &Config, environment: &Environment, platform: &Platform) -> Result<Done, TransferFault> {
     // The key comes first: a database that is made without one would be of no use.
     let sealer = Sealer::new(database_key(config, &*platform.entropy)?);
     let store = Arc::new(SqlStore::open(config.dsn.expose()).await?);
     let stores = Stores { records: Arc::clone(&store) as _, ledger: Arc::clone(&store) as _ };
     let control = Control::new(stores, sealer, platform.clone());
+    let given = environment.get(PASSPHRASE).map(String::as_str);
     let done = match asked {
-        Asked::Export { out, passphrase } => export(&control, out.as_deref(), passphrase.read(environment)?).await,
-        Asked::Import { file, run, prune, passphrase } => {
-            let bundle = Bundle::read(&read(file)?, passphrase.read(environment)?.as_ref())?;
-            import(&control, &bundle, *run, *prune).await
+        Asked::Export { out, passphrase } => export(&control, out.as_deref(), passphrase.read(given)?).await,
+        Asked::Import { file, run, prune, passphrase, format, source_key } => {
+            let source_key = sealed_under(source_key.as_deref(), environment)?;
+            let reading = Reading { platform, environment, source_key };
+            match Source::of(file, *format, &reading).await? {
+                Source::Bundle(text) => import(&control, &Bundle::read(&text, passphrase.read(given)?.as_ref())?, *run, *prune).await,
+                Source::Foreign(foreign) => import_foreign(&control, *foreign, *run, *prune).await,
+            }
         }
     };
     store.close().await?;
     done
+}
+
+/// What another gateway's secrets were sealed under, where something says so.
+fn sealed_under(file: Option<&Path>, environment: &Environment) -> Result<Option<Secret<String>>, TransferFault> {
+    let text = match file {
+        Some(path) => Some(read(path)?),
+        None => [SOURCE_KEY, DATABASE_KEY].iter().find_map(|name| environment.get(*name).filter(|text| !text.is_empty()).cloned()),
+    };
+    Ok(text.map(|text| Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())))
+}
+
+/// The same as [`import`] with another gateway's configuration; the answer ends with what was left out.
+///
+/// # Errors
+/// As [`import`], and where a password of it cannot be hashed.
+pub async fn import_foreign(control: &Control, mut foreign: Foreign, run: Run, prune: Prune) -> Result<Done, TransferFault> {
+    let rows = control.records().load().await?;
+    let standing = extract(&rows, control.sealer());
+    legacy::settle(control, &rows, &standing, &mut foreign)?;
+    let done = import(control, &foreign.bundle, run, prune).await?;
+    Ok(Done { answer: format!("{}\n\n{}", done.answer, foreign.report), ..done })
 }
 
 async fn export(control: &Control, out: Option<&Path>, passphrase: Option<Secret<String>>) -> Result<Done, TransferFault> {

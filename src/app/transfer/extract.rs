@@ -120,7 +120,7 @@ fn entry(shape: &Shape, columns: &Map<String, Value>, sealer: &Sealer, into: &mu
 }
 
 /// Whether a text that does not rest sealed is a secret.
-fn is_secret(secrecy: Secrecy, text: &str) -> bool {
+pub(super) fn is_secret(secrecy: Secrecy, text: &str) -> bool {
     match secrecy {
         Secrecy::Open | Secrecy::AtRest => false,
         Secrecy::Always => true,

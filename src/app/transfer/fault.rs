@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::{app::config::KeyFault, store::persist::StoreFault};
+use crate::{
+    app::{config::KeyFault, legacy::LegacyFault},
+    store::persist::StoreFault,
+};
 
 /// Why nothing was exported or imported.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +42,9 @@ pub enum TransferFault {
         #[source]
         source: std::io::Error,
     },
+    /// Another gateway's file cannot be read.
+    #[error(transparent)]
+    Legacy(#[from] LegacyFault),
     /// There is no key of the database.
     #[error(transparent)]
     Key(#[from] KeyFault),

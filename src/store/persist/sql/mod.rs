@@ -20,6 +20,7 @@ mod books;
 mod change;
 mod data;
 mod dialect;
+mod foreign;
 mod head;
 mod hot;
 mod kept;
@@ -38,6 +39,7 @@ mod usage;
 
 pub use books::SqlBooks;
 use dialect::Dialect;
+pub use foreign::ForeignFile;
 
 /// How often a busy SQLite file is asked again at the start, and how long that waits each time.
 const BUSY_TRIES: usize = 100;
