@@ -22,7 +22,6 @@ use hyper_util::{
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
-    time::timeout,
 };
 
 use super::{body, heads::HeadTimer, upgrade};
@@ -151,6 +150,7 @@ impl House {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
         let (serving, bursts, mut open) = (Arc::clone(&self.serving), self.bursts.clone(), self.open.clone());
+        let late = serving.engine.platform.clock.sleep(HEAD_TIME);
         let service = service_fn(move |request| guarded(&serving, request, peer));
         tokio::spawn(async move {
             // One that has asked for nothing yet has nothing to lose.
@@ -158,16 +158,17 @@ impl House {
                 biased;
                 told = speaks_http2(&stream) => told,
                 _closing = open.changed() => None,
+                () = late => None,
             }) else {
                 return;
             };
             let io = TokioIo::new(bursts.join(stream));
             if speaks_http2 {
                 let connection = either().serve_connection_with_upgrades(io, service).into_owned();
-                Box::pin(drive(connection, open, |connection| connection.graceful_shutdown())).await;
+                Box::pin(drive(connection, open, auto::UpgradeableConnection::graceful_shutdown)).await;
             } else {
                 let connection = plain().serve_connection(io, service).with_upgrades();
-                drive(connection, open, |connection| connection.graceful_shutdown()).await;
+                drive(connection, open, http1::UpgradeableConnection::graceful_shutdown).await;
             }
         });
     }
@@ -177,7 +178,7 @@ impl House {
 /// counts as one that does.
 async fn speaks_http2(stream: &TcpStream) -> Option<bool> {
     let mut first = [0; PREFACE.len()];
-    let count = timeout(HEAD_TIME, stream.peek(&mut first)).await.ok()?.ok()?;
+    let count = stream.peek(&mut first).await.ok()?;
     (count > 0).then(|| PREFACE.starts_with(&first[..count]))
 }
 

@@ -50,12 +50,12 @@ struct Line {
 impl Bursts {
     /// The bursts of the runtime that runs this: of one thread's, else of none.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "it ends with those that gather; at shutdown each connection waits for its own bytes")]
     pub fn here() -> Self {
         let Some(runtime) = Handle::try_current().ok().filter(|runtime| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread) else {
             return Self(None);
         };
         let waiting = Arc::<Mutex<Waiting>>::default();
+        // It ends with those that gather; at shutdown each connection waits for its own bytes.
         runtime.spawn(write_bursts(Arc::downgrade(&waiting)));
         Self(Some(waiting))
     }
@@ -178,7 +178,9 @@ impl Gathering {
         };
         let is_first = line.gathered.is_empty();
         line.gathered.reserve_exact(size);
-        pieces.iter().for_each(|piece| line.gathered.extend_from_slice(piece));
+        for piece in pieces {
+            line.gathered.extend_from_slice(piece);
+        }
         if is_first && size > 0 {
             enlist(waiting, &self.line);
         }
