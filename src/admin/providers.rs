@@ -10,7 +10,6 @@ use crate::{
     channel::{self, CHANNELS},
     runtime::Platform,
     snapshot::name,
-    store::persist::RecordsExt,
     store::record::{ConfigRows, NewProvider, ProviderRow},
 };
 
@@ -113,8 +112,7 @@ pub async fn save(admin: Admin<'_>, input: ProviderInput) -> Result<ProviderView
     let id = input.id;
     let row = merged(standing, input)?;
     check(&row, control.platform())?;
-    let saved = control.records().save(id, row).await?;
-    admin.changed("provider.save", saved.id).await?;
+    let saved = admin.actor().save(&rows, id, row).await?;
     Ok(ProviderView::of(&saved, &rows))
 }
 
@@ -124,8 +122,8 @@ pub async fn save(admin: Admin<'_>, input: ProviderInput) -> Result<ProviderView
 /// [`AdminFault::Missing`].
 pub async fn delete(admin: Admin<'_>, id: ProviderId) -> Result<(), AdminFault> {
     admin.may_configure()?;
-    admin.control().records().delete::<NewProvider>(id).await?;
-    admin.changed("provider.delete", id).await
+    let rows = admin.control().records().load().await?;
+    admin.actor().delete::<NewProvider>(&rows, id).await
 }
 
 pub(super) fn find(rows: &ConfigRows, id: ProviderId) -> Result<&ProviderRow, AdminFault> {

@@ -94,12 +94,12 @@ fn identified(control: &Control, headers: &HeaderMap, asks: Asks, peer: Option<I
 }
 
 async fn run(route: &Route, asks: Asks, caller: Option<&Caller>, call: Call<'_>) -> Answer {
-    let control = call.control;
+    let (control, peer) = (call.control, call.peer);
     match (&route.handler, asks, caller) {
         (Handler::Public(handler), _, _) => handler(call).await,
-        (Handler::Member(handler), _, Some(caller)) => handler(Member::prove(control, caller), call).await,
+        (Handler::Member(handler), _, Some(caller)) => handler(Member::prove(control, caller, peer), call).await,
         (Handler::Admin(handler), Asks::Role(area, access), Some(caller)) => {
-            let admin = Admin::prove(control, caller, area, access).ok_or_else(|| Refusal::Role(caller.role()))?;
+            let admin = Admin::prove(control, (caller, peer), area, access).ok_or_else(|| Refusal::Role(caller.role()))?;
             let _changing = match access {
                 Access::Read => None,
                 Access::Change => Some(control.changing().await),

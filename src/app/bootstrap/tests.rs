@@ -103,7 +103,7 @@ impl House {
 }
 
 fn control(clock: &Arc<ManualClock>, store: &Arc<MemoryStore>) -> Arc<Control> {
-    let stores = Stores { records: Arc::clone(store) as _, ledger: Arc::clone(store) as _ };
+    let stores = Stores::of(store);
     let control = Control::new(stores, Sealer::new(Secret::new("k".to_owned())), platform_with(Arc::clone(clock) as _));
     Arc::new(control.with_passwords(Passwords::cheap()))
 }
@@ -198,7 +198,7 @@ async fn a_database_keeps_what_was_imported_to_the_letter() {
     for _ in 0..2 {
         let mut house = House::new();
         let store = Arc::new(crate::store::persist::sql::SqlStore::open(&dsn).await.unwrap());
-        let stores = Stores { records: Arc::clone(&store) as _, ledger: Arc::clone(&store) as _ };
+        let stores = Stores::of(&store);
         house.clock.advance(Duration::from_mins(seen.len() as u64));
         let control = Control::new(stores, Sealer::new(Secret::new("k".to_owned())), platform_with(Arc::clone(&house.clock) as _));
         house.control = Arc::new(control.with_passwords(Passwords::cheap()));

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
     Bundle, Entry, Extracted, Plan, TransferFault,
@@ -10,10 +10,12 @@ use super::{
     shape::{Names, Secrecy, Shape},
 };
 use crate::{
-    admin::Control,
+    admin::{Control, audit},
     base::Secret,
     snapshot::secret::{self, HF_TOKEN},
-    store::record::{Change, ChangeSet, ConfigRows, Datum, Finish, Noun, NounWork, Record, Row, ScopeKind, SettingsRow, made_by},
+    store::record::{
+        AuditAction, Change, ChangeSet, ConfigRows, Datum, Finish, Noun, NounWork, Record, Row, ScopeKind, SettingsRow, made_by,
+    },
 };
 
 /// What stands for a secret whose provider is not known yet; no sealed text begins so.
@@ -41,9 +43,27 @@ pub async fn apply(
         return Ok(());
     }
     let finish = Some(sealing(control, writer.secrets));
-    let set = ChangeSet { changes: writer.changes, settings, base: Some(rows.revision), finish };
+    let told = audit::by_command(control, "gproxy import", (AuditAction::Import, "bundle"), &counts(&writer.changes, settings.is_some()));
+    let set = ChangeSet { changes: writer.changes, settings, base: Some(rows.revision), audit: vec![told], finish };
     control.records().apply_set(set).await?;
     Ok(())
+}
+
+/// How many rows of each noun are made, changed and taken away; what they hold stands in them.
+fn counts(changes: &[Change], settings: bool) -> Value {
+    let mut counts: BTreeMap<&str, [u64; 3]> = BTreeMap::new();
+    for change in changes {
+        let (noun, place) = match change {
+            Change::Make(row) | Change::Ensure(row) => (row.noun(), 0),
+            Change::Set(_, row) => (row.noun(), 1),
+            Change::Delete(noun, _) => (*noun, 2),
+        };
+        counts.entry(noun.name()).or_default()[place] += 1;
+    }
+    let told = |[made, changed, removed]: [u64; 3]| json!({ "made": made, "changed": changed, "removed": removed });
+    let mut told: Map<String, Value> = counts.into_iter().map(|(noun, counts)| (noun.to_owned(), told(counts))).collect();
+    told.insert("settings".to_owned(), settings.into());
+    Value::Object(told)
 }
 
 /// Seals each credential's secret for the provider that it ended up with.

@@ -108,7 +108,7 @@ pub async fn obey(asked: &Asked, config: &Config, environment: Option<&str>, pla
     // The key comes first: a database that is made without one would be of no use.
     let sealer = Sealer::new(database_key(config, &*platform.entropy)?);
     let store = Arc::new(SqlStore::open(config.dsn.expose()).await?);
-    let stores = Stores { records: Arc::clone(&store) as _, ledger: Arc::clone(&store) as _ };
+    let stores = Stores::of(&store);
     let control = Control::new(stores, sealer, platform.clone());
     let done = match asked {
         Asked::Export { out, passphrase } => export(&control, out.as_deref(), passphrase.read(environment)?).await,

@@ -67,6 +67,7 @@ fn named(word: &str) -> Option<Area> {
         "health" => Some(Area::Health),
         "settings" => Some(Area::Settings),
         "faults" => Some(Area::Faults),
+        "audit" => Some(Area::Audit),
         _ => None,
     }
 }

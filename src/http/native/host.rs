@@ -89,7 +89,7 @@ pub async fn run(config: Config, platform: Platform, tasks: Arc<Tasks>) -> Resul
     let queue = &config.write_queue;
     let settings = WriterConfig { queue_capacity: queue.capacity, max_batch: queue.max_batch, window: queue.window };
     let writer = Writer::new(replay, Arc::clone(&store) as _, Arc::clone(&platform.clock), settings);
-    let stores = Stores { records: Arc::clone(&store) as _, ledger: Arc::clone(&store) as _ };
+    let stores = Stores::of(&store);
     let control = Arc::new(Control::new(stores, sealer, platform.clone()));
     let Booted { admin_key, .. } = bootstrap::bootstrap(&control, &config).await?;
     let server = listen(&config).await?;

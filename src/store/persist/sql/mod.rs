@@ -16,6 +16,7 @@ use sea_orm::{
 
 use crate::store::persist::{SealKey, StoreFault, Stored};
 
+mod audit;
 mod books;
 mod change;
 mod data;

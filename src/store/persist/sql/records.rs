@@ -47,6 +47,8 @@ impl Records for SqlStore {
             self.note_use(&transaction).await.map_err(failed)?;
             let mut batch = Batch::begin(self, &transaction, now, set.finish);
             let stamps = batch.make(set.changes).await?;
+            let audit = batch.told(set.audit)?;
+            self.insert_entries(&transaction, &audit).await.map_err(failed)?;
             if let Some(settings) = set.settings {
                 self.write_settings(&transaction, &settings, (revision, now)).await.map_err(failed)?;
             }
