@@ -172,7 +172,7 @@ pub async fn delete_own(member: Member<'_>, id: KeyId) -> Result<(), AdminFault>
 }
 
 /// Refuses keys to somebody whose own key is narrower than its user: it would make itself a wider one. A session may.
-fn may_give_keys(caller: &Caller, rows: &ConfigRows) -> Result<(), AdminFault> {
+pub(super) fn may_give_keys(caller: &Caller, rows: &ConfigRows) -> Result<(), AdminFault> {
     let id = caller.key();
     let Some(own) = rows.keys.get(id).filter(|own| own.label.as_deref() != Some(LOGIN_LABEL)) else { return Ok(()) };
     let scope = (ScopeKind::Key, id.0);
@@ -238,7 +238,7 @@ fn views(rows: &ConfigRows, wanted: impl Fn(&KeyRow) -> bool) -> Vec<KeyView> {
 }
 
 /// Refuses a key whose user the caller may not change.
-fn touched(admin: Admin<'_>, rows: &ConfigRows, id: KeyId) -> Result<(), AdminFault> {
+pub(super) fn touched(admin: Admin<'_>, rows: &ConfigRows, id: KeyId) -> Result<(), AdminFault> {
     let user = find(rows, id, None)?.user_id;
     users::find_touched(admin, rows, user).map(drop).map_err(|fault| match fault {
         AdminFault::Missing { .. } => AdminFault::missing("key", id),

@@ -4,6 +4,7 @@
 
 mod actor;
 pub mod audit;
+pub mod batch;
 pub mod channels;
 mod control;
 pub mod credentials;

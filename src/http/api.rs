@@ -21,6 +21,7 @@ mod alias;
 mod alias_usage;
 mod answer;
 mod asks;
+mod batch;
 mod manage;
 mod openapi;
 mod own;
@@ -48,7 +49,7 @@ pub fn routes() -> impl Iterator<Item = (&'static Method, &'static str, Asks)> {
 /// All of them, made at the first call.
 static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
     let rows = manage::routes().chain(plain::routes());
-    rows.chain(own::routes()).chain(alias::routes()).chain([openapi::route()]).collect()
+    rows.chain(batch::routes()).chain(own::routes()).chain(alias::routes()).chain([openapi::route()]).collect()
 });
 
 fn tables() -> impl Iterator<Item = &'static Route> {

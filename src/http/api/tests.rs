@@ -26,6 +26,7 @@ use crate::{
 };
 
 mod audit;
+mod batch;
 mod health;
 mod names;
 mod owners;
