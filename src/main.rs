@@ -7,6 +7,7 @@ use gproxy::{
         config::{Config, Findings, Sources, check},
         flags::{self, lab::Asked},
         log::{self, Lines},
+        rotate,
         transfer::command as transfer,
         verify,
     },
@@ -49,6 +50,9 @@ fn main() -> ExitCode {
         }
         if let Some(asked) = flags::transfer::asked(&matches) {
             return moved(&asked, &config, sources.env.get(transfer::PASSPHRASE), &platform).await;
+        }
+        if let Some(asked) = flags::rotate::asked(&matches) {
+            return rotated(&asked, &config, sources.env.get(rotate::NEW_KEY), &platform).await;
         }
         let lines = log::init(&config);
         keep_flushed(&lines, &platform);
@@ -93,6 +97,17 @@ async fn moved(asked: &transfer::Asked, config: &Config, passphrase: Option<&Str
         Ok(done) => {
             done.notes.iter().for_each(|note| warn(note));
             say(&done.answer);
+            ExitCode::SUCCESS
+        }
+        Err(fault) => failed(&describe(&fault)),
+    }
+}
+
+/// Seals everything anew, and says what that came to.
+async fn rotated(asked: &rotate::Asked, config: &Config, new_key: Option<&String>, platform: &Platform) -> ExitCode {
+    match rotate::run(asked, config, new_key.map(String::as_str), platform).await {
+        Ok(report) => {
+            say(&report.to_string());
             ExitCode::SUCCESS
         }
         Err(fault) => failed(&describe(&fault)),

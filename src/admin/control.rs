@@ -189,6 +189,7 @@ impl Control {
         let serves = self.served().is_some();
         let delta = if serves { records.since(standing.rows().revision).await? } else { None };
         let snapshot = match delta {
+            Some(delta) if delta.rows.revision == standing.rows().revision => return Ok(()),
             Some(delta) => standing.update(&delta, self.compiler()),
             None => self.compile(&records.load().await?),
         };

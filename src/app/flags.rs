@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 pub mod lab;
+pub mod rotate;
 pub mod transfer;
 
 use super::config::knob::{KNOBS, Kind, Knob};
@@ -24,6 +25,7 @@ pub fn command() -> Command {
                 .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("print the report as JSON")),
         )
         .subcommands(transfer::commands())
+        .subcommand(rotate::command())
 }
 
 /// The flags that were given, by name.

@@ -31,7 +31,7 @@ pub async fn apply(
     (standing, wanted): (&Extracted, &Bundle),
     plan: &Plan,
 ) -> Result<(), TransferFault> {
-    let mut writer = Writer { rows, wanted, ids: standing.known(), secrets: Vec::new(), changes: Vec::new() };
+    let mut writer = Writer { control, rows, wanted, ids: standing.known(), secrets: Vec::new(), changes: Vec::new() };
     for item in &plan.items {
         writer.take(item)?;
     }
@@ -44,7 +44,7 @@ pub async fn apply(
     }
     let finish = Some(sealing(control, writer.secrets));
     let told = audit::by_command(control, "gproxy import", (AuditAction::Import, "bundle"), &counts(&writer.changes, settings.is_some()));
-    let set = ChangeSet { changes: writer.changes, settings, base: Some(rows.revision), audit: vec![told], finish };
+    let set = ChangeSet { changes: writer.changes, settings, base: Some(rows.revision), audit: vec![told], finish, ..ChangeSet::default() };
     control.records().apply_set(set).await?;
     Ok(())
 }
@@ -82,6 +82,7 @@ fn sealing(control: &Control, secrets: Vec<Secret<String>>) -> Finish {
 }
 
 struct Writer<'a> {
+    control: &'a Control,
     rows: &'a ConfigRows,
     wanted: &'a Bundle,
     /// What names a row, and its id.
@@ -120,6 +121,9 @@ impl Writer<'_> {
             let here = || format!("{place}.{}", member.name);
             let value = match (entry.secrets.get(member.name), entry.fields.get(member.name)) {
                 (Some(secret), _) if member.secrecy == Secrecy::AtRest => self.at_rest(secret),
+                (Some(secret), _) if member.secrecy == Secrecy::Settings => {
+                    secret::seal_settings(self.control.sealer(), secret.expose(), &*self.control.platform().entropy).into()
+                }
                 (Some(secret), _) => secret.expose().as_str().into(),
                 (None, _) if entry.left_out.contains(member.name) => left_out(member.column, &standing),
                 (None, Some(name)) => match target(member.names, entry) {

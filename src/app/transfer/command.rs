@@ -9,7 +9,10 @@ use std::{
 use super::{Bundle, Plan, Prune, TransferFault, apply, extract};
 use crate::{
     admin::{Control, Stores},
-    app::config::{Config, database_key},
+    app::{
+        config::{Config, database_key},
+        seals,
+    },
     base::Secret,
     credentials::Sealer,
     runtime::Platform,
@@ -107,7 +110,7 @@ pub struct Done {
 pub async fn obey(asked: &Asked, config: &Config, environment: Option<&str>, platform: &Platform) -> Result<Done, TransferFault> {
     // The key comes first: a database that is made without one would be of no use.
     let sealer = Sealer::new(database_key(config, &*platform.entropy)?);
-    let store = Arc::new(SqlStore::open(config.dsn.expose()).await?);
+    let store = Arc::new(SqlStore::open_sealed(config.dsn.expose(), seals::keys(&sealer)).await?);
     let stores = Stores::of(&store);
     let control = Control::new(stores, sealer, platform.clone());
     let done = match asked {

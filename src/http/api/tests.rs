@@ -31,6 +31,7 @@ mod health;
 mod names;
 mod owners;
 mod renewed;
+mod settings;
 
 const ADMIN: &str = "sk-admin-0123456789abcdef";
 const ALICE: &str = "sk-alice-0123456789abcdef";

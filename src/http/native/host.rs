@@ -14,7 +14,7 @@ use crate::{
         config::{Config, CountersDown, Keep, KeyFault, database_key},
         counting, expire, follow,
         reconcile::{self, Reconciler},
-        reload, retire,
+        reload, retire, seals,
         vault::RecordVault,
         verify,
     },
@@ -31,7 +31,7 @@ use crate::{
             redis::RedisStore,
         },
         persist::{
-            Journal, SealKey, StoreFault,
+            Journal, StoreFault,
             journal::{FileJournal, JournalConfig, OpenFault},
             sql::SqlStore,
             writer::{Writer, WriterConfig},
@@ -83,7 +83,7 @@ pub enum HostFault {
 /// [`HostFault`], before anything is served.
 pub async fn run(config: Config, platform: Platform, tasks: Arc<Tasks>) -> Result<(), HostFault> {
     let sealer = Sealer::new(database_key(&config, &*platform.entropy)?);
-    let store = Arc::new(SqlStore::open_sealed(config.dsn.expose(), SealKey::new(&sealer.row_key())).await?);
+    let store = Arc::new(SqlStore::open_sealed(config.dsn.expose(), seals::keys(&sealer)).await?);
     let replay = FileJournal::open(JournalConfig::beside(&config.data_dir))?;
     let journal = Arc::clone(&replay.journal);
     let queue = &config.write_queue;

@@ -29,7 +29,7 @@ pub use audit::{AuditFilter, AuditLog};
 pub use books::{Books, Head, Retention, Retired, SealedRow, StandingSums};
 pub use kept::{Kept, Link, Page};
 #[cfg(feature = "native")]
-pub use seal::SealKey;
+pub use seal::{SealKey, SealKeys};
 
 /// Why a store did not do it.
 #[derive(Debug, thiserror::Error)]

@@ -28,6 +28,8 @@ pub struct ChangeSet {
     pub base: Option<i64>,
     /// What is written down of them, in the same transaction.
     pub audit: Vec<NewAudit>,
+    /// The key of the ledger's seals, sealed, where it is kept anew. A store without seals keeps none.
+    pub ledger_key: Option<String>,
     /// What each row becomes once the ids that it names are known.
     pub finish: Option<Finish>,
 }

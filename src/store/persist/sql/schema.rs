@@ -43,7 +43,7 @@ pub(super) const TABLES: [&str; 27] = [
 ];
 
 /// All steps, in order. Step 1 was the schema before the first release; a database that has no other is refused.
-pub(super) const MIGRATIONS: &[Migration] = &[first::STEP, super::kept::STEP, super::rollup::STEP, super::audit::STEP];
+pub(super) const MIGRATIONS: &[Migration] = &[first::STEP, super::kept::STEP, super::rollup::STEP, super::audit::STEP, super::head::STEP];
 
 /// The oldest version that a step can begin from.
 pub(super) const OLDEST: i64 = 2;
