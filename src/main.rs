@@ -11,7 +11,7 @@ use gproxy::{
         transfer::command as transfer,
         verify,
     },
-    http::native::host,
+    http::native::{explain, host},
     lab::{self, Outcome},
     runtime::{Platform, native},
 };
@@ -53,6 +53,9 @@ fn main() -> ExitCode {
         }
         if let Some(asked) = flags::rotate::asked(&matches) {
             return rotated(&asked, &config, sources.env.get(rotate::NEW_KEY), &platform).await;
+        }
+        if let Some(asked) = flags::explain::asked(&matches) {
+            return explained(&asked, &config, &platform).await;
         }
         let lines = log::init(&config);
         keep_flushed(&lines, &platform);
@@ -108,6 +111,17 @@ async fn rotated(asked: &rotate::Asked, config: &Config, new_key: Option<&String
     match rotate::run(asked, config, new_key.map(String::as_str), platform).await {
         Ok(report) => {
             say(&report.to_string());
+            ExitCode::SUCCESS
+        }
+        Err(fault) => failed(&describe(&fault)),
+    }
+}
+
+/// Says what would become of a call.
+async fn explained(asked: &flags::explain::Asked, config: &Config, platform: &Platform) -> ExitCode {
+    match explain::run(asked, config, platform).await {
+        Ok(told) => {
+            say(&serde_json::to_string_pretty(&told).unwrap_or_default());
             ExitCode::SUCCESS
         }
         Err(fault) => failed(&describe(&fault)),

@@ -65,6 +65,8 @@ areas! {
     Faults = "faults",
     /// What was done in the control plane.
     Audit = "audit",
+    /// What would become of a call.
+    Explain = "explain",
 }
 
 /// What somebody does there.
@@ -129,6 +131,7 @@ const TABLE: &[Row] = &[
     Row(Area::Settings, &[OPERATOR, VIEWER], &[]),
     Row(Area::Faults, &[OPERATOR, VIEWER], &[]),
     Row(Area::Audit, &[ORGANIZATION], &[]),
+    Row(Area::Explain, &[OPERATOR, VIEWER], &[]),
 ];
 
 /// How far a role reaches. Which users it may touch there is [`Role::governs`]'s to say.

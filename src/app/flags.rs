@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+pub mod explain;
 pub mod lab;
 pub mod rotate;
 pub mod transfer;
@@ -26,6 +27,7 @@ pub fn command() -> Command {
         )
         .subcommands(transfer::commands())
         .subcommand(rotate::command())
+        .subcommand(explain::command())
 }
 
 /// The flags that were given, by name.

@@ -68,12 +68,13 @@ fn named(word: &str) -> Option<Area> {
         "settings" => Some(Area::Settings),
         "faults" => Some(Area::Faults),
         "audit" => Some(Area::Audit),
+        "explain" => Some(Area::Explain),
         _ => None,
     }
 }
 
-/// The first format asks by POST too.
+/// The first format asks by POST too, and so does whoever sends a whole call along.
 fn access(method: &Method, pattern: &str) -> Access {
-    let asks = *method == Method::GET || pattern.ends_with("/query") || pattern.ends_with("/summary");
+    let asks = *method == Method::GET || pattern.ends_with("/query") || pattern.ends_with("/summary") || pattern.ends_with("/explain");
     if asks { Access::Read } else { Access::Change }
 }

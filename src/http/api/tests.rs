@@ -27,6 +27,7 @@ use crate::{
 
 mod audit;
 mod batch;
+mod explain;
 mod health;
 mod names;
 mod owners;

@@ -142,8 +142,8 @@ fn serving(config: &Config, control: &Arc<Control>, journal: &Arc<FileJournal>) 
     let engine = Engine::new(control.snapshot().clone(), control.platform().clone(), Arc::clone(journal) as _, metrics, limits);
     let engine = engine.with_health(Arc::clone(control.health()));
     Serving {
+        control: control_plane(control, &engine),
         engine,
-        control: control_plane(control),
         cors: if config.cors_origins.is_empty() { Cors::Any } else { Cors::Only(config.cors_origins.clone()) },
         trusted_proxies: config.trusted_proxies.clone(),
         readiness: Arc::new(Readiness::default()),
@@ -206,14 +206,14 @@ fn keep_responses(config: &Config, engine: &Engine, store: &Arc<SqlStore>) {
 }
 
 /// The admin API over whole bodies.
-fn control_plane(control: &Arc<Control>) -> ControlPlane {
-    let control = Arc::clone(control);
+fn control_plane(control: &Arc<Control>, engine: &Engine) -> ControlPlane {
+    let (control, engine) = (Arc::clone(control), engine.clone());
     Arc::new(move |request: Request<Body>, peer| {
-        let control = Arc::clone(&control);
+        let (control, engine) = (Arc::clone(&control), engine.clone());
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             match body.collect(ADMIN_BODY).await {
-                Ok(body) => api::serve(&control, Request::from_parts(parts, body), peer).await.map(Body::from),
+                Ok(body) => api::serve_beside((&control, Some(&engine)), Request::from_parts(parts, body), peer).await.map(Body::from),
                 Err(_) => too_large().map(Body::from),
             }
         })
