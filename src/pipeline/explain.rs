@@ -27,7 +27,7 @@ use crate::{
     billing,
     health::Standing,
     protocol::{Operation, OperationKind},
-    snapshot::Snapshot,
+    snapshot::{Credential, Snapshot},
     store::{
         cache::{Counts, Draw, Reading},
         record::{ConfigRows, RouteMemberRow},
@@ -324,10 +324,35 @@ fn form(call: &mut Resolved, target: &Target, view: &mut TargetView) -> Result<(
 fn turns(engine: &Engine, call: &Resolved, told: &mut Explanation) -> Result<(), GatewayError> {
     let prospects = attempts::prospects(engine, &call.targets, call);
     told.turns = prospects.iter().map(turn).collect();
+    for target in &call.targets {
+        if let Some(view) = told.targets.iter_mut().find(|view| view.is(target)) {
+            view.unused_credentials.extend(passed_over(engine, target, &prospects));
+        }
+    }
     if prospects.is_empty() {
         return Err(attempts::nobody(&call.targets));
     }
     Ok(())
+}
+
+/// Credentials that could serve and are not asked, since others can be.
+fn passed_over(engine: &Engine, target: &Target, prospects: &[Prospect<'_>]) -> Vec<UnusedView> {
+    let now_ms = engine.platform.clock.unix_ms();
+    let is_asked = |id: CredentialId| {
+        let is_it = |prospect: &Prospect<'_>| prospect.credential.is_some_and(|credential| credential.id == id);
+        prospects.iter().any(|prospect| prospect.target.row == target.row && is_it(prospect))
+    };
+    let passed = target.provider.credentials.iter().filter(|credential| !is_asked(credential.id));
+    let view = |credential: &Credential| UnusedView {
+        credential_id: credential.id,
+        why: match engine.health.standing(target.provider.account(Some(credential)), &target.model, now_ms) {
+            Standing::Condemned => "the provider refused it, and others are well",
+            Standing::Resting(_) => "it is resting, and others are well",
+            Standing::Doubtful => "it failed lately, and others are well",
+            Standing::Ready => "its own limits leave no room, or others come first",
+        },
+    };
+    passed.map(view).collect()
 }
 
 fn turn(Prospect { target, credential, standing }: &Prospect<'_>) -> TurnView {
