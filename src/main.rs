@@ -7,10 +7,11 @@ use gproxy::{
         config::{Config, Findings, Sources, check},
         flags::{self, lab::Asked},
         log::{self, Lines},
+        rotate,
         transfer::command as transfer,
         verify,
     },
-    http::native::host,
+    http::native::{explain, host},
     lab::{self, Outcome},
     runtime::{Platform, native},
 };
@@ -49,6 +50,12 @@ fn main() -> ExitCode {
         }
         if let Some(asked) = flags::transfer::asked(&matches) {
             return moved(&asked, &config, &sources.env, &platform).await;
+        }
+        if let Some(asked) = flags::rotate::asked(&matches) {
+            return rotated(&asked, &config, sources.env.get(rotate::NEW_KEY), &platform).await;
+        }
+        if let Some(asked) = flags::explain::asked(&matches) {
+            return explained(&asked, &config, &platform).await;
         }
         let lines = log::init(&config);
         keep_flushed(&lines, &platform);
@@ -93,6 +100,28 @@ async fn moved(asked: &transfer::Asked, config: &Config, environment: &transfer:
         Ok(done) => {
             done.notes.iter().for_each(|note| warn(note));
             say(&done.answer);
+            ExitCode::SUCCESS
+        }
+        Err(fault) => failed(&describe(&fault)),
+    }
+}
+
+/// Seals everything anew, and says what that came to.
+async fn rotated(asked: &rotate::Asked, config: &Config, new_key: Option<&String>, platform: &Platform) -> ExitCode {
+    match rotate::run(asked, config, new_key.map(String::as_str), platform).await {
+        Ok(report) => {
+            say(&report.to_string());
+            ExitCode::SUCCESS
+        }
+        Err(fault) => failed(&describe(&fault)),
+    }
+}
+
+/// Says what would become of a call.
+async fn explained(asked: &flags::explain::Asked, config: &Config, platform: &Platform) -> ExitCode {
+    match explain::run(asked, config, platform).await {
+        Ok(told) => {
+            say(&serde_json::to_string_pretty(&told).unwrap_or_default());
             ExitCode::SUCCESS
         }
         Err(fault) => failed(&describe(&fault)),

@@ -12,7 +12,7 @@ use crate::{
     store::record::{OnDisconnect, Role},
 };
 
-/// Proof that a known, enabled key of an enabled user stands behind a request. Only [`identify`] makes one.
+/// Proof that a known, enabled key of an enabled user stands behind a request. Only [`identify`] makes one, and [`stand_in`].
 #[derive(Clone, Debug)]
 pub struct Caller {
     key: Arc<Key>,
@@ -114,7 +114,19 @@ pub enum Unauthenticated {
 pub fn identify(directory: &Directory, token: Option<&str>, now_ms: u64, from: Option<IpAddr>) -> Result<Caller, Unauthenticated> {
     let token = token.filter(|token| !token.is_empty()).ok_or(Unauthenticated::NoKey)?;
     // The look-up goes by digest, so its time says nothing about how much of a guess was right.
-    let key = directory.find(&key::digest(token)).ok_or(Unauthenticated::UnknownKey)?;
+    checked(directory.find(&key::digest(token)), now_ms, from)
+}
+
+/// Who would be behind a key of this digest: for telling what would become of a call that is not made.
+///
+/// # Errors
+/// [`Unauthenticated`].
+pub fn stand_in(directory: &Directory, digest: &str, now_ms: u64, from: Option<IpAddr>) -> Result<Caller, Unauthenticated> {
+    checked(key::parse_digest(digest).and_then(|digest| directory.find(&digest)), now_ms, from)
+}
+
+fn checked(key: Option<&Arc<Key>>, now_ms: u64, from: Option<IpAddr>) -> Result<Caller, Unauthenticated> {
+    let key = key.ok_or(Unauthenticated::UnknownKey)?;
     if !key.enabled || !key.user.enabled {
         return Err(Unauthenticated::Disabled);
     }

@@ -9,4 +9,4 @@ pub mod key;
 pub use admit::{Forbidden, Permit, admit, admit_route, may_see, may_see_route};
 pub use allowance::{Allowance, Grant, Limit};
 pub use directory::Directory;
-pub use identify::{Caller, Unauthenticated, identify};
+pub use identify::{Caller, Unauthenticated, identify, stand_in};

@@ -12,7 +12,7 @@ use crate::{
     runtime::Platform,
     snapshot::{Compiler, Fault, SnapshotCell, compile},
     store::{
-        persist::{Ledger, Records, StoreFault},
+        persist::{AuditLog, Ledger, Records, StoreFault},
         record::ConfigRows,
     },
 };
@@ -34,6 +34,16 @@ pub struct Stores {
     pub records: Arc<dyn Records>,
     /// What calls left behind.
     pub ledger: Arc<dyn Ledger>,
+    /// What was done in the control plane.
+    pub audit: Arc<dyn AuditLog>,
+}
+
+impl Stores {
+    /// One store for everything.
+    #[must_use]
+    pub fn of<S: Records + Ledger + AuditLog + 'static>(store: &Arc<S>) -> Self {
+        Self { records: Arc::clone(store) as _, ledger: Arc::clone(store) as _, audit: Arc::clone(store) as _ }
+    }
 }
 
 /// The control plane: stores, the snapshot that serves, and what changes the one into the other.
@@ -95,6 +105,12 @@ impl Control {
     #[must_use]
     pub fn ledger(&self) -> &dyn Ledger {
         &*self.stores.ledger
+    }
+
+    /// What was done in the control plane.
+    #[must_use]
+    pub fn audit(&self) -> &dyn AuditLog {
+        &*self.stores.audit
     }
 
     /// The snapshot that serves.
@@ -173,6 +189,7 @@ impl Control {
         let serves = self.served().is_some();
         let delta = if serves { records.since(standing.rows().revision).await? } else { None };
         let snapshot = match delta {
+            Some(delta) if delta.rows.revision == standing.rows().revision => return Ok(()),
             Some(delta) => standing.update(&delta, self.compiler()),
             None => self.compile(&records.load().await?),
         };

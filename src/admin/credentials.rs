@@ -19,7 +19,7 @@ use crate::{
         name,
         secret::{self, Standing},
     },
-    store::persist::{RecordsExt, StoreFault},
+    store::persist::StoreFault,
     store::record::{ConfigRows, CredentialRow, NewCredential},
 };
 
@@ -209,10 +209,9 @@ async fn save_once(
         None => {}
     }
     let saved = match standing {
-        Some(standing) => control.records().save_at(rows.revision, standing.id, row).await?,
-        None => control.records().save(None, row).await?,
+        Some(standing) => admin.actor().save_on(&rows, standing.id, row).await?,
+        None => admin.actor().save(&rows, None, row).await?,
     };
-    admin.changed("credential.save", saved.id).await?;
     Ok(CredentialView::from(&saved))
 }
 
@@ -222,8 +221,8 @@ async fn save_once(
 /// [`AdminFault::Missing`].
 pub async fn delete(admin: Admin<'_>, id: CredentialId) -> Result<(), AdminFault> {
     admin.may_configure()?;
-    admin.control().records().delete::<NewCredential>(id).await?;
-    admin.changed("credential.delete", id).await
+    let rows = admin.control().records().load().await?;
+    admin.actor().delete::<NewCredential>(&rows, id).await
 }
 
 fn limits(row: &mut NewCredential, input: &CredentialInput) -> Result<(), AdminFault> {

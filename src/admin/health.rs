@@ -2,11 +2,13 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{Admin, AdminFault};
 use crate::{
     base::{CredentialId, ProviderId},
     health::{Account, Report, Trouble},
+    store::record::{AuditAction, NewAudit},
 };
 
 /// What stands against a provider or one of its credentials.
@@ -71,7 +73,7 @@ pub fn list(admin: Admin<'_>) -> Vec<HealthView> {
 /// Forgets what stands against those that are meant: they are asked again at once.
 ///
 /// # Errors
-/// None today; the signature is that of every change.
+/// Of the store, where it takes no entry of the audit; the health is forgotten then all the same.
 pub async fn reset(admin: Admin<'_>, reset: Reset) -> Result<Forgotten, AdminFault> {
     let Reset { provider_id, credential_id } = reset;
     let is_meant = |account: &Account| {
@@ -79,11 +81,12 @@ pub async fn reset(admin: Admin<'_>, reset: Reset) -> Result<Forgotten, AdminFau
             && credential_id.is_none_or(|id| account.credential.is_some_and(|(own, _)| own == id))
     };
     let accounts = admin.control().health().forget(is_meant);
-    let whose = match (provider_id, credential_id) {
-        (_, Some(id)) => format!("credential {id}"),
-        (Some(id), None) => format!("provider {id}"),
-        (None, None) => "all".to_owned(),
+    let (target, target_id) = match (provider_id, credential_id) {
+        (_, Some(id)) => ("credential", Some(id.0)),
+        (Some(id), None) => ("provider", Some(id.0)),
+        (None, None) => ("health", None),
     };
-    admin.changed("health.reset", whose).await?;
+    let after_json = Some(json!({ "accounts": accounts }).to_string());
+    admin.actor().note(NewAudit { target_id, after_json, ..admin.actor().blank(AuditAction::Reset, target) }).await?;
     Ok(Forgotten { accounts })
 }

@@ -3,12 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Admin, AdminFault, Control, Member, input::clearable, users};
+use super::{Admin, AdminFault, Control, Member, actor::Actor, input::clearable, users};
 use crate::{
     access::{Caller, key},
     base::{KeyId, Network, Secret, UserId},
     snapshot::name,
-    store::persist::RecordsExt,
     store::record::{ConfigRows, KeyRow, NewKey, OnDisconnect, ScopeKind},
 };
 
@@ -130,9 +129,7 @@ pub async fn save(admin: Admin<'_>, of: Option<UserId>, input: KeyInput) -> Resu
     if let Some(id) = input.id {
         touched(admin, &rows, id)?;
     }
-    let saved = store(admin.control(), &rows, of, input).await?;
-    admin.changed("key.save", saved.id()).await?;
-    Ok(saved)
+    store(admin.actor(), &rows, of, input).await
 }
 
 /// Forgets a key.
@@ -140,9 +137,9 @@ pub async fn save(admin: Admin<'_>, of: Option<UserId>, input: KeyInput) -> Resu
 /// # Errors
 /// [`AdminFault::Missing`].
 pub async fn delete(admin: Admin<'_>, id: KeyId) -> Result<(), AdminFault> {
-    touched(admin, &admin.control().records().load().await?, id)?;
-    admin.control().records().delete::<NewKey>(id).await?;
-    admin.changed("key.delete", id).await
+    let rows = admin.control().records().load().await?;
+    touched(admin, &rows, id)?;
+    admin.actor().delete::<NewKey>(&rows, id).await
 }
 
 /// The caller's own keys.
@@ -161,9 +158,7 @@ pub async fn own(member: Member<'_>) -> Result<Vec<KeyView>, AdminFault> {
 pub async fn save_own(member: Member<'_>, input: KeyInput) -> Result<Saved, AdminFault> {
     let rows = member.control().records().load().await?;
     may_give_keys(member.caller(), &rows)?;
-    let saved = store(member.control(), &rows, Some(member.caller().user()), input).await?;
-    member.changed("key.save", saved.id()).await?;
-    Ok(saved)
+    store(member.actor(), &rows, Some(member.caller().user()), input).await
 }
 
 /// Forgets a key of the caller.
@@ -173,12 +168,11 @@ pub async fn save_own(member: Member<'_>, input: KeyInput) -> Result<Saved, Admi
 pub async fn delete_own(member: Member<'_>, id: KeyId) -> Result<(), AdminFault> {
     let rows = member.control().records().load().await?;
     find(&rows, id, Some(member.caller().user()))?;
-    member.control().records().delete::<NewKey>(id).await?;
-    member.changed("key.delete", id).await
+    member.actor().delete::<NewKey>(&rows, id).await
 }
 
 /// Refuses keys to somebody whose own key is narrower than its user: it would make itself a wider one. A session may.
-fn may_give_keys(caller: &Caller, rows: &ConfigRows) -> Result<(), AdminFault> {
+pub(super) fn may_give_keys(caller: &Caller, rows: &ConfigRows) -> Result<(), AdminFault> {
     let id = caller.key();
     let Some(own) = rows.keys.get(id).filter(|own| own.label.as_deref() != Some(LOGIN_LABEL)) else { return Ok(()) };
     let scope = (ScopeKind::Key, id.0);
@@ -192,21 +186,11 @@ fn may_give_keys(caller: &Caller, rows: &ConfigRows) -> Result<(), AdminFault> {
     Err(AdminFault::Forbidden(message.to_owned()))
 }
 
-impl Saved {
-    fn id(&self) -> KeyId {
-        match self {
-            Self::Made(fresh) => fresh.view.id,
-            Self::Changed(view) => view.id,
-        }
-    }
-}
-
-/// Makes a key and stores its digest.
-pub(super) async fn mint(control: &Control, row: NewKey) -> Result<FreshKey, AdminFault> {
+/// Makes a key, and the row that stores its digest.
+pub(super) fn mint(control: &Control, row: NewKey) -> (Secret<String>, NewKey) {
     let fresh = key::generate(&*control.platform().entropy);
     let row = NewKey { digest: key::digest_text(fresh.key.expose()), prefix: fresh.prefix, ..row };
-    let saved = control.records().save(None, row).await?;
-    Ok(FreshKey { view: KeyView::from(&saved), key: fresh.key })
+    (fresh.key, row)
 }
 
 /// A key row without its key.
@@ -214,7 +198,7 @@ pub(super) fn blank(user_id: UserId) -> NewKey {
     NewKey::of(user_id, "", "")
 }
 
-async fn store(control: &Control, rows: &ConfigRows, of: Option<UserId>, input: KeyInput) -> Result<Saved, AdminFault> {
+async fn store(actor: Actor<'_>, rows: &ConfigRows, of: Option<UserId>, input: KeyInput) -> Result<Saved, AdminFault> {
     let mut row = match (input.id, of) {
         (Some(id), of) => find(rows, id, of)?.row.clone(),
         (None, Some(user)) => blank(user),
@@ -240,8 +224,12 @@ async fn store(control: &Control, rows: &ConfigRows, of: Option<UserId>, input: 
     row.on_disconnect = input.on_disconnect.unwrap_or(row.on_disconnect);
     row.enabled = input.enabled.unwrap_or(row.enabled);
     match input.id {
-        None => Ok(Saved::Made(mint(control, row).await?)),
-        Some(id) => Ok(Saved::Changed(KeyView::from(&control.records().save(Some(id), row).await?))),
+        None => {
+            let (key, row) = mint(actor.control(), row);
+            let saved = actor.save(rows, None, row).await?;
+            Ok(Saved::Made(FreshKey { view: KeyView::from(&saved), key }))
+        }
+        Some(id) => Ok(Saved::Changed(KeyView::from(&actor.save(rows, Some(id), row).await?))),
     }
 }
 
@@ -250,7 +238,7 @@ fn views(rows: &ConfigRows, wanted: impl Fn(&KeyRow) -> bool) -> Vec<KeyView> {
 }
 
 /// Refuses a key whose user the caller may not change.
-fn touched(admin: Admin<'_>, rows: &ConfigRows, id: KeyId) -> Result<(), AdminFault> {
+pub(super) fn touched(admin: Admin<'_>, rows: &ConfigRows, id: KeyId) -> Result<(), AdminFault> {
     let user = find(rows, id, None)?.user_id;
     users::find_touched(admin, rows, user).map(drop).map_err(|fault| match fault {
         AdminFault::Missing { .. } => AdminFault::missing("key", id),

@@ -6,11 +6,18 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    AdminFault, Control,
+    AdminFault, Control, audit,
     input::SecretText,
-    keys::{self, FreshKey, LOGIN_LABEL},
+    keys::{self, FreshKey, KeyView, LOGIN_LABEL},
 };
-use crate::{access::identify, base::UserId, store::persist::RecordsExt, store::record::NewKey};
+use crate::{
+    access::identify,
+    base::UserId,
+    store::{
+        persist::RecordsExt,
+        record::{AuditAction, Change, ChangeSet, NewAudit, NewKey, Noun, Standing, Tabled as _},
+    },
+};
 
 /// How long a key of a login works.
 pub const SESSION_MS: i64 = 12 * 60 * 60 * 1000;
@@ -49,17 +56,45 @@ pub async fn login(control: &Control, input: LoginInput, from: Option<IpAddr>) -
     subjects.extend(from.map(|address| format!("address {}", block(address))));
     control.throttle.enter(&subjects, now).map_err(|retry_after| AdminFault::Throttled { retry_after })?;
     let Some((user_id, is_admin)) = verify(control, &input, now, from) else {
-        tracing::warn!(target: "gproxy::audit", action = "login.fail", from = ?from, "login failed");
+        note_failure(control, &input.name, from).await;
         return Err(AdminFault::WrongLogin);
     };
     control.throttle.forgive(&subjects);
     let expires_at = i64::try_from(now).unwrap_or(i64::MAX).saturating_add(SESSION_MS);
     let row = NewKey { label: Some(LOGIN_LABEL.into()), expires_at: Some(expires_at), ..keys::blank(user_id) };
-    let key = keys::mint(control, row).await?;
+    let (key, row) = keys::mint(control, row);
+    let entry = entry(control, AuditAction::Login, (&input.name, from));
+    let set = ChangeSet { changes: vec![Change::Make(row.clone().into_row())], audit: vec![entry], ..ChangeSet::default() };
+    let stamps = audit::apply(control, set).await?;
+    let stamp = stamps.first().ok_or_else(|| AdminFault::Conflict("the store told nothing of its change".to_owned()))?;
+    let saved = Standing { id: stamp.id.into(), row, created_at: stamp.created_at, updated_at: stamp.updated_at };
     forget_expired(control, user_id, now).await?;
     control.refresh().await?;
-    tracing::info!(target: "gproxy::audit", action = "login.success", actor = %user_id, from = ?from, "logged in");
-    Ok(Session { user_id, name: input.name, is_admin, key })
+    Ok(Session { user_id, name: input.name, is_admin, key: FreshKey { view: KeyView::from(&saved), key } })
+}
+
+/// What is told of a try. A name that nobody has is not told: it may be a password in the wrong field.
+fn entry(control: &Control, action: AuditAction, (name, from): (&str, Option<IpAddr>)) -> NewAudit {
+    let snapshot = control.snapshot().load();
+    let user = snapshot.rows().users.iter().find(|user| user.name == name);
+    NewAudit {
+        actor_id: user.map(|user| user.id),
+        actor_name: user.map(|user| user.name.clone()),
+        role: user.map(|user| user.role),
+        target_id: user.map(|user| user.id.0),
+        organization_id: user.and_then(|user| user.organization_id),
+        peer: from.map(|from| from.to_canonical().to_string()),
+        ..audit::blank(control, action, Noun::User.name())
+    }
+}
+
+/// A failure is a failure, whether it can be written down or not.
+async fn note_failure(control: &Control, name: &str, from: Option<IpAddr>) {
+    let entry = entry(control, AuditAction::LoginFailed, (name, from));
+    audit::log(&entry);
+    if let Err(fault) = control.audit().note(entry).await {
+        tracing::warn!(%fault, "a failed login could not be written down");
+    }
 }
 
 fn verify(control: &Control, input: &LoginInput, now: u64, from: Option<IpAddr>) -> Option<(UserId, bool)> {

@@ -3,6 +3,8 @@
 //! An administrator's use case takes an [`Admin`], a user's own one takes a [`Member`]. Both are proofs.
 
 mod actor;
+pub mod audit;
+pub mod batch;
 pub mod channels;
 mod control;
 pub mod credentials;

@@ -7,7 +7,6 @@ use super::{Admin, AdminFault, input::clearable, providers};
 use crate::{
     base::{ModelId, ProviderId},
     snapshot::name,
-    store::persist::RecordsExt,
     store::record::{ConfigRows, ModelRow, NewModel},
 };
 
@@ -103,8 +102,7 @@ pub async fn save(admin: Admin<'_>, of: Option<ProviderId>, input: ModelInput) -
     name::text(&row.model_id).map_err(|message| AdminFault::invalid("model_id", message))?;
     row.display_name = input.display_name.unwrap_or(row.display_name);
     row.enabled = input.enabled.unwrap_or(row.enabled);
-    let saved = admin.control().records().save(input.id, row).await?;
-    admin.changed("model.save", saved.id).await?;
+    let saved = admin.actor().save(&rows, input.id, row).await?;
     Ok(ModelView::from(&saved))
 }
 
@@ -114,8 +112,8 @@ pub async fn save(admin: Admin<'_>, of: Option<ProviderId>, input: ModelInput) -
 /// [`AdminFault::Missing`].
 pub async fn delete(admin: Admin<'_>, id: ModelId) -> Result<(), AdminFault> {
     admin.may_configure()?;
-    admin.control().records().delete::<NewModel>(id).await?;
-    admin.changed("model.delete", id).await
+    let rows = admin.control().records().load().await?;
+    admin.actor().delete::<NewModel>(&rows, id).await
 }
 
 fn find(rows: &ConfigRows, id: ModelId) -> Result<&ModelRow, AdminFault> {

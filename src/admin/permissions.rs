@@ -7,7 +7,6 @@ use super::{Admin, AdminFault, plain, reach, users};
 use crate::{
     base::{PermissionId, UserId},
     snapshot::name,
-    store::persist::RecordsExt,
     store::record::{NewPermission, PermissionRow},
 };
 
@@ -62,8 +61,7 @@ pub async fn save(admin: Admin<'_>, of: UserId, input: PermissionInput) -> Resul
     if let Some(own) = admin.within() {
         reach::within_permissions(&rows, own, &row)?;
     }
-    let saved = admin.control().records().ensure(row).await?;
-    admin.changed("permission.save", saved.id).await?;
+    let saved = admin.actor().ensure(&rows, row).await?;
     Ok(PermissionView::from(&saved))
 }
 

@@ -11,12 +11,9 @@ use crate::{
     base::{Nanos, OrganizationId},
     billing::Tariff,
     snapshot::name,
-    store::{
-        persist::RecordsExt,
-        record::{
-            ConfigRows, NewOrganization, NewPermission, NewPriceRule, NewQuota, NewRateLimit, NewTeam, PriceMatch, Record, Scope,
-            ScopeKind, Standing,
-        },
+    store::record::{
+        ConfigRows, NewOrganization, NewPermission, NewPriceRule, NewQuota, NewRateLimit, NewTeam, PriceMatch, Record, Scope, ScopeKind,
+        Standing,
     },
 };
 
@@ -347,8 +344,7 @@ async fn put<N: Plain>(
     })?;
     row.check(snapshot.rows(), standing)?;
     may_save(admin, snapshot.rows(), standing, &row)?;
-    let saved = control.records().save(id.map(Into::into), row).await?;
-    admin.changed("save", format!("{} {}", N::NOUN.name(), saved.id)).await?;
+    let saved = admin.actor().save(snapshot.rows(), id.map(Into::into), row).await?;
     shown(&saved)
 }
 
@@ -375,8 +371,7 @@ pub async fn delete<N: Plain>(admin: Admin<'_>, id: i64) -> Result<(), AdminFaul
     let snapshot = control.snapshot().load();
     let row = find::<N>(admin, snapshot.rows(), id)?;
     admin.may_keep(snapshot.rows(), &row.row)?;
-    control.records().delete::<N>(id.into()).await?;
-    admin.changed("delete", format!("{} {id}", N::NOUN.name())).await
+    admin.actor().delete::<N>(snapshot.rows(), id.into()).await
 }
 
 /// Forgets an organization that nobody is in.

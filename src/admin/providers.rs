@@ -9,8 +9,7 @@ use crate::{
     base::ProviderId,
     channel::{self, CHANNELS},
     runtime::Platform,
-    snapshot::name,
-    store::persist::RecordsExt,
+    snapshot::{name, secret},
     store::record::{ConfigRows, NewProvider, ProviderRow},
 };
 
@@ -111,10 +110,16 @@ pub async fn save(admin: Admin<'_>, input: ProviderInput) -> Result<ProviderView
     let rows = control.records().load().await?;
     let standing = input.id.map(|id| find(&rows, id)).transpose()?;
     let id = input.id;
-    let row = merged(standing, input)?;
+    let sealer = control.sealer();
+    let given = input.settings.is_some() || input.settings_json.is_some();
+    let opened = standing.map(|row| secret::open_settings(sealer, &row.settings_json));
+    let opened = opened.and_then(Result::ok).map(|text| members(&text)).unwrap_or_default();
+    let mut row = merged(standing, input, &opened)?;
     check(&row, control.platform())?;
-    let saved = control.records().save(id, row).await?;
-    admin.changed("provider.save", saved.id).await?;
+    if given {
+        row.settings_json = secret::seal_settings(sealer, &row.settings_json, &*control.platform().entropy);
+    }
+    let saved = admin.actor().save(&rows, id, row).await?;
     Ok(ProviderView::of(&saved, &rows))
 }
 
@@ -124,15 +129,16 @@ pub async fn save(admin: Admin<'_>, input: ProviderInput) -> Result<ProviderView
 /// [`AdminFault::Missing`].
 pub async fn delete(admin: Admin<'_>, id: ProviderId) -> Result<(), AdminFault> {
     admin.may_configure()?;
-    admin.control().records().delete::<NewProvider>(id).await?;
-    admin.changed("provider.delete", id).await
+    let rows = admin.control().records().load().await?;
+    admin.actor().delete::<NewProvider>(&rows, id).await
 }
 
 pub(super) fn find(rows: &ConfigRows, id: ProviderId) -> Result<&ProviderRow, AdminFault> {
     rows.providers.iter().find(|row| row.id == id).ok_or_else(|| AdminFault::missing("provider", id))
 }
 
-fn merged(standing: Option<&ProviderRow>, input: ProviderInput) -> Result<NewProvider, AdminFault> {
+/// `opened` is what the standing row's settings are without seals; none where they do not open.
+fn merged(standing: Option<&ProviderRow>, input: ProviderInput, opened: &Map<String, Value>) -> Result<NewProvider, AdminFault> {
     let mut row = standing.map_or_else(new_provider, |standing| standing.row.clone());
     if let (Some(standing), Some(channel)) = (standing, &input.channel)
         && standing.channel != *channel
@@ -148,7 +154,12 @@ fn merged(standing: Option<&ProviderRow>, input: ProviderInput) -> Result<NewPro
         (None, None) => None,
     };
     if let Some(given) = settings {
-        row.settings_json = Value::Object(redact::restore(given, &members(&row.settings_json))).to_string();
+        let settings = Value::Object(redact::restore(given, opened));
+        if settings.pointer("/oauth/client_secret").is_some_and(|secret| secret == redact::MASK) {
+            let message = "is masked, and the standing one is not there or does not open; expected the secret itself";
+            return Err(AdminFault::invalid("settings.oauth.client_secret", message));
+        }
+        row.settings_json = settings.to_string();
     }
     match (input.dispatch, input.dispatch_json) {
         (Some(rules), _) => row.dispatch_json = rules.map(|rules| Value::Object(rules).to_string()),

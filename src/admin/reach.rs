@@ -20,6 +20,33 @@ fn home(rows: &ConfigRows, scope: Scope) -> Option<OrganizationId> {
     }
 }
 
+/// The organization that a row belongs to, where it belongs to one; `id` is the row's own.
+pub(super) fn organization_of<N: Record>(rows: &ConfigRows, row: &N, id: i64) -> Option<OrganizationId> {
+    let linked = |noun: Noun| row.links().into_iter().find(|(link, _)| link.noun == noun).map(|(_, id)| id);
+    match (row.scope(), N::NOUN) {
+        (Some(scope), _) => home(rows, scope),
+        (None, Noun::Organization) => Some(id.into()),
+        (None, Noun::Team | Noun::User) => linked(Noun::Organization).map(Into::into),
+        (None, Noun::Key) => linked(Noun::User).and_then(|user| rows.users.get(user.into())?.organization_id),
+        (
+            None,
+            Noun::Provider
+            | Noun::Credential
+            | Noun::Model
+            | Noun::Route
+            | Noun::RouteMember
+            | Noun::Alias
+            | Noun::RuleSet
+            | Noun::Rule
+            | Noun::ProviderRuleSet
+            | Noun::Permission
+            | Noun::RateLimit
+            | Noun::Quota
+            | Noun::PriceRule,
+        ) => None,
+    }
+}
+
 /// The user behind a scope, where it is one user's.
 fn person(rows: &ConfigRows, scope: Scope) -> Option<&UserRow> {
     match scope.kind {

@@ -31,6 +31,11 @@ pub(super) fn restore_address(given: String, standing: Option<&str>) -> String {
     }
 }
 
+/// A value of a name without what looks like a secret.
+pub(super) fn value(name: &str, value: &Value) -> Value {
+    masked(name, value)
+}
+
 fn masked(name: &str, value: &Value) -> Value {
     match value {
         Value::String(text) if tells(name) && !text.is_empty() => MASK.into(),

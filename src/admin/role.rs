@@ -63,6 +63,10 @@ areas! {
     Settings = "settings",
     /// What of the configuration does not work.
     Faults = "faults",
+    /// What was done in the control plane.
+    Audit = "audit",
+    /// What would become of a call.
+    Explain = "explain",
 }
 
 /// What somebody does there.
@@ -126,6 +130,8 @@ const TABLE: &[Row] = &[
     Row(Area::Health, &[OPERATOR, VIEWER], &[OPERATOR]),
     Row(Area::Settings, &[OPERATOR, VIEWER], &[]),
     Row(Area::Faults, &[OPERATOR, VIEWER], &[]),
+    Row(Area::Audit, &[ORGANIZATION], &[]),
+    Row(Area::Explain, &[OPERATOR, VIEWER], &[]),
 ];
 
 /// How far a role reaches. Which users it may touch there is [`Role::governs`]'s to say.

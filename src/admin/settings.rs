@@ -4,13 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Admin, AdminFault, Origin,
+    Admin, AdminFault, Origin, audit,
     input::{SecretText, clearable},
     redact,
 };
 use crate::{
     snapshot::{name, secret::HF_TOKEN},
-    store::record::SettingsRow,
+    store::record::{AuditAction, ChangeSet, NewAudit, SettingsRow},
 };
 
 /// The settings as they are shown.
@@ -97,7 +97,8 @@ pub async fn get(admin: Admin<'_>) -> Result<SettingsView, AdminFault> {
 pub async fn save(admin: Admin<'_>, input: SettingsInput) -> Result<SettingsView, AdminFault> {
     admin.may_configure()?;
     let control = admin.control();
-    let mut row = control.records().load().await?.settings;
+    let rows = control.records().load().await?;
+    let mut row = rows.settings.clone();
     if let Some(proxy) = input.proxy {
         let proxy = proxy.filter(|proxy| !proxy.is_empty()).map(|proxy| redact::restore_address(proxy, row.proxy.as_deref()));
         if let Some(proxy) = &proxy {
@@ -117,7 +118,8 @@ pub async fn save(admin: Admin<'_>, input: SettingsInput) -> Result<SettingsView
     row.enable_upstream_log = input.enable_upstream_log.unwrap_or(row.enable_upstream_log);
     row.enable_upstream_log_body = input.enable_upstream_log_body.unwrap_or(row.enable_upstream_log_body);
     row.updated_at = i64::try_from(control.now_ms()).unwrap_or(i64::MAX);
-    control.records().save_settings(row).await?;
-    admin.changed("settings.save", "settings").await?;
+    let (before_json, after_json) = audit::told_settings(&rows.settings, &row);
+    let entry = NewAudit { before_json, after_json, ..admin.actor().blank(AuditAction::Update, "settings") };
+    admin.actor().apply(ChangeSet { settings: Some(row), audit: vec![entry], ..ChangeSet::default() }).await?;
     get(admin).await
 }

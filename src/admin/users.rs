@@ -9,10 +9,9 @@ use super::{
     keys::LOGIN_LABEL,
 };
 use crate::{
-    base::{OrganizationId, TeamId, UserId},
+    base::{KeyId, OrganizationId, TeamId, UserId},
     snapshot::name,
-    store::persist::RecordsExt,
-    store::record::{ConfigRows, NewKey, NewUser, Role, Standing, UserRow},
+    store::record::{ConfigRows, KeyRow, NewUser, Role, Standing, UserRow},
 };
 
 /// A user as it is shown. The hash stays inside.
@@ -144,13 +143,8 @@ pub async fn save(admin: Admin<'_>, input: UserInput) -> Result<UserView, AdminF
         Some(None) => None,
         Some(Some(plain)) => Some(control.passwords().hash(plain.0.expose(), &*control.platform().entropy)?),
     };
-    let saved = control.records().save(input.id, row).await?;
-    if ends_sessions {
-        for key in rows.keys.iter().filter(|key| key.user_id == saved.id && key.label.as_deref() == Some(LOGIN_LABEL)) {
-            control.records().delete::<NewKey>(key.id).await?;
-        }
-    }
-    admin.changed("user.save", saved.id).await?;
+    let ended = if ends_sessions { input.id } else { None };
+    let saved = admin.actor().save_ending(&rows, (input.id, sessions(&rows, ended)), row).await?;
     Ok(UserView::of(&saved, &rows))
 }
 
@@ -164,8 +158,13 @@ pub async fn delete(admin: Admin<'_>, id: UserId) -> Result<(), AdminFault> {
     let mut after = rows.clone();
     after.users.take(id);
     admin.may_shut_out(&rows, &after)?;
-    admin.control().records().delete::<NewUser>(id).await?;
-    admin.changed("user.delete", id).await
+    admin.actor().delete::<NewUser>(&rows, id).await
+}
+
+/// The keys of a user's logins.
+fn sessions(rows: &ConfigRows, of: Option<UserId>) -> Vec<KeyId> {
+    let is_session = |key: &&KeyRow| Some(key.user_id) == of && key.label.as_deref() == Some(LOGIN_LABEL);
+    rows.keys.iter().filter(is_session).map(|key| key.id).collect()
 }
 
 /// Refuses a team of another organization.

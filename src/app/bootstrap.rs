@@ -5,7 +5,7 @@ use crate::{
     access::key,
     admin::{AdminFault, Control, Origin},
     base::{Secret, UserId},
-    snapshot::secret::HF_TOKEN,
+    snapshot::secret::{self, HF_TOKEN, Rests, rests},
     store::{
         persist::{RecordsExt, StoreFault},
         record::{ConfigRows, NewKey, NewPermission, NewProvider, NewUser, Role, SettingsRow},
@@ -74,6 +74,7 @@ pub async fn bootstrap(control: &Control, config: &Config) -> Result<Booted, Boo
         (None, FileUse::Once, true) => demo(control).await?,
         (None, FileUse::Once, false) => {}
     }
+    seal_settings(control).await?;
     let admin_key = administrator(control, config, first).await?;
     save_settings(control, config, first).await?;
     control.refresh().await?;
@@ -82,6 +83,15 @@ pub async fn bootstrap(control: &Control, config: &Config) -> Result<Booted, Boo
         tracing::warn!(%fault, "left out");
     }
     Ok(Booted { admin_key, faults: faults.len() })
+}
+
+/// Seals the secrets in providers' settings that an earlier version left open.
+async fn seal_settings(control: &Control) -> Result<(), BootFault> {
+    for row in control.records().load().await?.providers.iter().filter(|row| rests(&row.settings_json) == Rests::Open) {
+        let settings_json = secret::seal_settings(control.sealer(), &row.settings_json, &*control.platform().entropy);
+        control.records().save(Some(row.id), NewProvider { settings_json, ..row.row.clone() }).await?;
+    }
+    Ok(())
 }
 
 /// Without any configuration there is still something to try: the provider that answers by itself.

@@ -19,7 +19,7 @@ mod finding;
 pub mod knob;
 mod layers;
 mod reader;
-mod secret_key;
+pub(in crate::app) mod secret_key;
 mod user_entry;
 
 pub use channel_entry::{ChannelEntry, CredentialEntry};

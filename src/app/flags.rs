@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+pub mod explain;
 pub mod lab;
+pub mod rotate;
 pub mod transfer;
 
 use super::config::knob::{KNOBS, Kind, Knob};
@@ -24,6 +26,8 @@ pub fn command() -> Command {
                 .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("print the report as JSON")),
         )
         .subcommands(transfer::commands())
+        .subcommand(rotate::command())
+        .subcommand(explain::command())
 }
 
 /// The flags that were given, by name.

@@ -56,7 +56,7 @@ mod tests {
         let platform = platform();
         let store = Arc::new(MemoryStore::new(Arc::clone(&platform.clock)));
         let instance = || {
-            let stores = Stores { records: Arc::clone(&store) as _, ledger: Arc::clone(&store) as _ };
+            let stores = Stores::of(&store);
             Control::new(stores, Sealer::new(Secret::new("k".to_owned())), platform.clone())
         };
         let (one, other) = (instance(), instance());

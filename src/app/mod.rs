@@ -16,6 +16,10 @@ pub mod reconcile;
 pub mod reload;
 pub mod retire;
 #[cfg(feature = "native")]
+pub mod rotate;
+#[cfg(feature = "native")]
+pub mod seals;
+#[cfg(feature = "native")]
 pub mod transfer;
 pub mod vault;
 #[cfg(feature = "native")]

@@ -1,4 +1,5 @@
-//! Old records go, a bounded batch at a time: usage rows when their hour's sums are proven, records of the wire at once.
+//! Old records go, a bounded batch at a time: usage rows when their hour's sums are proven, records of the wire and entries of the
+//! audit at once.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,6 +28,10 @@ pub struct Kept {
     pub log_days: u64,
     /// Records of the wire between client and gateway.
     pub log_rows: u64,
+    /// Days of entries of the audit.
+    pub audit_days: u64,
+    /// Entries of the audit.
+    pub audit_rows: u64,
 }
 
 impl Kept {
@@ -43,10 +48,10 @@ impl Kept {
 /// Of the store.
 pub async fn batch(store: &dyn Retention, clock: &dyn Clock, kept: Kept, behind_ms: &mut u64) -> Result<bool, StoreFault> {
     let now_ms = clock.unix_ms();
-    let wire = wire(store, kept, now_ms).await?;
-    let Some(before_ms) = usages_before(store, kept, now_ms).await? else { return Ok(wire) };
+    let others = wire(store, kept, now_ms).await? | audit(store, kept, now_ms).await?;
+    let Some(before_ms) = usages_before(store, kept, now_ms).await? else { return Ok(others) };
     Ok(match store.retire_usages(*behind_ms, before_ms, BATCH).await? {
-        Retired::Nothing => wire,
+        Retired::Nothing => others,
         Retired::Rows(_) => true,
         Retired::Unproven { hour_ms } => {
             tracing::error!(hour_ms, "usage rows are kept beyond their time: their hour's sums do not match them; run gproxy verify");
@@ -69,6 +74,13 @@ async fn wire(store: &dyn Retention, kept: Kept, now_ms: u64) -> Result<bool, St
     let by_size = if kept.log_rows > 0 { store.wire_fits(kept.log_rows).await? } else { None };
     let Some(before) = by_age.max(by_size) else { return Ok(false) };
     Ok(store.retire_wire(before, BATCH).await? >= BATCH)
+}
+
+async fn audit(store: &dyn Retention, kept: Kept, now_ms: u64) -> Result<bool, StoreFault> {
+    let by_age = (kept.audit_days > 0).then(|| now_ms.saturating_sub(kept.audit_days * DAY_MS));
+    let by_size = if kept.audit_rows > 0 { store.audit_fits(kept.audit_rows).await? } else { None };
+    let Some(before) = by_age.max(by_size) else { return Ok(false) };
+    Ok(store.retire_audit(before, BATCH).await? >= BATCH)
 }
 
 /// Lets go of what is due, again and again. The platform ends the task at shutdown.

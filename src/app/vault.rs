@@ -45,8 +45,11 @@ impl RecordVault {
     }
 
     async fn look(&self, id: CredentialId, seed: &Secret<String>) -> Result<Seen, VaultFault> {
-        let rows = self.control.records().load().await?;
-        let row = rows.credentials.iter().find(|row| row.id == id).cloned().ok_or(VaultFault::Changed)?;
+        // What changed since, and no more: others may have renewed it.
+        self.control.refresh().await?;
+        let snapshot = self.control.snapshot().load();
+        let rows = snapshot.rows();
+        let row = rows.credentials.get(id).cloned().ok_or(VaultFault::Changed)?;
         let kept = secret::open_kept(self.control.sealer(), row.provider_id, &row.secret_sealed).map_err(|_| VaultFault::Changed)?;
         if kept.api_key == *seed { Ok(Seen { row, kept, revision: rows.revision }) } else { Err(VaultFault::Changed) }
     }

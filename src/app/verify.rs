@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
-use super::config::{Config, KeyFault, standing_key};
+use super::{
+    config::{Config, KeyFault, standing_key},
+    seals,
+};
 use crate::{
     base::RequestId,
     billing::verify::{Budget, Check, Prices, Report, budgets, ledger},
@@ -12,7 +15,7 @@ use crate::{
     store::{
         cache::{CacheFault, Counters as _, redis::RedisStore},
         persist::{
-            Books, SealKey, StoreFault,
+            Books, StoreFault,
             journal::{Home, JournalConfig, Seen, Survey},
             sql::SqlStore,
         },
@@ -51,12 +54,12 @@ pub enum VerifyFault {
 /// # Errors
 /// [`VerifyFault`] where something cannot be read. What differs is in the report.
 pub async fn run(config: &Config, platform: &Platform) -> Result<Report, VerifyFault> {
-    let key = SealKey::new(&Sealer::new(standing_key(config)?).row_key());
+    let keys = seals::keys(&Sealer::new(standing_key(config)?));
     let shared = match &config.redis {
         Some(address) => Some(RedisStore::new(address.expose(), PREFIX, Arc::clone(&platform.clock), Arc::clone(&platform.spawn))?),
         None => None,
     };
-    let store = SqlStore::look_at(config.dsn.expose(), key).await?;
+    let store = SqlStore::look_at(config.dsn.expose(), keys).await?;
     let proof = prove(&store, (&config.data_dir, shared.as_ref()), platform.clock.unix_ms()).await;
     store.close().await?;
     proof

@@ -14,6 +14,7 @@ use http::{
 use crate::{
     access::{Caller, identify},
     admin::{Admin, Control, Member, role::Access},
+    pipeline::Engine,
     store::record::Role,
 };
 
@@ -21,6 +22,8 @@ mod alias;
 mod alias_usage;
 mod answer;
 mod asks;
+mod batch;
+pub mod explain;
 mod manage;
 mod openapi;
 mod own;
@@ -48,7 +51,7 @@ pub fn routes() -> impl Iterator<Item = (&'static Method, &'static str, Asks)> {
 /// All of them, made at the first call.
 static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
     let rows = manage::routes().chain(plain::routes());
-    rows.chain(own::routes()).chain(alias::routes()).chain([openapi::route()]).collect()
+    rows.chain(explain::routes()).chain(batch::routes()).chain(own::routes()).chain(alias::routes()).chain([openapi::route()]).collect()
 });
 
 fn tables() -> impl Iterator<Item = &'static Route> {
@@ -57,13 +60,22 @@ fn tables() -> impl Iterator<Item = &'static Route> {
 
 /// Answers a request. `peer` is the client's address, trusted proxies already taken into account.
 pub async fn serve(control: &Control, request: Request<Bytes>, peer: Option<IpAddr>) -> Response<Bytes> {
+    serve_beside((control, None), request, peer).await
+}
+
+/// The same beside the engine that serves calls, which can tell what would become of one.
+pub async fn serve_beside(
+    (control, engine): (&Control, Option<&Engine>),
+    request: Request<Bytes>,
+    peer: Option<IpAddr>,
+) -> Response<Bytes> {
     let (head, body) = request.into_parts();
     let path = trimmed(head.uri.path());
     let found: Vec<(&Route, &str)> = route::find(tables(), path);
     let style = found.first().map_or(Style::Object, |(route, _)| route.style);
     let wanted = if head.method == Method::HEAD { &Method::GET } else { &head.method };
     let chosen = found.iter().find(|(route, _)| route.method == *wanted);
-    let call = Call::new(chosen.map_or("", |(_, id)| id), head.uri.query(), &body, peer, control);
+    let call = Call::new((chosen.map_or("", |(_, id)| id), head.uri.query(), &body), peer, (control, engine));
     let asks = chosen.map_or_else(|| Asks::of_nothing(path), |(route, _)| Asks::of(&route.method, route.path));
     let answer = match identified(control, &head.headers, asks, peer) {
         Err(refusal) => Err(refusal),
@@ -94,12 +106,12 @@ fn identified(control: &Control, headers: &HeaderMap, asks: Asks, peer: Option<I
 }
 
 async fn run(route: &Route, asks: Asks, caller: Option<&Caller>, call: Call<'_>) -> Answer {
-    let control = call.control;
+    let (control, peer) = (call.control, call.peer);
     match (&route.handler, asks, caller) {
         (Handler::Public(handler), _, _) => handler(call).await,
-        (Handler::Member(handler), _, Some(caller)) => handler(Member::prove(control, caller), call).await,
+        (Handler::Member(handler), _, Some(caller)) => handler(Member::prove(control, caller, peer), call).await,
         (Handler::Admin(handler), Asks::Role(area, access), Some(caller)) => {
-            let admin = Admin::prove(control, caller, area, access).ok_or_else(|| Refusal::Role(caller.role()))?;
+            let admin = Admin::prove(control, (caller, peer), area, access).ok_or_else(|| Refusal::Role(caller.role()))?;
             let _changing = match access {
                 Access::Read => None,
                 Access::Change => Some(control.changing().await),

@@ -106,6 +106,22 @@ pub(super) fn one<'t>(
     }
 }
 
+/// One who may be asked.
+pub(super) struct Prospect<'t> {
+    pub(super) target: &'t Target,
+    pub(super) credential: Option<&'t Credential>,
+    /// How it is doing, its own limits with it.
+    pub(super) standing: Standing,
+}
+
+/// Everybody whom a call may be asked of, in their order. Nobody's turn is taken.
+pub(super) fn prospects<'t>(engine: &'t Engine, targets: &'t [Target], call: &Resolved) -> Vec<Prospect<'t>> {
+    let course = Course::new(engine, targets, call);
+    let now_ms = engine.platform.clock.unix_ms();
+    let prospect = |at| Prospect { target: course.target(at), credential: course.credential(at), standing: course.standing(at, now_ms) };
+    (0..course.left.candidates.len()).map(prospect).collect()
+}
+
 /// One call on its way from target to target.
 pub(super) struct Course<'a> {
     engine: &'a Engine,
@@ -372,7 +388,7 @@ fn resting(targets: &[Target], left_ms: u64) -> GatewayError {
     GatewayError { retry_after: Some(Duration::from_millis(left_ms)), ..GatewayError::new(FaultKind::RateLimited, message) }
 }
 
-fn nobody(targets: &[Target]) -> GatewayError {
+pub(super) fn nobody(targets: &[Target]) -> GatewayError {
     let names: Vec<&str> = targets.iter().map(|target| &*target.provider.name).collect();
     GatewayError::overloaded(&format!("provider {} has no enabled credential", names.join(", ")))
 }

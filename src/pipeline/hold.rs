@@ -102,14 +102,22 @@ pub(super) fn ask(call: &mut Resolved, snapshot: &Snapshot) -> Result<Option<Ask
     if call.call.caller.allowances().all(|allowance| allowance.limits.is_empty() && allowance.quota.is_none()) {
         return Ok(None);
     }
-    if is_billed(call) {
-        keep_priced(call, snapshot)?;
-    }
+    let draws = draws_of(call, snapshot)?;
     let inbound = &call.call.call.inbound;
-    let draws = draws(call, snapshot)?;
     let lease_ms = u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX);
     let claim = Claim { id: inbound.request_id, now_ms: inbound.at_ms, lease_ms, draws };
     Ok((!claim.draws.is_empty()).then(|| Asked { claim, family: call.key.kind().family() }))
+}
+
+/// What a call would ask of the counters. For a caller with a budget those targets are left out whose models have no price.
+///
+/// # Errors
+/// As [`ask`].
+pub(super) fn draws_of(call: &mut Resolved, snapshot: &Snapshot) -> Result<Vec<Draw>, GatewayError> {
+    if is_billed(call) {
+        keep_priced(call, snapshot)?;
+    }
+    draws(call, snapshot)
 }
 
 /// What going on with a call asks of the counters under an id of its own: all that the call itself did, but for the request,

@@ -2,7 +2,7 @@
 //! `authorize`, `hold`, `attempts` (with `failover` and `prefix`; each `attempt`, where need be with a token of `renew`, goes through
 //! `aim`, `translate`, `rules`, `opened` and `judge`), `settle` (with `rescue` where an answer breaks off). Beside the way `early`
 //! gives a head to a client that waits for long, `trail` and `capture` write down what happened, `caught` keeps a panic to its own
-//! answer, `models` answers lists over all providers, `kept` what responses leave behind for later calls, `socket`
+//! answer, `models` answers lists over all providers, `explain` tells what would become of a call, `kept` what responses leave behind for later calls, `socket`
 //! walks the same way for each message of a WebSocket.
 
 mod aim;
@@ -17,6 +17,7 @@ mod classify;
 mod early;
 mod engine;
 mod error;
+mod explain;
 mod failover;
 mod form;
 mod headers;
@@ -42,6 +43,7 @@ mod translate;
 pub use classify::family_of;
 pub use engine::{Engine, Limits, Parts};
 pub use error::GatewayError;
+pub use explain::{Explanation, Fate, explain};
 pub use inbound::Inbound;
 pub use kept::{Keeping, Memory};
 

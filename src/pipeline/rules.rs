@@ -13,7 +13,7 @@ use http_body::Frame;
 use super::{aim::Aimed, error::GatewayError};
 use crate::{
     channel::Payload,
-    process::{RequestRules, ResponseRules, RuleBook, RuleScope},
+    process::{Applied, RequestRules, ResponseRules, RuleBook, RuleScope},
     protocol::{
         frame::{Framing, json_array, ndjson, sse},
         peek::Peek,
@@ -49,19 +49,19 @@ impl<'b> Fitting<'b> {
         Self { request: book.request(&scope), response: book.response(&scope) }
     }
 
-    /// Applies them to what the provider is sent.
+    /// Applies them to what the provider is sent; tells which changed something.
     ///
     /// # Errors
     /// A rule left a body that is no JSON object any more.
-    pub(super) fn apply(&self, payload: &mut Payload, headers: &mut HeaderMap) -> Result<(), GatewayError> {
-        let Some(rules) = &self.request else { return Ok(()) };
+    pub(super) fn apply(&self, payload: &mut Payload, headers: &mut HeaderMap) -> Result<Vec<Applied>, GatewayError> {
+        let Some(rules) = &self.request else { return Ok(Vec::new()) };
         let body = if rules.wants_body() { payload.json() } else { Bytes::new() };
         let outcome = rules.apply(body.clone(), headers);
         if !body.is_empty() && outcome.body != body {
             let peek = Peek::scan(&outcome.body)?;
             *payload = Payload::Json(Document::new(outcome.body, peek));
         }
-        Ok(())
+        Ok(outcome.applied)
     }
 }
 

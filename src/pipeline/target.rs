@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{error::GatewayError, kept};
 use crate::{
-    base::{Bucket, Modality, Usage},
+    base::{Bucket, Modality, RouteMemberId, Usage},
     billing::Lookup,
     protocol::{Operation, OperationKey, dispatch::Implementation, fault::FaultKind},
     route::{Member, MemberState, Plan, Policy},
@@ -25,6 +25,8 @@ pub(super) struct Target {
     pub(super) is_local: bool,
     /// What is counted of the route's member.
     pub(super) member: Option<Arc<MemberState>>,
+    /// The member's row.
+    pub(super) row: Option<RouteMemberId>,
 }
 
 /// Whom a name stands for.
@@ -43,7 +45,7 @@ struct Found {
     provider: Arc<Provider>,
     model: Arc<str>,
     inbound: Arc<str>,
-    member: Option<Arc<MemberState>>,
+    member: Option<(RouteMemberId, Arc<MemberState>)>,
 }
 
 /// What is asked: the client's key, and whether it wants a stream.
@@ -115,7 +117,12 @@ fn along(wanted: Wanted, plan: Plan, snapshot: &Snapshot) -> Result<Targets, Gat
     let (mut list, mut refused) = (Vec::with_capacity(plan.stops.len()), None);
     for stop in plan.stops {
         let Some(provider) = snapshot.provider_of(stop.provider) else { continue };
-        let found = Found { provider: Arc::clone(provider), inbound: Arc::clone(&stop.model), model: stop.model, member: Some(stop.state) };
+        let found = Found {
+            provider: Arc::clone(provider),
+            inbound: Arc::clone(&stop.model),
+            model: stop.model,
+            member: Some((stop.member, stop.state)),
+        };
         match target(wanted, found) {
             Ok(target) => list.push(target),
             Err(error) => refused = refused.or(Some(error)),
@@ -148,11 +155,12 @@ fn known(snapshot: &Snapshot) -> String {
 fn target(wanted: Wanted, found: Found) -> Result<Target, GatewayError> {
     let Found { provider, model, inbound, member } = found;
     let (key, is_local) = served(wanted, &provider)?;
-    Ok(Target { provider, model, inbound, key, is_local, member })
+    let (row, member) = member.unzip();
+    Ok(Target { provider, model, inbound, key, is_local, member, row })
 }
 
 /// What the provider is asked, and whether the gateway answers by itself.
-fn served(Wanted { key, streams }: Wanted, provider: &Provider) -> Result<(OperationKey, bool), GatewayError> {
+pub(super) fn served(Wanted { key, streams }: Wanted, provider: &Provider) -> Result<(OperationKey, bool), GatewayError> {
     match provider.dispatch.of(key, &*provider.channel) {
         Implementation::Passthrough => Ok((key, false)),
         Implementation::Local => Ok((key, true)),

@@ -196,7 +196,7 @@ fn provider(
 ) -> Result<Provider, Fault> {
     let fault = |path: &str, message: String| Fault::new("provider", &row.name, path, message);
     name::provider(&row.name).map_err(|message| fault("name", message))?;
-    let channel = channel(row, with.platform)?;
+    let channel = channel(row, with)?;
     let proxy = match row.proxy.as_deref().filter(|proxy| !proxy.is_empty()) {
         Some(own) => {
             // Falling back to a direct connection would send traffic where its operator did not want it.
@@ -244,13 +244,15 @@ fn provider(
     })
 }
 
-fn channel(row: &ProviderRow, platform: &Platform) -> Result<Arc<dyn Channel>, Fault> {
+fn channel(row: &ProviderRow, with: Compiler<'_>) -> Result<Arc<dyn Channel>, Fault> {
     let found = channel::find(&row.channel).ok_or_else(|| {
         let known = CHANNELS.iter().map(|channel| channel.id);
         let message = format!("unknown channel {:?}{}", row.channel, name::hint(&row.channel, known));
         Fault::new("provider", &row.name, "channel", message)
     })?;
-    channel::build(found, &row.settings_json, platform).map_err(|fault| {
+    let settings = secret::open_settings(with.sealer, &row.settings_json)
+        .map_err(|fault| Fault::new("provider", &row.name, "settings.oauth.client_secret", fault.to_string()))?;
+    channel::build(found, &settings, with.platform).map_err(|fault| {
         let path = if fault.path == "settings" { fault.path } else { format!("settings.{}", fault.path) };
         Fault::new("provider", &row.name, path, fault.message)
     })

@@ -1,7 +1,9 @@
 //! How secrets of configuration rest: what is sealed, and what each seal is bound to.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use zeroize::Zeroize as _;
 
 use crate::{
@@ -179,4 +181,62 @@ pub fn parse_api_key(secret_json: &str) -> Result<Secret<String>, SecretFault> {
     let parsed: ApiKey = serde_json::from_str(secret_json).map_err(|_| SecretFault::Shape)?;
     let api_key = Secret::new(parsed.api_key);
     if api_key.expose().trim().is_empty() { Err(SecretFault::Shape) } else { Ok(api_key) }
+}
+
+/// What of a provider's settings rests sealed: `oauth.client_secret`. It is bound to the address that it is sent to, so that whoever
+/// writes to the database cannot have it sent elsewhere.
+fn client_secret(settings: &mut Map<String, Value>) -> Option<(String, &mut String)> {
+    let oauth = settings.get_mut("oauth")?.as_object_mut()?;
+    let address = oauth.get("token_url").and_then(Value::as_str).unwrap_or_default();
+    let context = format!("providers.settings.oauth.client_secret/{address}");
+    match oauth.get_mut("client_secret")? {
+        Value::String(secret) => Some((context, secret)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// A provider's settings as they rest, of those that were given.
+#[must_use]
+pub fn seal_settings(sealer: &Sealer, settings_json: &str, entropy: &dyn Entropy) -> String {
+    let Ok(mut settings) = serde_json::from_str::<Map<String, Value>>(settings_json) else { return settings_json.to_owned() };
+    let Some((context, secret)) = client_secret(&mut settings) else { return settings_json.to_owned() };
+    let sealed = sealer.seal(&context, secret, entropy);
+    std::mem::replace(secret, sealed).zeroize();
+    Value::Object(settings).to_string()
+}
+
+/// A provider's settings as they are used. What rests open, as earlier versions kept it, is used as it is.
+///
+/// # Errors
+/// [`SecretFault::Sealed`].
+pub fn open_settings<'a>(sealer: &Sealer, settings_json: &'a str) -> Result<Cow<'a, str>, SecretFault> {
+    let Ok(mut settings) = serde_json::from_str::<Map<String, Value>>(settings_json) else { return Ok(settings_json.into()) };
+    let Some((context, secret)) = client_secret(&mut settings).filter(|(_, secret)| Sealer::is_sealed(secret)) else {
+        return Ok(settings_json.into());
+    };
+    let opened = sealer.open(&context, secret).map_err(SecretFault::Sealed)?;
+    secret.clone_from(opened.expose());
+    Ok(Value::Object(settings).to_string().into())
+}
+
+/// How the secret of a provider's settings rests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rests {
+    /// There is none.
+    Nothing,
+    /// As it was given.
+    Open,
+    /// Sealed.
+    Sealed,
+}
+
+/// How the secret of a provider's settings rests.
+#[must_use]
+pub fn rests(settings_json: &str) -> Rests {
+    let Ok(mut settings) = serde_json::from_str::<Map<String, Value>>(settings_json) else { return Rests::Nothing };
+    match client_secret(&mut settings) {
+        None => Rests::Nothing,
+        Some((_, secret)) if Sealer::is_sealed(secret) => Rests::Sealed,
+        Some(_) => Rests::Open,
+    }
 }

@@ -125,7 +125,7 @@ fn no_secret_of_any_input_is_in_any_sink() {
         send(path);
     }
     let log = program.stop();
-    assert!(log.contains("provider.save") && log.contains("call failed"), "the log has something in it");
+    assert!(log.contains("control plane changed") && log.contains("call failed"), "the log has something in it");
     let mut rest = Vec::new();
     files(program.folder.path(), &mut rest);
     assert!(rest.iter().any(|(path, _)| path.ends_with("gproxy.db")) && rest.len() > 1, "the database and the journal were found");

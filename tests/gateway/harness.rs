@@ -324,7 +324,7 @@ impl Gateway {
         let platform = Platform { clock, ..platform };
         let snapshot = compiled(store, &platform).await;
         let gateway = Self::serve(platform.clone(), snapshot, upstream, (Limits::default(), None)).await;
-        let stores = Stores { records: Arc::clone(store) as _, ledger: Arc::clone(store) as _ };
+        let stores = Stores::of(store);
         let sealer = gproxy::credentials::Sealer::new(gproxy::base::Secret::new("test".to_owned()));
         gateway.engine.renew_in(Arc::new(RecordVault::new(Arc::new(Control::new(stores, sealer, platform)))));
         gateway

@@ -23,7 +23,7 @@ use gproxy::{
     runtime::{Body, native},
     store::{
         persist::{
-            Ledger, Records, RecordsExt as _,
+            Ledger as _, Records, RecordsExt as _,
             journal::{FileJournal, JournalConfig},
             memory::MemoryStore,
             sql::SqlStore,
@@ -65,12 +65,12 @@ impl House {
         for role in Role::ALL {
             user(&*store, NewUser { role: *role, ..NewUser::named(role.word()) }).await;
         }
-        Self::over(Arc::clone(&store) as _, store as _, Arc::<Notebook>::default() as _).await
+        Self::over(Stores::of(&store), Arc::<Notebook>::default() as _).await
     }
 
-    async fn over(records: Arc<dyn Records>, ledger: Arc<dyn Ledger>, journal: Arc<dyn gproxy::store::persist::Journal>) -> Self {
+    async fn over(stores: Stores, journal: Arc<dyn gproxy::store::persist::Journal>) -> Self {
         let (platform, _tasks) = native::platform();
-        let control = Control::new(Stores { records, ledger }, Sealer::new(Secret::new("k".to_owned())), platform.clone());
+        let control = Control::new(stores, Sealer::new(Secret::new("k".to_owned())), platform.clone());
         let control = Arc::new(control.with_passwords(Passwords::cheap()));
         control.refresh().await.unwrap();
         let engine = Engine::new(control.snapshot().clone(), platform, journal, Arc::new(Metrics::new()), Limits::default());
@@ -251,7 +251,7 @@ async fn tenants() -> (House, [i64; 2]) {
         };
         store.save(None, quota).await.unwrap();
     }
-    let house = House::over(Arc::clone(&store) as _, store as _, Arc::<Notebook>::default() as _).await;
+    let house = House::over(Stores::of(&store), Arc::<Notebook>::default() as _).await;
     (house, organizations)
 }
 
@@ -366,7 +366,7 @@ async fn secrets_that_went_in_are_seen_in_no_sink() {
     let writer = Writer::new(replay, Arc::clone(&store) as _, platform.clock, WriterConfig::default());
     let writing = Arc::clone(&writer);
     tokio::spawn(async move { writing.run().await });
-    let house = House::over(Arc::clone(&store) as _, Arc::clone(&store) as _, journal).await;
+    let house = House::over(Stores::of(&store), journal).await;
     let owner = "canary-owner";
     let upstream = Upstream::start().await;
     let mut answers = String::new();
@@ -409,7 +409,7 @@ async fn secrets_that_went_in_are_seen_in_no_sink() {
     assert_eq!(store.usages(gproxy::store::persist::UsageFilter::default(), None, 9).await.unwrap().len(), 1);
     store.close().await.unwrap();
     let log = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
-    assert!(log.contains("user.save") && metrics.text().contains("gproxy"), "the sinks have nothing in them");
+    assert!(log.contains("control plane changed") && metrics.text().contains("gproxy"), "the sinks have nothing in them");
     let mut sinks = vec![("answers", answers), ("log", log), ("metrics", metrics.text().to_owned())];
     let mut folders = vec![folder.path().to_owned()];
     while let Some(folder) = folders.pop() {

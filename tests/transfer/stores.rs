@@ -1,18 +1,27 @@
 //! The same over each database: whole or not at all.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use gproxy::{
-    app::transfer::{
-        Bundle, Entry, Prune, apply,
-        command::{Run, import},
-        extract,
+    app::{
+        config::{Config, Sources, database_key},
+        seals,
+        transfer::{
+            Bundle, Entry, Prune, apply,
+            command::{Asked, Passphrase, Run, import, obey},
+            extract,
+        },
     },
+    base::Secret,
+    credentials::Sealer,
+    snapshot::secret,
     store::{
-        persist::{RecordsExt as _, sql::SqlStore},
+        persist::{AuditFilter, AuditLog as _, Books as _, Records as _, RecordsExt as _, sql::SqlStore},
         record::{NewProvider, Noun},
     },
+    testing::platform,
 };
+use serde_json::{Value, json};
 
 use crate::{
     databases::{Server, mysql, postgres},
@@ -83,4 +92,38 @@ async fn takes_it(store: SqlStore) {
 /// The members of the first key, but for its user.
 fn key_of(bundle: &Bundle) -> impl Iterator<Item = (String, serde_json::Value)> + '_ {
     bundle.of(Noun::Key)[0].fields.iter().filter(|(name, _)| *name != "user").map(|(name, value)| (name.clone(), value.clone()))
+}
+
+/// What `gproxy import` leaves behind in a folder that nobody used yet.
+#[tokio::test]
+async fn a_fresh_database_is_the_operators_from_its_first_import_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let platform = platform();
+    let read = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+    let flags = BTreeMap::from([("data-dir", folder.path().to_str().unwrap().to_owned())]);
+    let config = Config::read(&Sources { flags, env: BTreeMap::new(), read: &read }, &platform).unwrap().0;
+    let one = in_memory("one", 0).await;
+    let oauth = json!({"token_url": "https://id.example/token", "client_id": "c", "client_secret": "canary-client"});
+    let settings = json!({"base_url": "https://up.example", "oauth": oauth}).to_string();
+    let settings_json = secret::seal_settings(one.sealer(), &settings, &*platform.entropy);
+    one.records().save(None, NewProvider { settings_json, ..NewProvider::of("up", "custom") }).await.unwrap();
+    let passphrase = Secret::new("a passphrase".to_owned());
+    let file = folder.path().join("bundle.json");
+    std::fs::write(&file, bundle(&one).await.write(Some(&passphrase), &*platform.entropy).unwrap()).unwrap();
+    let asked = Asked::Import { file, run: Run::Real, prune: Prune::Keep, passphrase: Passphrase::Environment };
+    obey(&asked, &config, Some("a passphrase"), &platform).await.unwrap();
+
+    let sealer = Sealer::new(database_key(&config, &*platform.entropy).unwrap());
+    let store = SqlStore::open_sealed(config.dsn.expose(), seals::keys(&sealer)).await.unwrap();
+    assert!(store.books().await.unwrap().head().await.unwrap().unwrap().is_ours, "the ledger's seals are the operator's");
+    let row = store.load().await.unwrap().providers.iter().next().unwrap().row.clone();
+    assert!(!row.settings_json.contains("canary"), "{}", row.settings_json);
+    let opened = secret::open_settings(&sealer, &row.settings_json).unwrap().into_owned();
+    assert_eq!(serde_json::from_str::<Value>(&opened).unwrap(), serde_json::from_str::<Value>(&settings).unwrap());
+    let entries = store.entries(AuditFilter::default(), None, 9).await.unwrap();
+    let told: Vec<(&str, Option<&str>)> =
+        entries.iter().map(|row| (row.entry.target_kind.as_str(), row.entry.actor_name.as_deref())).collect();
+    assert_eq!(told, [("bundle", Some("gproxy import"))]);
+    assert!(entries[0].entry.after_json.as_deref().is_some_and(|counts| counts.contains("\"made\":1")), "{entries:?}");
+    store.close().await.unwrap();
 }

@@ -17,9 +17,10 @@ use gproxy::{
     store::{
         cache::{Counters as _, memory::MemoryCounters},
         persist::{
-            Ledger as _, Records as _, UsageFilter,
+            AuditFilter, AuditLog as _, Ledger as _, Records as _, UsageFilter,
             journal::{FileJournal, JournalConfig},
         },
+        record::{AuditAction, NewAudit},
     },
 };
 
@@ -90,6 +91,7 @@ async fn old_rows_go_and_their_sums_stay(dsn: &str) {
     let differing: Vec<Check> = report.checks.iter().filter(|line| line.differences > 0).map(|line| line.check).collect();
     assert_eq!(differing, [], "{report}");
     unproven_rows_stay(&house, &clock).await;
+    old_entries_of_the_audit_go(&house, &clock).await;
     house.end().await;
 }
 
@@ -110,6 +112,38 @@ async fn unproven_rows_stay(house: &House, clock: &At) {
     assert!(left.iter().any(|row| row.begun.request_id == altered.request_id), "what cannot be proven stays");
     let newest = hour(rows[0].begun.at);
     assert!(left.iter().all(|row| [hour(altered.at), newest].contains(&hour(row.begun.at))), "and nothing else but the newest");
+}
+
+/// By age and by number, in batches.
+async fn old_entries_of_the_audit_go(house: &House, clock: &At) {
+    let entry = |days: u64| NewAudit {
+        at: clock.0 - days * DAY_MS,
+        actor_id: None,
+        key_id: None,
+        actor_name: None,
+        role: None,
+        action: AuditAction::Reset,
+        target_kind: "health".into(),
+        target_id: None,
+        organization_id: None,
+        peer: None,
+        before_json: None,
+        after_json: None,
+    };
+    for days in (0..40).rev() {
+        house.store.note(entry(days)).await.unwrap();
+    }
+    let mut behind_ms = 0;
+    for (kept, left) in [
+        (Kept { audit_days: 30, ..Kept::default() }, 31),
+        (Kept { audit_rows: 10, ..Kept::default() }, 11),
+        (Kept { audit_days: 3, audit_rows: 10, ..Kept::default() }, 4),
+    ] {
+        while retire::batch(&*house.store, clock, kept, &mut behind_ms).await.unwrap() {}
+        let entries = house.store.entries(AuditFilter::default(), None, 1000).await.unwrap();
+        assert_eq!(entries.len(), left, "{kept:?}");
+        assert_eq!(entries[0].entry.at, clock.0, "the newest stay");
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,9 @@ use crate::{
     base::{CredentialId, ProviderId, UserId},
     snapshot::secret,
     store::persist::{RecordsExt, StoreFault},
-    store::record::{ConfigRows, CredentialRow, NewCredential, NewKey, NewModel, NewPermission, NewProvider, NewUser, Role, UserRow},
+    store::record::{
+        ConfigRows, CredentialRow, NewCredential, NewKey, NewModel, NewPermission, NewProvider, NewUser, ProviderRow, Role, UserRow,
+    },
 };
 
 /// Applies a file: providers and users by name. Providers that left the file are disabled.
@@ -37,7 +39,7 @@ async fn provider(control: &Control, entry: &ChannelEntry, rows: &ConfigRows) ->
     let standing = rows.providers.iter().find(|standing| standing.name == entry.name);
     let row = NewProvider {
         channel: entry.channel.to_owned(),
-        settings_json: entry.settings_json.clone(),
+        settings_json: settings(control, entry, standing),
         dispatch_json: entry.dispatch_json.clone(),
         proxy: entry.proxy.clone(),
         enabled: entry.enabled,
@@ -48,6 +50,19 @@ async fn provider(control: &Control, entry: &ChannelEntry, rows: &ConfigRows) ->
         Some(standing) if standing.row == row => Ok(standing.id),
         _ => Ok(control.records().save(standing.map(|row| row.id), row).await?.id),
     }
+}
+
+/// The settings of an entry as they rest: as they stand, where they are the same.
+fn settings(control: &Control, entry: &ChannelEntry, standing: Option<&ProviderRow>) -> String {
+    let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    let same = standing.filter(|row| {
+        secret::rests(&row.settings_json) != secret::Rests::Open
+            && secret::open_settings(control.sealer(), &row.settings_json).is_ok_and(|opened| value(&opened) == value(&entry.settings_json))
+    });
+    same.map_or_else(
+        || secret::seal_settings(control.sealer(), &entry.settings_json, &*control.platform().entropy),
+        |row| row.settings_json.clone(),
+    )
 }
 
 async fn credentials(control: &Control, entry: &ChannelEntry, provider: ProviderId, rows: &ConfigRows) -> Result<(), BootFault> {

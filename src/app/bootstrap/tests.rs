@@ -13,8 +13,8 @@ use crate::{
     base::Secret,
     credentials::Sealer,
     store::{
-        persist::{Records, memory::MemoryStore},
-        record::ConfigRows,
+        persist::{Records, RecordsExt as _, memory::MemoryStore},
+        record::{ConfigRows, NewProvider},
     },
     testing::{ManualClock, platform_with},
 };
@@ -103,7 +103,7 @@ impl House {
 }
 
 fn control(clock: &Arc<ManualClock>, store: &Arc<MemoryStore>) -> Arc<Control> {
-    let stores = Stores { records: Arc::clone(store) as _, ledger: Arc::clone(store) as _ };
+    let stores = Stores::of(store);
     let control = Control::new(stores, Sealer::new(Secret::new("k".to_owned())), platform_with(Arc::clone(clock) as _));
     Arc::new(control.with_passwords(Passwords::cheap()))
 }
@@ -198,7 +198,7 @@ async fn a_database_keeps_what_was_imported_to_the_letter() {
     for _ in 0..2 {
         let mut house = House::new();
         let store = Arc::new(crate::store::persist::sql::SqlStore::open(&dsn).await.unwrap());
-        let stores = Stores { records: Arc::clone(&store) as _, ledger: Arc::clone(&store) as _ };
+        let stores = Stores::of(&store);
         house.clock.advance(Duration::from_mins(seen.len() as u64));
         let control = Control::new(stores, Sealer::new(Secret::new("k".to_owned())), platform_with(Arc::clone(&house.clock) as _));
         house.control = Arc::new(control.with_passwords(Passwords::cheap()));
@@ -260,4 +260,39 @@ async fn the_last_good_file_serves_until_a_better_one_comes() {
     assert_eq!(house.serving(), ["longer:1", "openai:2"]);
     assert_eq!(house.control.faults(), []);
     assert!(house.caller(GIVEN).is_some());
+}
+
+#[tokio::test]
+async fn a_secret_in_settings_is_sealed_once_wherever_it_comes_from() {
+    let file = r#"
+[[channels]]
+id = "up"
+channel = "custom"
+[channels.settings]
+base_url = "https://up.example"
+[channels.settings.oauth]
+token_url = "https://id.example/token"
+client_id = "c"
+client_secret = "canary-client"
+[[channels.credentials]]
+secret = "refresh"
+"#;
+    let mut house = House::new();
+    let force = [("bootstrap-force-config", "true")];
+    house.boot(&force, file).await.unwrap();
+    let rows = house.rows().await;
+    let row = rows.providers.iter().find(|row| row.name == "up").unwrap();
+    assert!(!row.settings_json.contains("canary") && row.settings_json.contains("enc:v2:"), "{}", row.settings_json);
+    assert_eq!(house.serving(), ["up:1"]);
+    house.again();
+    house.boot(&force, file).await.unwrap();
+    assert_eq!(house.rows().await, rows, "the same file writes nothing the second time");
+    // As an earlier version left it.
+    let open = crate::snapshot::secret::open_settings(house.control.sealer(), &row.settings_json).unwrap().into_owned();
+    house.store.save(Some(row.id), NewProvider { settings_json: open, ..row.row.clone() }).await.unwrap();
+    house.again();
+    house.boot(&[], "").await.unwrap();
+    let text = house.rows().await.providers.get(row.id).unwrap().settings_json.clone();
+    assert!(!text.contains("canary") && text.contains("enc:v2:"), "{text}");
+    assert_eq!(house.serving(), ["up:1"]);
 }

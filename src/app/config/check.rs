@@ -46,7 +46,7 @@ pub async fn check(sources: &Sources<'_>, platform: &Platform) -> Report {
         Err(Findings(findings)) => return Report { findings, serving: String::new() },
     };
     let store = Arc::new(MemoryStore::new(Arc::clone(&platform.clock)));
-    let stores = Stores { records: Arc::clone(&store) as _, ledger: store };
+    let stores = Stores::of(&store);
     // Nothing that this seals or hashes is kept, so it may be weak.
     let control = Control::new(stores, Sealer::new(Secret::new("check".into())), platform.clone()).with_passwords(Passwords::cheap());
     let serving = match bootstrap::bootstrap(&control, &config).await {

@@ -145,6 +145,12 @@ pub static KNOBS: &[Knob] = &[
     at(
         "runtime",
         Kind::Whole,
+        knob("keep-audit-days", &["GPROXY_KEEP_AUDIT_DAYS"], "0", "how long entries of the audit are kept; 0 keeps all"),
+    ),
+    at("runtime", Kind::Whole, knob("keep-audit-rows", &["GPROXY_KEEP_AUDIT_ROWS"], "0", "entries of the audit at most; 0 keeps all")),
+    at(
+        "runtime",
+        Kind::Whole,
         knob(
             "keep-responses-days",
             &["GPROXY_KEEP_RESPONSES_DAYS"],

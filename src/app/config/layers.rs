@@ -159,6 +159,8 @@ impl Layers<'_> {
             usage_rows: self.whole("keep-usage-rows", 0, (0, 1 << 50)),
             log_days: self.whole("keep-log-days", 0, (0, 36_500)),
             log_rows: self.whole("keep-log-rows", 0, (0, 1 << 50)),
+            audit_days: self.whole("keep-audit-days", 0, (0, 36_500)),
+            audit_rows: self.whole("keep-audit-rows", 0, (0, 1 << 50)),
         }
     }
 

@@ -8,6 +8,11 @@ use std::{
 use super::Config;
 use crate::{base::Secret, runtime::Entropy};
 
+/// The file in `data_dir` that holds the key where none is given.
+pub(in crate::app) const KEY_FILE: &str = "secret.key";
+/// The one that holds the next key while everything is sealed anew.
+pub(in crate::app) const NEXT_KEY_FILE: &str = "secret.key.next";
+
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFault {
@@ -23,6 +28,9 @@ pub enum KeyFault {
         #[source]
         source: io::Error,
     },
+    /// Some of the database may be sealed with the next key already.
+    #[error("{0} is there: a change of the secret was interrupted; run gproxy rotate-secret to finish it")]
+    Interrupted(PathBuf),
     /// The file is there and holds nothing.
     #[error("{0} is empty; expected the key that sealed the database, from a backup")]
     Empty(PathBuf),
@@ -39,7 +47,10 @@ pub fn database_key(config: &Config, entropy: &dyn Entropy) -> Result<Secret<Str
     if !config.is_sqlite() {
         return Err(KeyFault::Required);
     }
-    let path = config.data_dir.join("secret.key");
+    let (path, next) = (config.data_dir.join(KEY_FILE), config.data_dir.join(NEXT_KEY_FILE));
+    if next.exists() {
+        return Err(KeyFault::Interrupted(next));
+    }
     kept(&config.data_dir, &path, entropy).map_err(|source| KeyFault::Unusable { path: path.clone(), source })?.ok_or(KeyFault::Empty(path))
 }
 
@@ -54,7 +65,7 @@ pub fn standing_key(config: &Config) -> Result<Secret<String>, KeyFault> {
     if !config.is_sqlite() {
         return Err(KeyFault::Required);
     }
-    let path = config.data_dir.join("secret.key");
+    let path = config.data_dir.join(KEY_FILE);
     let text = std::fs::read_to_string(&path).map_err(|source| KeyFault::Unusable { path: path.clone(), source })?;
     Some(Secret::new(text.trim().to_owned())).filter(|key| !key.expose().is_empty()).ok_or(KeyFault::Empty(path))
 }
@@ -66,13 +77,11 @@ fn kept(data_dir: &Path, path: &Path, entropy: &dyn Entropy) -> io::Result<Optio
         Err(error) => return Err(error),
     }
     std::fs::create_dir_all(data_dir)?;
-    let mut random = [0; 32];
-    entropy.fill(&mut random);
-    let key = Secret::new(hexadecimal(&random));
+    let key = fresh_key(entropy);
     // Written aside and linked into place: a kill in between leaves no half key, and of two processes one wins.
-    let aside = data_dir.join(format!("secret.key.{}", std::process::id()));
+    let aside = data_dir.join(format!("{KEY_FILE}.{}", std::process::id()));
     let _ = std::fs::remove_file(&aside);
-    let mut file = private().open(&aside)?;
+    let mut file = private_file().open(&aside)?;
     file.write_all(key.expose().as_bytes())?;
     file.sync_all()?;
     let linked = std::fs::hard_link(&aside, path);
@@ -89,13 +98,20 @@ fn kept(data_dir: &Path, path: &Path, entropy: &dyn Entropy) -> io::Result<Optio
     }
 }
 
+/// A new key.
+pub(in crate::app) fn fresh_key(entropy: &dyn Entropy) -> Secret<String> {
+    let mut random = [0; 32];
+    entropy.fill(&mut random);
+    Secret::new(hexadecimal(&random))
+}
+
 fn hexadecimal(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Opens a new file that only its owner may read.
-fn private() -> std::fs::OpenOptions {
+pub(in crate::app) fn private_file() -> std::fs::OpenOptions {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

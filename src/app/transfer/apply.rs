@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
     Bundle, Entry, Extracted, Plan, TransferFault,
@@ -10,10 +10,12 @@ use super::{
     shape::{Names, Secrecy, Shape},
 };
 use crate::{
-    admin::Control,
+    admin::{Control, audit},
     base::Secret,
     snapshot::secret::{self, HF_TOKEN},
-    store::record::{Change, ChangeSet, ConfigRows, Datum, Finish, Noun, NounWork, Record, Row, ScopeKind, SettingsRow, made_by},
+    store::record::{
+        AuditAction, Change, ChangeSet, ConfigRows, Datum, Finish, Noun, NounWork, Record, Row, ScopeKind, SettingsRow, made_by,
+    },
 };
 
 /// What stands for a secret whose provider is not known yet; no sealed text begins so.
@@ -29,7 +31,7 @@ pub async fn apply(
     (standing, wanted): (&Extracted, &Bundle),
     plan: &Plan,
 ) -> Result<(), TransferFault> {
-    let mut writer = Writer { rows, wanted, ids: standing.known(), secrets: Vec::new(), changes: Vec::new() };
+    let mut writer = Writer { control, rows, wanted, ids: standing.known(), secrets: Vec::new(), changes: Vec::new() };
     for item in &plan.items {
         writer.take(item)?;
     }
@@ -41,9 +43,27 @@ pub async fn apply(
         return Ok(());
     }
     let finish = Some(sealing(control, writer.secrets));
-    let set = ChangeSet { changes: writer.changes, settings, base: Some(rows.revision), finish };
+    let told = audit::by_command(control, "gproxy import", (AuditAction::Import, "bundle"), &counts(&writer.changes, settings.is_some()));
+    let set = ChangeSet { changes: writer.changes, settings, base: Some(rows.revision), audit: vec![told], finish, ..ChangeSet::default() };
     control.records().apply_set(set).await?;
     Ok(())
+}
+
+/// How many rows of each noun are made, changed and taken away; what they hold stands in them.
+fn counts(changes: &[Change], settings: bool) -> Value {
+    let mut counts: BTreeMap<&str, [u64; 3]> = BTreeMap::new();
+    for change in changes {
+        let (noun, place) = match change {
+            Change::Make(row) | Change::Ensure(row) => (row.noun(), 0),
+            Change::Set(_, row) => (row.noun(), 1),
+            Change::Delete(noun, _) => (*noun, 2),
+        };
+        counts.entry(noun.name()).or_default()[place] += 1;
+    }
+    let told = |[made, changed, removed]: [u64; 3]| json!({ "made": made, "changed": changed, "removed": removed });
+    let mut told: Map<String, Value> = counts.into_iter().map(|(noun, counts)| (noun.to_owned(), told(counts))).collect();
+    told.insert("settings".to_owned(), settings.into());
+    Value::Object(told)
 }
 
 /// Seals each credential's secret for the provider that it ended up with.
@@ -62,6 +82,7 @@ fn sealing(control: &Control, secrets: Vec<Secret<String>>) -> Finish {
 }
 
 struct Writer<'a> {
+    control: &'a Control,
     rows: &'a ConfigRows,
     wanted: &'a Bundle,
     /// What names a row, and its id.
@@ -100,6 +121,9 @@ impl Writer<'_> {
             let here = || format!("{place}.{}", member.name);
             let value = match (entry.secrets.get(member.name), entry.fields.get(member.name)) {
                 (Some(secret), _) if member.secrecy == Secrecy::AtRest => self.at_rest(secret),
+                (Some(secret), _) if member.secrecy == Secrecy::Settings => {
+                    secret::seal_settings(self.control.sealer(), secret.expose(), &*self.control.platform().entropy).into()
+                }
                 (Some(secret), _) => secret.expose().as_str().into(),
                 (None, _) if entry.left_out.contains(member.name) => left_out(member.column, &standing),
                 (None, Some(name)) => match target(member.names, entry) {

@@ -13,6 +13,7 @@ use crate::{
     app::{
         config::{Config, database_key},
         legacy::{self, DATABASE_KEY, Foreign, Format, Reading, SOURCE_KEY, Source},
+        seals,
     },
     base::Secret,
     credentials::Sealer,
@@ -118,8 +119,8 @@ pub type Environment = BTreeMap<String, String>;
 pub async fn obey(asked: &Asked, config: &Config, environment: &Environment, platform: &Platform) -> Result<Done, TransferFault> {
     // The key comes first: a database that is made without one would be of no use.
     let sealer = Sealer::new(database_key(config, &*platform.entropy)?);
-    let store = Arc::new(SqlStore::open(config.dsn.expose()).await?);
-    let stores = Stores { records: Arc::clone(&store) as _, ledger: Arc::clone(&store) as _ };
+    let store = Arc::new(SqlStore::open_sealed(config.dsn.expose(), seals::keys(&sealer)).await?);
+    let stores = Stores::of(&store);
     let control = Control::new(stores, sealer, platform.clone());
     let given = environment.get(PASSPHRASE).map(String::as_str);
     let done = match asked {

@@ -94,6 +94,9 @@ fn entry(shape: &Shape, columns: &Map<String, Value>, sealer: &Sealer, into: &mu
         };
         let opened = match (member.secrecy, value.as_str(), columns.get("provider_id").and_then(Value::as_i64)) {
             (Secrecy::AtRest, Some(sealed), Some(provider)) => Some(secret::open(sealer, ProviderId(provider), sealed).ok()),
+            (Secrecy::Settings, Some(text), _) if is_secret(Secrecy::Settings, text) => {
+                Some(secret::open_settings(sealer, text).ok().map(|text| Secret::new(text.into_owned())))
+            }
             (by, Some(text), _) if is_secret(by, text) => Some(Some(Secret::new(text.to_owned()))),
             _ => None,
         };

@@ -40,7 +40,7 @@ impl House {
         let sealed = secret::seal_api_key(&Sealer::new(secret("k")), provider, &seed, &*platform.entropy);
         let id = store.save(None, NewCredential::of(provider, secret::API_KEY, sealed)).await.unwrap().id;
         let vaults = [(); 2].map(|()| {
-            let stores = Stores { records: Arc::clone(&store) as _, ledger: Arc::clone(&store) as _ };
+            let stores = Stores::of(&store);
             RecordVault::new(Arc::new(Control::new(stores, Sealer::new(secret("k")), platform.clone())))
         });
         Self { clock, store, vaults, id, seed }

@@ -67,12 +67,14 @@ fn named(word: &str) -> Option<Area> {
         "health" => Some(Area::Health),
         "settings" => Some(Area::Settings),
         "faults" => Some(Area::Faults),
+        "audit" => Some(Area::Audit),
+        "explain" => Some(Area::Explain),
         _ => None,
     }
 }
 
-/// The first format asks by POST too.
+/// The first format asks by POST too, and so does whoever sends a whole call along.
 fn access(method: &Method, pattern: &str) -> Access {
-    let asks = *method == Method::GET || pattern.ends_with("/query") || pattern.ends_with("/summary");
+    let asks = *method == Method::GET || pattern.ends_with("/query") || pattern.ends_with("/summary") || pattern.ends_with("/explain");
     if asks { Access::Read } else { Access::Change }
 }

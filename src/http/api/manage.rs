@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{
     answer::{Answer, Json, csv, done, json},
-    query::PageQuery,
+    query::{AuditPage, PageQuery},
     route::{
         Body, Call, Query, Route,
         admin::{ask, delete, get, patch, post},
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     admin::{
-        Admin, AdminFault, channels, credentials, health,
+        Admin, AdminFault, audit, channels, credentials, health,
         keys::{self, FreshKey, KeyView, Saved},
         login, models, permissions, providers, requests, settings, usage, users,
     },
@@ -186,6 +186,7 @@ fn left_behind() -> Vec<Route> {
         ask("/admin/usage/summary", "The sums of usage rows", |admin, call| {
             Box::pin(async move { json(&usage::summary(admin, call.question()?).await?) })
         }),
+        ask("/admin/audit", "What was done in the control plane, newest first", |admin, call| Box::pin(list_audit(admin, call))),
         ask("/admin/requests", "Request records, where they are kept, newest first", |admin, call| Box::pin(list_requests(admin, call))),
         get("/admin/requests/{id}", "One request, with its attempts", |admin, call| {
             Box::pin(async move {
@@ -260,6 +261,10 @@ async fn patch_model(admin: Admin<'_>, call: Call<'_, Body<models::ModelInput>>)
     let mut input = call.input()?;
     input.id = pinned(ModelId(call.number("model")?), input.id)?;
     json(&models::save(admin, None, input).await?)
+}
+
+async fn list_audit(admin: Admin<'_>, call: Call<'_, Query<AuditPage>>) -> Answer<Json<Vec<audit::AuditView>>> {
+    json(&audit::list(admin, call.question()?.into()).await?)
 }
 
 async fn list_requests(admin: Admin<'_>, call: Call<'_, Query<PageQuery>>) -> Answer<Json<Vec<requests::RequestView>>> {

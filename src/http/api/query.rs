@@ -7,11 +7,15 @@ use schemars::JsonSchema;
 use crate::{
     admin::{
         AdminFault,
+        audit::AuditQuery,
         usage::{LIMIT_MAX, UsageQuery},
     },
     base::{KeyId, OrganizationId, ProviderId, RequestId, TeamId, UserId},
     snapshot::name,
-    store::{persist::UsageFilter, record::ScopeKind},
+    store::{
+        persist::{AuditFilter, UsageFilter},
+        record::{AuditAction, ScopeKind},
+    },
 };
 
 /// The parameters of a request, each taken at most once.
@@ -148,5 +152,63 @@ impl Question for PageQuery {
         let question = Self { before: given.request_id(&["before", "before_id"])?, limit: given.limit()? };
         given.close(PAGE)?;
         Ok(question)
+    }
+}
+
+/// Which entries of the audit are wanted.
+#[derive(Debug, JsonSchema)]
+pub(super) struct AuditPage {
+    /// At or after, Unix milliseconds.
+    from_ms: Option<u64>,
+    /// Before, Unix milliseconds.
+    to_ms: Option<u64>,
+    /// Of this user.
+    actor_id: Option<UserId>,
+    /// What was done.
+    action: Option<AuditAction>,
+    /// To what: a noun, `settings`, `health` or `bundle`.
+    target_kind: Option<String>,
+    /// To which one.
+    target_id: Option<i64>,
+    /// Within this organization.
+    organization_id: Option<OrganizationId>,
+    /// Only entries before this one.
+    before: Option<i64>,
+    /// Entries at most.
+    #[schemars(range(min = 1, max = LIMIT_MAX))]
+    limit: Option<u64>,
+}
+
+const AUDIT: &[&str] = &["from_ms", "to_ms", "actor_id", "action", "target_kind", "target_id", "organization_id", "before", "limit"];
+
+impl Question for AuditPage {
+    fn read(query: Option<&str>) -> Result<Self, AdminFault> {
+        let mut given = Parameters::of(query);
+        let action = given.take(&["action"]).map(|(_, word)| {
+            let known: Vec<&str> = AuditAction::ALL.iter().map(|action| action.word()).collect();
+            AuditAction::parse(&word)
+                .ok_or_else(|| AdminFault::invalid("action", format!("is {word:?}; expected one of {}", known.join(", "))))
+        });
+        let question = Self {
+            from_ms: given.number(&["from_ms", "from_unix_ms"])?,
+            to_ms: given.number(&["to_ms", "to_unix_ms"])?,
+            actor_id: given.number(&["actor_id"])?.map(UserId),
+            action: action.transpose()?,
+            target_kind: given.take(&["target_kind", "target"]).map(|(_, kind)| kind),
+            target_id: given.number(&["target_id"])?,
+            organization_id: given.number(&["organization_id", "org_id"])?.map(OrganizationId),
+            before: given.number(&["before", "before_id"])?,
+            limit: given.limit()?,
+        };
+        given.close(AUDIT)?;
+        Ok(question)
+    }
+}
+
+impl From<AuditPage> for AuditQuery {
+    fn from(page: AuditPage) -> Self {
+        let AuditPage { from_ms, to_ms, actor_id, action, target_kind, target_id, organization_id, before, limit } = page;
+        let filter = AuditFilter { from_ms, to_ms, actor_id, action, target_kind, target_id, organization_id };
+        Self { filter, before, limit }
     }
 }

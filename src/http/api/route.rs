@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     admin::{Admin, AdminFault, Control, Member, input},
+    pipeline::Engine,
     runtime::BoxFuture,
 };
 
@@ -225,18 +226,24 @@ pub(super) struct Call<'a, I = ()> {
     body: &'a Bytes,
     pub(super) peer: Option<IpAddr>,
     pub(super) control: &'a Control,
+    /// What serves calls, where something does.
+    pub(super) engine: Option<&'a Engine>,
     brings: PhantomData<fn() -> I>,
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn new(id: &'a str, query: Option<&'a str>, body: &'a Bytes, peer: Option<IpAddr>, control: &'a Control) -> Self {
-        Self { id, query, body, peer, control, brings: PhantomData }
+    pub(super) fn new(
+        (id, query, body): (&'a str, Option<&'a str>, &'a Bytes),
+        peer: Option<IpAddr>,
+        (control, engine): (&'a Control, Option<&'a Engine>),
+    ) -> Self {
+        Self { id, query, body, peer, control, engine, brings: PhantomData }
     }
 
     /// The same, as its handler reads it.
     fn bringing<I>(self) -> Call<'a, I> {
-        let Self { id, query, body, peer, control, brings: _ } = self;
-        Call { id, query, body, peer, control, brings: PhantomData }
+        let Self { id, query, body, peer, control, engine, brings: _ } = self;
+        Call { id, query, body, peer, control, engine, brings: PhantomData }
     }
 }
 

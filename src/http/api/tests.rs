@@ -25,10 +25,14 @@ use crate::{
     testing::{ManualClock, platform_with},
 };
 
+mod audit;
+mod batch;
+mod explain;
 mod health;
 mod names;
 mod owners;
 mod renewed;
+mod settings;
 
 const ADMIN: &str = "sk-admin-0123456789abcdef";
 const ALICE: &str = "sk-alice-0123456789abcdef";
@@ -47,7 +51,7 @@ impl House {
         let clock = ManualClock::new();
         let platform = platform_with(Arc::clone(&clock) as _);
         let store = Arc::new(MemoryStore::new(Arc::clone(&platform.clock)));
-        let stores = Stores { records: Arc::clone(&store) as _, ledger: Arc::clone(&store) as _ };
+        let stores = Stores::of(&store);
         let control = Control::new(stores, Sealer::new(Secret::new("k".to_owned())), platform).with_passwords(Passwords::cheap());
         let mut house = Self { control, store, clock, admin: 0, alice: 0 };
         house.admin = house.user("admin", ADMIN, true).await;

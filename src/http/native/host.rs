@@ -14,7 +14,7 @@ use crate::{
         config::{Config, CountersDown, Keep, KeyFault, database_key},
         counting, expire, follow,
         reconcile::{self, Reconciler},
-        reload, retire,
+        reload, retire, seals,
         vault::RecordVault,
         verify,
     },
@@ -31,7 +31,7 @@ use crate::{
             redis::RedisStore,
         },
         persist::{
-            Journal, SealKey, StoreFault,
+            Journal, StoreFault,
             journal::{FileJournal, JournalConfig, OpenFault},
             sql::SqlStore,
             writer::{Writer, WriterConfig},
@@ -83,13 +83,13 @@ pub enum HostFault {
 /// [`HostFault`], before anything is served.
 pub async fn run(config: Config, platform: Platform, tasks: Arc<Tasks>) -> Result<(), HostFault> {
     let sealer = Sealer::new(database_key(&config, &*platform.entropy)?);
-    let store = Arc::new(SqlStore::open_sealed(config.dsn.expose(), SealKey::new(&sealer.row_key())).await?);
+    let store = Arc::new(SqlStore::open_sealed(config.dsn.expose(), seals::keys(&sealer)).await?);
     let replay = FileJournal::open(JournalConfig::beside(&config.data_dir))?;
     let journal = Arc::clone(&replay.journal);
     let queue = &config.write_queue;
     let settings = WriterConfig { queue_capacity: queue.capacity, max_batch: queue.max_batch, window: queue.window };
     let writer = Writer::new(replay, Arc::clone(&store) as _, Arc::clone(&platform.clock), settings);
-    let stores = Stores { records: Arc::clone(&store) as _, ledger: Arc::clone(&store) as _ };
+    let stores = Stores::of(&store);
     let control = Arc::new(Control::new(stores, sealer, platform.clone()));
     let Booted { admin_key, .. } = bootstrap::bootstrap(&control, &config).await?;
     let server = listen(&config).await?;
@@ -142,8 +142,8 @@ fn serving(config: &Config, control: &Arc<Control>, journal: &Arc<FileJournal>) 
     let engine = Engine::new(control.snapshot().clone(), control.platform().clone(), Arc::clone(journal) as _, metrics, limits);
     let engine = engine.with_health(Arc::clone(control.health()));
     Serving {
+        control: control_plane(control, &engine),
         engine,
-        control: control_plane(control),
         cors: if config.cors_origins.is_empty() { Cors::Any } else { Cors::Only(config.cors_origins.clone()) },
         trusted_proxies: config.trusted_proxies.clone(),
         readiness: Arc::new(Readiness::default()),
@@ -206,14 +206,14 @@ fn keep_responses(config: &Config, engine: &Engine, store: &Arc<SqlStore>) {
 }
 
 /// The admin API over whole bodies.
-fn control_plane(control: &Arc<Control>) -> ControlPlane {
-    let control = Arc::clone(control);
+fn control_plane(control: &Arc<Control>, engine: &Engine) -> ControlPlane {
+    let (control, engine) = (Arc::clone(control), engine.clone());
     Arc::new(move |request: Request<Body>, peer| {
-        let control = Arc::clone(&control);
+        let (control, engine) = (Arc::clone(&control), engine.clone());
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             match body.collect(ADMIN_BODY).await {
-                Ok(body) => api::serve(&control, Request::from_parts(parts, body), peer).await.map(Body::from),
+                Ok(body) => api::serve_beside((&control, Some(&engine)), Request::from_parts(parts, body), peer).await.map(Body::from),
                 Err(_) => too_large().map(Body::from),
             }
         })

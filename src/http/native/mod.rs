@@ -1,6 +1,7 @@
 //! Serving over TCP with hyper.
 
 mod body;
+pub mod explain;
 mod heads;
 pub mod host;
 mod server;

@@ -106,8 +106,12 @@ pub trait Retention: Send + Sync + fmt::Debug {
     fn retire_usages(&self, behind_ms: u64, before_ms: u64, most: u64) -> Stored<'_, Retired>;
     /// Lets go of records of the wire from before a moment, at most about `most` of each side. Gives how many went.
     fn retire_wire(&self, before_ms: u64, most: u64) -> Stored<'_, u64>;
+    /// Lets go of entries of the audit from before a moment, at most `most`. Gives how many went.
+    fn retire_audit(&self, before_ms: u64, most: u64) -> Stored<'_, u64>;
     /// Before which hour usage rows must go so that at most about this many stay; `None` where they all may stay.
     fn usages_fit(&self, rows: u64) -> Stored<'_, Option<u64>>;
     /// The same for records of the wire.
     fn wire_fits(&self, rows: u64) -> Stored<'_, Option<u64>>;
+    /// The same for entries of the audit.
+    fn audit_fits(&self, rows: u64) -> Stored<'_, Option<u64>>;
 }

@@ -12,6 +12,7 @@ use crate::{
     store::record::{ChangeSet, ConfigRows, Delta, DownstreamRow, Noun, SettingsRow, Stamp, UpstreamRow, UsageRow},
 };
 
+mod audit;
 mod changes;
 mod kept;
 
@@ -33,6 +34,7 @@ struct State {
     downstream: BTreeMap<RequestId, DownstreamRow>,
     upstream: BTreeMap<(RequestId, u32), UpstreamRow>,
     kept: kept::Shelf,
+    audit: audit::Entries,
 }
 
 impl MemoryStore {
@@ -96,6 +98,7 @@ impl Records for MemoryStore {
             }
             let mut batch = changes::Batch::begin(&state.config, state.last_id, now, set.finish);
             let stamps = batch.make(set.changes)?;
+            let audit = batch.told(set.audit)?;
             let (mut config, last_id, touched) = batch.end();
             let revision = config.revision;
             for (_, id) in touched.iter().filter(|(noun, _)| *noun == Noun::User) {
@@ -106,6 +109,7 @@ impl Records for MemoryStore {
             if let Some(settings) = set.settings {
                 config.settings = SettingsRow { updated_at: now.max(1), ..settings };
             }
+            state.audit.add(audit);
             state.log.extend(touched.into_iter().map(|(noun, id)| (revision, noun, id)));
             state.config = config;
             state.last_id = last_id;

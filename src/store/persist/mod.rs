@@ -10,6 +10,7 @@ use crate::{
     },
 };
 
+mod audit;
 mod books;
 #[cfg(test)]
 mod fixture;
@@ -24,10 +25,11 @@ pub mod sql;
 #[cfg(feature = "native")]
 pub mod writer;
 
+pub use audit::{AuditFilter, AuditLog};
 pub use books::{Books, Head, Retention, Retired, SealedRow, StandingSums};
 pub use kept::{Kept, Link, Page};
 #[cfg(feature = "native")]
-pub use seal::SealKey;
+pub use seal::{SealKey, SealKeys};
 
 /// Why a store did not do it.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,7 @@
 //! A seal is the beginning of SHA-256 over a block of key and the values, each with its type and length. Only part of the digest
 //! is given out, so it cannot be continued; seals that are added up cannot be made to fit without the key.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use sha2::{Digest, Sha256};
 
@@ -41,6 +41,42 @@ impl SealKey {
 impl Default for SealKey {
     fn default() -> Self {
         Self::block(&[0; 32])
+    }
+}
+
+/// The keys that a ledger's seals may be made with. A ledger keeps the key that it began with: where the operator's secret was replaced
+/// since, it rests sealed beside the ledger.
+#[derive(Clone)]
+pub struct SealKeys {
+    own: SealKey,
+    kept: Arc<Unseal>,
+}
+
+/// Opens a kept key; nothing where it does not open.
+type Unseal = dyn Fn(&str) -> Option<SealKey> + Send + Sync;
+
+impl SealKeys {
+    /// The key of the secret in use, and what opens one that is kept.
+    #[must_use]
+    pub fn new(own: SealKey, kept: impl Fn(&str) -> Option<SealKey> + Send + Sync + 'static) -> Self {
+        Self { own, kept: Arc::new(kept) }
+    }
+
+    /// The key of a ledger that keeps one, or none. One that does not open is as good as another ledger's: proofs tell.
+    pub(super) fn of(&self, kept: Option<&str>) -> SealKey {
+        kept.and_then(|sealed| (self.kept)(sealed)).unwrap_or_else(|| self.own.clone())
+    }
+}
+
+impl From<SealKey> for SealKeys {
+    fn from(own: SealKey) -> Self {
+        Self::new(own, |_| None)
+    }
+}
+
+impl fmt::Debug for SealKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealKeys(***)")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{ConfigRows, Noun, NounWork, Record, Row, RowWork, SettingsRow};
+use super::{ConfigRows, NewAudit, Noun, NounWork, Record, Row, RowWork, SettingsRow};
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,10 @@ pub struct ChangeSet {
     pub settings: Option<SettingsRow>,
     /// The revision that the changes were made for; another one is refused. Any where absent.
     pub base: Option<i64>,
+    /// What is written down of them, in the same transaction.
+    pub audit: Vec<NewAudit>,
+    /// The key of the ledger's seals, sealed, where it is kept anew. A store without seals keeps none.
+    pub ledger_key: Option<String>,
     /// What each row becomes once the ids that it names are known.
     pub finish: Option<Finish>,
 }

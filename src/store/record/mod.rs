@@ -4,6 +4,7 @@
 //! gives; a `*Row` is what the store keeps, with its id and times. All nouns stand in the list of [`noun`].
 
 mod allowance;
+mod audit;
 mod call;
 mod cell;
 mod change;
@@ -18,6 +19,7 @@ mod table;
 mod upstream;
 
 pub use allowance::{Admission, NewPermission, NewPriceRule, NewQuota, NewRateLimit, PriceMatch, Scope, ScopeKind};
+pub use audit::{AuditAction, AuditRow, NewAudit};
 pub use call::{Begun, Billed, DownstreamRow, Ended, Entry, Source, UpstreamRow, UsageRow};
 pub use cell::{Cell, CellKind, Datum, OnDelete};
 pub use change::{Change, ChangeSet, Delta, Finish, Stamp, made_by};

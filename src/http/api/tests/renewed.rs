@@ -10,7 +10,7 @@ use crate::{
 
 /// Another instance on the same store, which renews.
 fn vault(house: &House) -> RecordVault {
-    let stores = Stores { records: Arc::clone(&house.store) as _, ledger: Arc::clone(&house.store) as _ };
+    let stores = Stores::of(&house.store);
     let control = Control::new(stores, Sealer::new(Secret::new("k".to_owned())), house.control.platform().clone());
     RecordVault::new(Arc::new(control))
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::store::{
     persist::StoreFault,
-    record::{Change, ConfigRows, Delta, Finish, Noun, NounWork, OnDelete, Record, Row, RowWork, Stamp, Standing, finished, maker},
+    record::{
+        Change, ConfigRows, Delta, Finish, NewAudit, Noun, NounWork, OnDelete, Record, Row, RowWork, Stamp, Standing, finished, maker,
+    },
 };
 
 /// Rows on their way to their next revision.
@@ -43,6 +45,11 @@ impl Batch {
             self.stamps.push(stamp);
         }
         Ok(self.stamps.clone())
+    }
+
+    /// What is written down of the changes, with the ids of the rows that they made.
+    pub(super) fn told(&self, entries: Vec<NewAudit>) -> Result<Vec<NewAudit>, StoreFault> {
+        entries.into_iter().map(|entry| entry.resolved(|id| self.resolve(id))).collect()
     }
 
     /// The rows, the last id that was given away, and what was touched.

@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Value};
 use super::{SqlStore, data, dialect::Dialect, failed, records::refused};
 use crate::store::{
     persist::StoreFault,
-    record::{Change, Finish, Link, Noun, NounWork, OnDelete, Record, Row, RowWork, ScopeKind, Stamp, finished, maker},
+    record::{Change, Finish, Link, NewAudit, Noun, NounWork, OnDelete, Record, Row, RowWork, ScopeKind, Stamp, finished, maker},
 };
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreFault>> + Send + 'a>>;
@@ -45,7 +45,12 @@ impl<'a> Batch<'a> {
             };
             self.stamps.push(stamp);
         }
-        Ok(std::mem::take(&mut self.stamps))
+        Ok(self.stamps.clone())
+    }
+
+    /// What is written down of the changes, with the ids of the rows that they made.
+    pub(super) fn told(&self, entries: Vec<NewAudit>) -> Result<Vec<NewAudit>, StoreFault> {
+        entries.into_iter().map(|entry| entry.resolved(|id| self.resolve(id))).collect()
     }
 
     /// What was touched.

@@ -11,6 +11,7 @@ use super::{
     data::text,
     hot,
     rollup::{self, Batch, Sealed},
+    schema::Migration,
     usage,
 };
 use crate::store::{
@@ -20,6 +21,9 @@ use crate::store::{
     },
     record::{SEALS, Sums},
 };
+
+/// The key that a ledger began with, sealed, where the operator's secret was replaced since.
+pub(super) const STEP: Migration = Migration { version: 6, statements: &["ALTER TABLE usage_head {add} key_sealed {text}"] };
 
 /// The sorts of sheets.
 const HEAD: u8 = 3;
@@ -90,6 +94,19 @@ fn key_mark(key: &SealKey) -> String {
     let mut mark = key.mark(&Sheet::new(KEY));
     mark.truncate(16);
     mark
+}
+
+/// The ledger's kept key, sealed; nothing where its key is that of the secret it began with.
+pub(super) async fn kept_key(store: &SqlStore) -> Result<Option<String>, DbErr> {
+    let sql = "SELECT key_sealed FROM usage_head WHERE id = 1";
+    let row = store.database.query_one_raw(store.statement(sql, Vec::new())).await?;
+    row.map_or(Ok(None), |row| row.try_get("", "key_sealed"))
+}
+
+/// Keeps a sealed key as the ledger's.
+pub(super) async fn keep_key(store: &SqlStore, transaction: &DatabaseTransaction, sealed: &str) -> Result<(), DbErr> {
+    let sql = "UPDATE usage_head SET key_sealed = ? WHERE id = 1";
+    transaction.execute_raw(store.statement(sql, vec![text(sealed)])).await.map(drop)
 }
 
 /// The head, and whether it is right; `None` where it is missing.

@@ -14,8 +14,9 @@ use sea_orm::{
     },
 };
 
-use crate::store::persist::{SealKey, StoreFault, Stored};
+use crate::store::persist::{SealKey, SealKeys, StoreFault, Stored};
 
+mod audit;
 mod books;
 mod change;
 mod data;
@@ -69,13 +70,14 @@ impl SqlStore {
         Self::open_sealed(dsn, SealKey::default()).await
     }
 
-    /// The same, with a key of the operator's for the seals of usage rows.
+    /// The same, with keys of the operator's for the seals of usage rows.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub async fn open_sealed(dsn: &str, key: SealKey) -> Result<Self, StoreFault> {
-        let store = Self { key, ..Self::connect(dsn).await? };
+    pub async fn open_sealed(dsn: &str, keys: impl Into<SealKeys>) -> Result<Self, StoreFault> {
+        let store = Self::connect(dsn).await?;
         migrate::run(&store, schema::MIGRATIONS).await?;
+        let store = store.sealing(&keys.into()).await?;
         head::adopt(&store).await.map_err(failed)?;
         Ok(store)
     }
@@ -84,16 +86,30 @@ impl SqlStore {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub async fn look_at(dsn: &str, key: SealKey) -> Result<Self, StoreFault> {
+    pub async fn look_at(dsn: &str, keys: impl Into<SealKeys>) -> Result<Self, StoreFault> {
         if Dialect::of(dsn) == Some(Dialect::Sqlite) {
             let path = dsn.trim_start_matches("sqlite:").trim_start_matches("//").split('?').next().unwrap_or_default();
             if !path.contains(":memory:") && !std::path::Path::new(path).exists() {
                 return Err(StoreFault::Schema(format!("there is no database at {path}")));
             }
         }
-        let store = Self { key, ..Self::connect(dsn).await? };
+        let store = Self::connect(dsn).await?;
         migrate::look(&store, schema::MIGRATIONS).await?;
-        Ok(store)
+        store.sealing(&keys.into()).await
+    }
+
+    /// The same store with the key that its ledger began with.
+    async fn sealing(self, keys: &SealKeys) -> Result<Self, StoreFault> {
+        let kept = head::kept_key(&self).await.map_err(failed)?;
+        Ok(Self { key: keys.of(kept.as_deref()), ..self })
+    }
+
+    /// The ledger's kept key, sealed; nothing where its key is that of the secret it began with.
+    ///
+    /// # Errors
+    /// [`StoreFault::Failed`].
+    pub async fn kept_key(&self) -> Result<Option<String>, StoreFault> {
+        head::kept_key(self).await.map_err(failed)
     }
 
     /// Closes every connection after its last statement. SQLite folds its log into the file here.

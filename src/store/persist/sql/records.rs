@@ -2,7 +2,7 @@
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, IsolationLevel, SqlErr, TransactionTrait, Value};
 
-use super::{SqlStore, change::Batch, data, dialect::Dialect, failed, stored};
+use super::{SqlStore, change::Batch, data, dialect::Dialect, failed, head, stored};
 use crate::store::{
     persist::{Records, StoreFault, Stored},
     record::{ChangeSet, ConfigRows, Delta, Noun, NounWork, Record, SettingsRow, Stamp},
@@ -47,6 +47,11 @@ impl Records for SqlStore {
             self.note_use(&transaction).await.map_err(failed)?;
             let mut batch = Batch::begin(self, &transaction, now, set.finish);
             let stamps = batch.make(set.changes).await?;
+            if let Some(sealed) = set.ledger_key {
+                head::keep_key(self, &transaction, &sealed).await.map_err(failed)?;
+            }
+            let audit = batch.told(set.audit)?;
+            self.insert_entries(&transaction, &audit).await.map_err(failed)?;
             if let Some(settings) = set.settings {
                 self.write_settings(&transaction, &settings, (revision, now)).await.map_err(failed)?;
             }

@@ -30,6 +30,21 @@ impl Retention for SqlStore {
         })
     }
 
+    fn retire_audit(&self, before_ms: u64, most: u64) -> Stored<'_, u64> {
+        stored(async move {
+            let sql = "SELECT id FROM audit_logs WHERE at < ? ORDER BY at, id LIMIT ?";
+            let found = self.database.query_all_raw(self.statement(sql, vec![int(before_ms), int(most)])).await.map_err(failed)?;
+            let ids: Vec<Value> =
+                found.iter().map(|row| row.try_get::<i64>("", "id").map(Value::from)).collect::<Result<_, _>>().map_err(failed)?;
+            if ids.is_empty() {
+                return Ok(0);
+            }
+            let sql = format!("DELETE FROM audit_logs WHERE id IN ({})", vec!["?"; ids.len()].join(","));
+            let done = self.database.execute_raw(self.statement(&sql, ids)).await.map_err(failed)?;
+            Ok(done.rows_affected())
+        })
+    }
+
     fn usages_fit(&self, rows: u64) -> Stored<'_, Option<u64>> {
         stored(async move {
             let sum = self.dialect.sum("requests");
@@ -49,6 +64,14 @@ impl Retention for SqlStore {
     fn wire_fits(&self, rows: u64) -> Stored<'_, Option<u64>> {
         stored(async move {
             let sql = "SELECT at FROM downstream_requests ORDER BY request_id DESC LIMIT 1 OFFSET ?";
+            let row = self.database.query_one_raw(self.statement(sql, vec![int(rows)])).await.map_err(failed)?;
+            row.map(|row| usage::uint(&row, "at").map_err(failed)).transpose()
+        })
+    }
+
+    fn audit_fits(&self, rows: u64) -> Stored<'_, Option<u64>> {
+        stored(async move {
+            let sql = "SELECT at FROM audit_logs ORDER BY at DESC, id DESC LIMIT 1 OFFSET ?";
             let row = self.database.query_one_raw(self.statement(sql, vec![int(rows)])).await.map_err(failed)?;
             row.map(|row| usage::uint(&row, "at").map_err(failed)).transpose()
         })
