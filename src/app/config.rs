@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{base::Secret, runtime::Platform};
+use crate::{base::Secret, pipeline::Idempotency, runtime::Platform};
 
 mod channel_entry;
 mod check;
@@ -134,6 +134,8 @@ pub struct Config {
     pub drain: Duration,
     /// What is kept of responses.
     pub keep: Keep,
+    /// What is remembered of calls that carry an `Idempotency-Key`.
+    pub idempotency: Idempotency,
     /// How long records are kept, and how many.
     pub kept: super::retire::Kept,
     /// Where several instances count together.

@@ -40,6 +40,37 @@ struct AttemptLabels {
     outcome: &'static str,
 }
 
+/// What became of a call whose `Idempotency-Key` an earlier one had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// It heard the answer that was being made.
+    Joined,
+    /// It got the answer that was made.
+    Replayed,
+    /// It was another call.
+    Other,
+    /// The answer that was made is not kept.
+    Gone,
+}
+
+impl Repeat {
+    const ALL: [Self; 4] = [Self::Joined, Self::Replayed, Self::Other, Self::Gone];
+
+    const fn id(self) -> &'static str {
+        match self {
+            Self::Joined => "joined",
+            Self::Replayed => "replayed",
+            Self::Other => "other",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RepeatLabels {
+    outcome: &'static str,
+}
+
 /// Every metric of the process.
 pub struct Metrics {
     registry: Registry,
@@ -49,6 +80,7 @@ pub struct Metrics {
     /// By bucket, resolved once: a look-up for each bucket of each call would cost more than the counting.
     tokens: [Counter; 7],
     attempts: Handles<AttemptLabels>,
+    repeats: [Counter; 4],
     /// Calls that have begun and not ended.
     pub in_flight: Gauge,
     /// Streams that are open.
@@ -73,12 +105,14 @@ impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("gproxy");
         let tokens: Family<TokenLabels, Counter> = Family::default();
+        let repeats: Family<RepeatLabels, Counter> = Family::default();
         let metrics = Self {
             requests: Handles::default(),
             duration: Histogram::new(SECONDS),
             overhead: Histogram::new(SECONDS),
             tokens: Bucket::ALL.map(|bucket| (*tokens.get_or_create(&TokenLabels { bucket: name(bucket) })).clone()),
             attempts: Handles::default(),
+            repeats: Repeat::ALL.map(|repeat| (*repeats.get_or_create(&RepeatLabels { outcome: repeat.id() })).clone()),
             in_flight: Gauge::default(),
             streams: Gauge::default(),
             queue_depth: Gauge::default(),
@@ -94,6 +128,7 @@ impl Metrics {
         registry.register("overhead_seconds", "The gateway's own share until the request goes out", metrics.overhead.clone());
         registry.register("tokens", "Tokens by bucket", tokens);
         registry.register("upstream_attempts", "Requests sent to providers", metrics.attempts.family());
+        registry.register("idempotent_repeats", "Calls whose Idempotency-Key an earlier one had", repeats);
         registry.register("inflight", "Calls that have begun and not ended", metrics.in_flight.clone());
         registry.register("streams_active", "Open streams", metrics.streams.clone());
         registry.register("queue_depth", "Journal entries that wait for the database", metrics.queue_depth.clone());
@@ -121,6 +156,11 @@ impl Metrics {
     /// Counts one request to a provider.
     pub fn attempt(&self, provider: &std::sync::Arc<str>, outcome: &'static str) {
         self.attempts.count(&AttemptLabels { provider: std::sync::Arc::clone(provider), outcome });
+    }
+
+    /// Counts a call whose `Idempotency-Key` an earlier one had.
+    pub fn repeat(&self, repeat: Repeat) {
+        self.repeats[repeat as usize].inc();
     }
 
     /// Counts tokens of one bucket.

@@ -3,4 +3,4 @@
 mod handles;
 mod metrics;
 
-pub use metrics::{CallLabels, Metrics};
+pub use metrics::{CallLabels, Metrics, Repeat};

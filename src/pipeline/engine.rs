@@ -8,7 +8,11 @@ use std::{
     },
 };
 
-use super::{kept::Keeping, renew::Tokens};
+use super::{
+    idempotent::{Idempotency, Shelf},
+    kept::Keeping,
+    renew::Tokens,
+};
 use crate::{
     base::RequestId,
     credentials::{Affinity, Vault},
@@ -29,11 +33,13 @@ pub struct Limits {
     pub body: u64,
     /// Calls at once; more are refused at once.
     pub in_flight: usize,
+    /// What is remembered of calls that carry an `Idempotency-Key`.
+    pub idempotency: Idempotency,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body: 50 << 20, in_flight: 4096 }
+        Self { body: 50 << 20, in_flight: 4096, idempotency: Idempotency::default() }
     }
 }
 
@@ -60,6 +66,8 @@ pub struct Parts {
     pub affinity: Affinity,
     /// The access tokens of credentials that are renewed.
     pub(super) tokens: Tokens,
+    /// The calls of the last day that carried an `Idempotency-Key`.
+    pub(super) repeats: Shelf,
     keeping: OnceLock<Keeping>,
     counters: OnceLock<Arc<dyn Counters>>,
     in_flight: AtomicUsize,
@@ -97,6 +105,7 @@ impl Engine {
         platform.entropy.fill(&mut first);
         let named = AtomicU64::new(u64::from_le_bytes(first));
         let (keeping, counters) = (OnceLock::new(), OnceLock::new());
+        let repeats = Shelf::new(limits.idempotency);
         let (health, affinity, tokens, in_flight) = (Arc::default(), Affinity::default(), Tokens::default(), AtomicUsize::new(0));
         Self(Arc::new(Parts {
             snapshot,
@@ -107,6 +116,7 @@ impl Engine {
             health,
             affinity,
             tokens,
+            repeats,
             keeping,
             counters,
             in_flight,

@@ -2,6 +2,11 @@
 
 use std::ops::Range;
 
+/// Whether a content type is that of a form.
+pub(super) fn is_form(content_type: &str) -> bool {
+    content_type.trim_start().get(..19).is_some_and(|start| start.eq_ignore_ascii_case("multipart/form-data"))
+}
+
 /// The text parts of a form.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
@@ -48,6 +53,20 @@ pub(super) fn scan(body: &[u8], content_type: &str) -> Result<Parts, String> {
     }
 }
 
+/// The pieces of a form without its boundary, which clients draw anew for each try; any other body as it is.
+pub(super) fn between_boundaries<'a>(body: &'a [u8], content_type: &str) -> Vec<&'a [u8]> {
+    let Some(boundary) = boundary(content_type).filter(|_| is_form(content_type)) else { return vec![body] };
+    let delimiter = [b"--", boundary.as_bytes()].concat();
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    for at in memchr::memmem::find_iter(body, &delimiter) {
+        pieces.push(&body[start..at]);
+        start = at + delimiter.len();
+    }
+    pieces.push(&body[start..]);
+    pieces
+}
+
 fn boundary(content_type: &str) -> Option<&str> {
     let at = content_type.to_ascii_lowercase().find("boundary=")? + "boundary=".len();
     let rest = &content_type[at..];
@@ -75,7 +94,19 @@ fn text_part(body: &[u8], part: Range<usize>) -> Option<(String, Range<usize>)> 
 
 #[cfg(test)]
 mod tests {
-    use super::scan;
+    use super::{between_boundaries, scan};
+
+    #[test]
+    fn the_same_form_under_another_boundary_has_the_same_pieces() {
+        let form = |boundary: &str, value: &str| {
+            let body = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n{value}\r\n--{boundary}--\r\n");
+            let content_type = format!("multipart/form-data; boundary={boundary}");
+            between_boundaries(body.as_bytes(), &content_type).concat()
+        };
+        assert_eq!(form("one", "x"), form("another", "x"));
+        assert_ne!(form("one", "x"), form("one", "y"));
+        assert_eq!(between_boundaries(b"{}", "application/json"), [b"{}"]);
+    }
 
     #[test]
     fn text_parts_are_found_and_files_are_not_read() {

@@ -2,7 +2,8 @@
 //! `authorize`, `hold`, `attempts` (with `failover` and `prefix`; each `attempt`, where need be with a token of `renew`, goes through
 //! `aim`, `translate`, `rules`, `opened` and `judge`), `settle` (with `rescue` where an answer breaks off). Beside the way `early`
 //! gives a head to a client that waits for long, `trail` and `capture` write down what happened, `caught` keeps a panic to its own
-//! answer, `models` answers lists over all providers, `explain` tells what would become of a call, `kept` what responses leave behind for later calls, `socket`
+//! answer, `models` answers lists over all providers, `explain` tells what would become of a call, `kept` what responses leave behind
+//! for later calls, `idempotent` makes calls of one `Idempotency-Key` one, `socket`
 //! walks the same way for each message of a WebSocket.
 
 mod aim;
@@ -22,6 +23,7 @@ mod failover;
 mod form;
 mod headers;
 mod hold;
+mod idempotent;
 mod inbound;
 mod judge;
 mod kept;
@@ -44,6 +46,7 @@ pub use classify::family_of;
 pub use engine::{Engine, Limits, Parts};
 pub use error::GatewayError;
 pub use explain::{Explanation, Fate, explain};
+pub use idempotent::Idempotency;
 pub use inbound::Inbound;
 pub use kept::{Keeping, Memory};
 
@@ -54,7 +57,9 @@ use http::HeaderMap;
 use crate::{
     protocol::{Family, Operation},
     runtime::{Body, Reply},
+    snapshot::Snapshot,
 };
+use authenticate::Authenticated;
 use authorize::Admitted;
 use engine::Place;
 use trail::{Fact, Trail};
@@ -102,14 +107,23 @@ pub async fn execute(engine: &Engine, inbound: Box<Inbound>) -> Outbound {
         Err((call, error)) => return trail.refuse(Box::pin(unread(engine, call.inbound.body, error)).await, family),
     };
     trail.note(Fact::Caller(&authenticated.caller));
+    if idempotent::concerns(engine, &authenticated) {
+        return Box::pin(idempotent::serve(engine, authenticated, snapshot, (trail, place))).await;
+    }
+    walk(engine, authenticated, &snapshot, (trail, place)).await
+}
+
+/// The walk of a call whose caller is known.
+async fn walk(engine: &Engine, authenticated: Authenticated, snapshot: &Snapshot, (mut trail, place): (Box<Trail>, Place)) -> Outbound {
+    let family = authenticated.call.row.key(false).kind().family();
     let lists = authenticated.call.row.key(false).operation() == Operation::ListModels;
-    if lists && !models::is_scoped(&authenticated, &snapshot) {
+    if lists && !models::is_scoped(&authenticated, snapshot) {
         return Box::pin(models::list(engine, authenticated, trail, place)).await;
     }
-    if kept::is_here(engine, &authenticated, &snapshot) {
+    if kept::is_here(engine, &authenticated, snapshot) {
         return Box::pin(kept::serve(engine, authenticated, trail, place)).await;
     }
-    let mut resolved = match resolve::resolve(authenticated, &snapshot, engine.limits.body).await {
+    let mut resolved = match resolve::resolve(authenticated, snapshot, engine.limits.body).await {
         Ok(resolved) => resolved,
         Err((_, error)) => return trail.refuse(error, family),
     };
@@ -124,7 +138,7 @@ pub async fn execute(engine: &Engine, inbound: Box<Inbound>) -> Outbound {
         Ok(admitted) => admitted,
         Err((_, error)) => return trail.refuse(error, family),
     };
-    let left = match hold::ask(&mut admitted.call, &snapshot) {
+    let left = match hold::ask(&mut admitted.call, snapshot) {
         Ok(None) => None,
         Ok(Some(asked)) => match Box::pin(hold::hold(engine, asked)).await {
             Ok(hold::Held { hold, left }) => {

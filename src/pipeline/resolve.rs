@@ -139,7 +139,7 @@ pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit:
 }
 
 /// The coding that a body is in, where it is in one.
-fn coding(headers: &HeaderMap) -> Option<&HeaderValue> {
+pub(super) fn coding(headers: &HeaderMap) -> Option<&HeaderValue> {
     headers.get(CONTENT_ENCODING).filter(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
@@ -171,7 +171,6 @@ impl From<Content> for Looked {
 
 async fn look(row: &CatalogRow, body: Body, content_type: Option<HeaderValue>, limit: u64) -> Result<Looked, GatewayError> {
     let content_type = content_type.as_ref().and_then(|value| value.to_str().ok()).unwrap_or("");
-    let is_form = content_type.trim_start().get(..19).is_some_and(|start| start.eq_ignore_ascii_case("multipart/form-data"));
     match row.body {
         BodyShape::Empty => Ok(Content::Empty.into()),
         BodyShape::Opaque => Ok(match body {
@@ -179,7 +178,7 @@ async fn look(row: &CatalogRow, body: Body, content_type: Option<HeaderValue>, l
             body @ (Body::Pieces(_) | Body::Stream(_)) => Content::Unread(body),
         }
         .into()),
-        BodyShape::Form if is_form => {
+        BodyShape::Form if form::is_form(content_type) => {
             let body = body.collect(limit).await?;
             let parts = form::scan(&body, content_type).map_err(|message| GatewayError::new(FaultKind::BadRequest, message))?;
             let form_streams = parts.text(&body, "stream") == Some("true");

@@ -6,8 +6,8 @@ use http::HeaderMap;
 use tracing::{Level, error, info};
 
 use super::{
-    Outbound, capture::Half, classify::Classified, engine::Engine, error::GatewayError, hold::Hold, inbound::Inbound, resolve::Resolved,
-    target::Target,
+    Outbound, capture::Half, classify::Classified, engine::Engine, error::GatewayError, hold::Hold, idempotent::Outcome, inbound::Inbound,
+    resolve::Resolved, target::Target,
 };
 use crate::{
     access::Caller,
@@ -44,6 +44,10 @@ pub(super) enum Fact<'a> {
     Missed,
     /// Its answer broke off after it had begun.
     BrokeOff,
+    /// Somebody wants to know how the call ends.
+    Watched(Arc<Outcome>),
+    /// An earlier call answers this one.
+    Repeats(OperationKey),
     /// What is reserved for the call.
     Held(Hold),
     /// The call is on record as begun.
@@ -73,6 +77,7 @@ pub(super) struct Trail {
     caller: Option<Caller>,
     prices: Arc<PriceBook>,
     hold: Option<Hold>,
+    outcome: Option<Arc<Outcome>>,
     /// The route's member that the call went to, counted as under way until the walk ends.
     member: Option<(Underway, Arc<MemberState>)>,
     provider: Option<Arc<Provider>>,
@@ -108,6 +113,7 @@ impl Trail {
             caller: None,
             prices: Arc::clone(snapshot.prices()),
             hold: None,
+            outcome: None,
             member: None,
             provider: None,
             credential: None,
@@ -150,6 +156,8 @@ impl Trail {
                     state.observe(None);
                 }
             }
+            Fact::Watched(outcome) => self.outcome = Some(outcome),
+            Fact::Repeats(key) => self.key = Some(key),
             Fact::Held(hold) => self.hold = Some(hold),
             Fact::Begun(begun) => self.open = Some(begun),
             // What the first try took is no cost of ours.
@@ -315,6 +323,9 @@ impl Trail {
             if failed || self.status < 400 {
                 state.observe((!failed).then(|| u64::try_from(head.as_micros()).unwrap_or(u64::MAX)));
             }
+        }
+        if let Some(outcome) = &self.outcome {
+            outcome.end(usage.as_ref().map_or(refused.map_or(Ended::Complete, |_| Ended::Failed), |row| row.ended));
         }
         if let Some(row) = usage {
             self.record(row);

@@ -29,6 +29,10 @@ pub enum FaultKind {
     TooLarge,
     /// The body is in a content coding, such as gzip, that is not read here.
     Coded,
+    /// The call's key belongs to another call.
+    KeyReused,
+    /// The call was made under its key, and its answer cannot be given again.
+    AnswerGone,
     /// Nobody here can do this.
     Unsupported,
     /// More than the caller's limits allow.
@@ -60,6 +64,8 @@ impl FaultKind {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::TooLarge => "too_large",
             Self::Coded => "unsupported_encoding",
+            Self::KeyReused => "key_reused",
+            Self::AnswerGone => "answer_gone",
             Self::Unsupported => "unsupported",
             Self::RateLimited => "rate_limited",
             Self::QuotaSpent => "quota_spent",
@@ -79,8 +85,10 @@ impl FaultKind {
             Self::Forbidden => 403,
             Self::NotFound | Self::ModelNotFound | Self::UnknownThing => 404,
             Self::MethodNotAllowed => 405,
+            Self::AnswerGone => 409,
             Self::TooLarge => 413,
             Self::Coded => 415,
+            Self::KeyReused => 422,
             Self::Unsupported => 501,
             Self::RateLimited | Self::QuotaSpent => 429,
             Self::Overloaded => 503,
@@ -101,6 +109,8 @@ impl FaultKind {
             Self::UnknownPrevious => ("invalid_request_error", Some("previous_response_not_found")),
             Self::TooLarge => ("invalid_request_error", Some("request_too_large")),
             Self::Coded => ("invalid_request_error", Some("unsupported_content_encoding")),
+            Self::KeyReused => ("invalid_request_error", Some("idempotency_key_reused")),
+            Self::AnswerGone => ("invalid_request_error", Some("idempotent_answer_gone")),
             Self::Unsupported => ("invalid_request_error", Some("unsupported_operation")),
             Self::RateLimited => ("rate_limit_error", Some("rate_limit_exceeded")),
             Self::QuotaSpent => ("insufficient_quota", Some("insufficient_quota")),
@@ -114,7 +124,13 @@ impl FaultKind {
     /// Anthropic's `type`.
     const fn claude(self) -> &'static str {
         match self {
-            Self::BadRequest | Self::UnknownPrevious | Self::MethodNotAllowed | Self::Coded | Self::Unsupported => "invalid_request_error",
+            Self::BadRequest
+            | Self::UnknownPrevious
+            | Self::MethodNotAllowed
+            | Self::Coded
+            | Self::KeyReused
+            | Self::AnswerGone
+            | Self::Unsupported => "invalid_request_error",
             Self::Unauthenticated => "authentication_error",
             Self::Forbidden => "permission_error",
             Self::NotFound | Self::ModelNotFound | Self::UnknownThing => "not_found_error",
@@ -129,7 +145,10 @@ impl FaultKind {
     /// Google's `status`.
     const fn gemini(self) -> &'static str {
         match self {
-            Self::BadRequest | Self::UnknownPrevious | Self::MethodNotAllowed | Self::TooLarge | Self::Coded => "INVALID_ARGUMENT",
+            Self::BadRequest | Self::UnknownPrevious | Self::MethodNotAllowed | Self::TooLarge | Self::Coded | Self::KeyReused => {
+                "INVALID_ARGUMENT"
+            }
+            Self::AnswerGone => "ALREADY_EXISTS",
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::Forbidden => "PERMISSION_DENIED",
             Self::NotFound | Self::ModelNotFound | Self::UnknownThing => "NOT_FOUND",

@@ -13,6 +13,7 @@ mod disconnect;
 mod failover;
 mod harness;
 mod hostile;
+mod idempotency;
 mod identity;
 mod kept;
 mod money;

@@ -112,9 +112,9 @@ async fn a_providers_own_error_passes_as_it_is() {
 
 /// A way to the provider that panics once.
 #[derive(Debug)]
-struct Trap {
-    way: Arc<dyn Transport>,
-    is_armed: AtomicBool,
+pub(crate) struct Trap {
+    pub way: Arc<dyn Transport>,
+    pub is_armed: AtomicBool,
 }
 
 impl Transport for Trap {

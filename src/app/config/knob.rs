@@ -165,6 +165,31 @@ pub static KNOBS: &[Knob] = &[
     ),
     at(
         "runtime",
+        Kind::Whole,
+        knob(
+            "idempotency-hours",
+            &["GPROXY_IDEMPOTENCY_HOURS"],
+            "24",
+            "how long an answer is given again to the same Idempotency-Key; 0 makes every call one of its own",
+        ),
+    ),
+    at(
+        "runtime",
+        Kind::Whole,
+        knob("idempotency-calls", &["GPROXY_IDEMPOTENCY_CALLS"], "65536", "answered calls with an Idempotency-Key that are remembered"),
+    ),
+    at(
+        "runtime",
+        Kind::Whole,
+        knob("idempotency-bytes", &["GPROXY_IDEMPOTENCY_BYTES"], "67108864", "bytes of memory that their answers may take together"),
+    ),
+    at(
+        "runtime",
+        Kind::Whole,
+        knob("idempotency-answer-bytes", &["GPROXY_IDEMPOTENCY_ANSWER_BYTES"], "4194304", "bytes of memory that one of them may take"),
+    ),
+    at(
+        "runtime",
         Kind::Text,
         knob(
             "redis-url",

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     app::retire::{Kept, LEAST_USAGE_DAYS},
     base::Secret,
+    pipeline::Idempotency,
     runtime::Platform,
     snapshot::name,
 };
@@ -196,10 +197,20 @@ impl Layers<'_> {
                 span: Duration::from_hours(24 * self.whole("keep-responses-days", 30, (0, 36_500))),
                 bytes: self.whole("keep-response-bytes", 16 << 20, (1024, 1 << 30)),
             },
+            idempotency: self.idempotency(),
             kept: self.kept(),
             redis: self.told("redis-url").map(|told| told.value),
             counters_down: self.parsed("counters-down", CountersDown::Closed, counters_down),
             data_dir,
+        }
+    }
+
+    fn idempotency(&self) -> Idempotency {
+        Idempotency {
+            span: Duration::from_hours(self.whole("idempotency-hours", 24, (0, 24 * 365))),
+            calls: self.whole("idempotency-calls", 65_536, (1, 1 << 24)),
+            bytes: self.whole("idempotency-bytes", 64 << 20, (0, 1 << 40)),
+            answer: self.whole("idempotency-answer-bytes", 4 << 20, (0, 1 << 30)),
         }
     }
 

@@ -137,7 +137,7 @@ fn keep(journal: &Arc<FileJournal>, writer: &Arc<Writer>, platform: &Platform) -
 }
 
 fn serving(config: &Config, control: &Arc<Control>, journal: &Arc<FileJournal>) -> Serving {
-    let limits = Limits { body: config.body_limit as u64, in_flight: config.max_in_flight };
+    let limits = Limits { body: config.body_limit as u64, in_flight: config.max_in_flight, idempotency: config.idempotency };
     let metrics = Arc::new(Metrics::new());
     let engine = Engine::new(control.snapshot().clone(), control.platform().clone(), Arc::clone(journal) as _, metrics, limits);
     let engine = engine.with_health(Arc::clone(control.health()));
