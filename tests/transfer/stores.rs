@@ -8,7 +8,7 @@ use gproxy::{
         seals,
         transfer::{
             Bundle, Entry, Prune, apply,
-            command::{Asked, Passphrase, Run, import, obey},
+            command::{Asked, PASSPHRASE, Passphrase, Run, import, obey},
             extract,
         },
     },
@@ -110,8 +110,10 @@ async fn a_fresh_database_is_the_operators_from_its_first_import_on() {
     let passphrase = Secret::new("a passphrase".to_owned());
     let file = folder.path().join("bundle.json");
     std::fs::write(&file, bundle(&one).await.write(Some(&passphrase), &*platform.entropy).unwrap()).unwrap();
-    let asked = Asked::Import { file, run: Run::Real, prune: Prune::Keep, passphrase: Passphrase::Environment };
-    obey(&asked, &config, Some("a passphrase"), &platform).await.unwrap();
+    let passphrase = Passphrase::Environment;
+    let asked = Asked::Import { file, run: Run::Real, prune: Prune::Keep, passphrase, format: None, source_key: None };
+    let environment = BTreeMap::from([(PASSPHRASE.to_owned(), "a passphrase".to_owned())]);
+    obey(&asked, &config, &environment, &platform).await.unwrap();
 
     let sealer = Sealer::new(database_key(&config, &*platform.entropy).unwrap());
     let store = SqlStore::open_sealed(config.dsn.expose(), seals::keys(&sealer)).await.unwrap();
