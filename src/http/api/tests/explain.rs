@@ -107,7 +107,7 @@ async fn a_route_is_told_with_all_its_members_and_credentials_and_why_some_are_n
     assert_eq!(members(&told), [json!(a), json!(b)]);
     let unused = json!([
         {"credential_id": third, "why": "it is switched off"},
-        {"credential_id": first, "why": "the provider refused it, and others are well"},
+        {"credential_id": first, "why": "it is resting, and others are well"},
     ]);
     assert_eq!(told["targets"][0]["unused_credentials"], unused);
     let skipped: Vec<(&Value, &str)> =
