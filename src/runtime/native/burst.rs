@@ -45,6 +45,10 @@ struct Line {
     fault: Option<io::Error>,
     /// Wakes the owner, who waits for room.
     owner: Option<Waker>,
+    /// Wakes the task that stays with it.
+    stayer: Option<Waker>,
+    /// The owner is gone.
+    is_left: bool,
 }
 
 impl Bursts {
@@ -63,7 +67,7 @@ impl Bursts {
     /// The same connection, writing in bursts.
     #[must_use]
     pub fn join(&self, stream: TcpStream) -> Gathering {
-        let line = Line { stream, gathered: Vec::new(), fault: None, owner: None };
+        let line = Line { stream, gathered: Vec::new(), fault: None, owner: None, stayer: None, is_left: false };
         Gathering { line: Arc::new(Mutex::new(line)), bursts: self.clone() }
     }
 }
@@ -136,12 +140,20 @@ impl Line {
         true
     }
 
-    /// Writes until nothing is left.
+    /// Writes until nothing is left. Where the owner is gone, a peer that does not read is not waited for.
     fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.gathered));
-            if self.advance(written) {
-                return Poll::Ready(());
+            match Pin::new(&mut self.stream).poll_write(cx, &self.gathered) {
+                Poll::Ready(written) => {
+                    if self.advance(written) {
+                        return Poll::Ready(());
+                    }
+                }
+                Poll::Pending if self.is_left => return Poll::Ready(()),
+                Poll::Pending => {
+                    self.stayer = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
             }
         }
     }
@@ -159,11 +171,22 @@ impl Line {
     }
 }
 
-/// A connection that writes in bursts. Dropped with something gathered, it is closed when that is written.
+/// A connection that writes in bursts. Dropped with something gathered, it is closed when its socket has taken of that what it has
+/// room for; whoever wants the peer to have it all shuts the connection down.
 #[derive(Debug)]
 pub struct Gathering {
     line: Arc<Mutex<Line>>,
     bursts: Bursts,
+}
+
+impl Drop for Gathering {
+    fn drop(&mut self) {
+        let mut line = lock(&self.line);
+        line.is_left = true;
+        if let Some(stayer) = line.stayer.take() {
+            stayer.wake();
+        }
+    }
 }
 
 impl Gathering {
@@ -240,9 +263,11 @@ impl Connection for Gathering {
 mod tests {
     use std::io::ErrorKind;
 
+    use futures_util::FutureExt;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::{TcpListener, TcpStream},
+        runtime::Handle,
     };
 
     use super::{Bursts, Gathering, MOST};
@@ -305,6 +330,22 @@ mod tests {
         let mut read = String::new();
         peer.read_to_string(&mut read).await.unwrap();
         assert_eq!(read, "last words");
+    }
+
+    #[tokio::test]
+    async fn nothing_stays_with_a_connection_whose_owner_is_gone_and_whose_peer_does_not_read() {
+        let (mut ours, _silent) = pair(&Bursts::here()).await;
+        let tasks = || Handle::current().metrics().num_alive_tasks();
+        let (before, large) = (tasks(), vec![0; MOST + 1]);
+        // The sockets between them grow for a while before they are full.
+        while tasks() == before {
+            while ours.write(&large).now_or_never().is_some() {}
+            let _gathered = ours.write(b"gathered").now_or_never();
+            tokio::task::yield_now().await;
+        }
+        drop(ours);
+        tokio::task::yield_now().await;
+        assert!(tasks() <= before, "nobody stays");
     }
 
     #[tokio::test]
