@@ -42,10 +42,11 @@ use_debian() {
   apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
+# Only here the library is one that a JavaScript host loads: a native build would link it a second time, for minutes.
 build() { # CARGO, then more arguments
   local cargo=$1
   shift
-  "$cargo" build --lib --locked --profile edge --target "$target" --target-dir "$target_dir" --no-default-features --features edge "$@"
+  "$cargo" rustc --lib --crate-type cdylib --locked --profile edge --target "$target" --target-dir "$target_dir" --no-default-features --features edge "$@"
 }
 
 export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS='--cfg getrandom_backend="wasm_js"'
