@@ -70,6 +70,9 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// How many numbers it has.
+    pub const FIGURES: usize = 31;
+
     /// Tokens of one bucket and modality.
     #[must_use]
     pub fn get(&self, bucket: Bucket, modality: Modality) -> u64 {
@@ -99,9 +102,54 @@ impl Usage {
         *self == Self::default()
     }
 
+    /// The numbers that are not zero, each with its place among all of them: the buckets in their order, each by modality, then the counts.
+    pub fn figures(&self) -> impl Iterator<Item = (u8, u64)> {
+        let Counts { images, millis, searches } = self.counts;
+        let all = self.tokens.as_flattened().iter().copied().chain([images, millis, searches]);
+        (0..).zip(all).filter(|(_, figure)| *figure != 0)
+    }
+
+    /// The usage that gives these figures; `None` where there is no such place.
+    #[must_use]
+    pub fn of_figures(figures: &[(u8, u64)]) -> Option<Self> {
+        let mut usage = Self::default();
+        for (place, figure) in figures {
+            let tokens = usage.tokens.as_flattened_mut();
+            let behind = usize::from(*place).checked_sub(tokens.len());
+            let slot = match behind {
+                None => &mut tokens[usize::from(*place)],
+                Some(0) => &mut usage.counts.images,
+                Some(1) => &mut usage.counts.millis,
+                Some(2) => &mut usage.counts.searches,
+                Some(_) => return None,
+            };
+            *slot = *figure;
+        }
+        Some(usage)
+    }
+
     /// Whether any token is not text, so that the totals by bucket do not say everything.
     #[must_use]
     pub fn is_mixed(&self) -> bool {
         self.tokens.iter().any(|row| row[1..].iter().any(|tokens| *tokens > 0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bucket, Counts, Modality, Usage};
+
+    #[test]
+    fn its_figures_give_a_usage_back() {
+        let mut usage = Usage { counts: Counts { images: 2, millis: 0, searches: 7 }, ..Usage::default() };
+        for (bucket, tokens) in Bucket::ALL.into_iter().zip(0..) {
+            usage.set(bucket, Modality::ALL[bucket as usize % 4], tokens * 1000);
+        }
+        let figures: Vec<(u8, u64)> = usage.figures().collect();
+        assert_eq!(figures.len(), 8, "nothing that is zero");
+        assert_eq!(Usage::of_figures(&figures), Some(usage));
+        let all: Vec<(u8, u64)> = (0..).zip(1..=Usage::FIGURES as u64).collect();
+        assert_eq!(Usage::of_figures(&all).unwrap().figures().collect::<Vec<_>>(), all);
+        assert_eq!(Usage::of_figures(&[(31, 1)]), None, "there is no such place");
     }
 }

@@ -4,7 +4,7 @@
 //! postcard. Operations and kinds are written by their stable names, so that a later order of the enums changes nothing.
 //! Integers are little-endian. A head of zeros is no frame: a file is reserved before it is written.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The version of frames that this program writes.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// Length and checksum.
 pub(super) const HEAD: usize = 8;
 /// The largest payload that can be real; a larger length is damage.
@@ -71,7 +71,8 @@ struct WireBegun<'a> {
 struct WireEnded<'a> {
     #[serde(borrow)]
     begun: WireBegun<'a>,
-    usage: Usage,
+    /// Of an answer's numbers few are not zero: only those are written.
+    usage: Cow<'a, [(u8, u64)]>,
     source: Source,
     ended: Ended,
     status: u16,
@@ -127,7 +128,7 @@ impl WireEnded<'_> {
     fn read(self) -> Option<UsageRow> {
         Some(UsageRow {
             begun: self.begun.read()?,
-            usage: self.usage,
+            usage: Usage::of_figures(&self.usage)?,
             source: self.source,
             ended: self.ended,
             status: self.status,
@@ -152,9 +153,14 @@ pub(crate) fn write(out: &mut Vec<u8>, entry: &Entry) -> Result<(), postcard::Er
         Entry::Begun(begun) => frame(out, BEGUN, &WireBegun::of(begun)),
         Entry::Ended(row) => {
             let UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us, billed, losses } = row.as_ref();
+            let (mut figures, mut count) = ([(0, 0); Usage::FIGURES], 0);
+            for (slot, figure) in figures.iter_mut().zip(usage.figures()) {
+                *slot = figure;
+                count += 1;
+            }
             let wire = WireEnded {
                 begun: WireBegun::of(begun),
-                usage: *usage,
+                usage: Cow::Borrowed(&figures[..count]),
                 source: *source,
                 ended: *ended,
                 status: *status,
