@@ -73,6 +73,15 @@ pub struct Dimensions {
 }
 
 impl Dimensions {
+    /// Whether they are a call's.
+    #[must_use]
+    pub fn are_of(&self, begun: &Begun) -> bool {
+        let Self { user_id, key_id, team_id, organization_id, provider_id, credential_id, operation, model } = self;
+        (*user_id, *key_id, *team_id, *organization_id) == (begun.user_id, begun.key_id, begun.team_id, begun.organization_id)
+            && (*provider_id, *credential_id, *operation) == (begun.provider_id, begun.credential_id, begun.operation)
+            && **model == *begun.model
+    }
+
     /// Those of a call.
     #[must_use]
     pub fn of(begun: &Begun) -> Self {

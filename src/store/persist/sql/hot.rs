@@ -16,7 +16,7 @@ use super::{
     head,
     rollup::{self, Batch, Rollup, Sealed},
     usage,
-    usage::{Alike, Binder, Word},
+    usage::{Alike, Binder, Same, Word},
 };
 use crate::{
     base::{Bucket, RequestId},
@@ -63,14 +63,19 @@ impl Texts {
         if known.len() == LIKENESSES {
             return None;
         }
-        let values = alike.values();
-        let row: Vec<&str> = values.iter().map(String::as_str).collect();
-        let text = |rows| self.dialect.insert_like("usages", &usage::COLUMNS, &row, (rows, "request_id")).into();
+        let text = |rows| {
+            let values = alike.values(rows);
+            let row: Vec<&str> = values.iter().map(String::as_str).collect();
+            self.dialect.insert_like("usages", &usage::COLUMNS, &row, (rows, "request_id")).into()
+        };
         let texts: Arc<[Fit]> = CHUNKS.into_iter().filter(|rows| *rows >= MANY).map(|rows| (rows, text(rows))).collect();
         known.push((alike, Arc::clone(&texts)));
         Some(texts)
     }
 }
+
+/// What rows of one statement have in common.
+type Common<'a> = (Alike, Same<'a>);
 
 /// Cuts rows into chunks that there are texts for.
 fn cut<'a, R>(texts: &'a [Fit], rows: &'a [R]) -> impl Iterator<Item = (&'a Arc<str>, &'a [R])> {
@@ -83,11 +88,11 @@ fn cut<'a, R>(texts: &'a [Fit], rows: &'a [R]) -> impl Iterator<Item = (&'a Arc<
     })
 }
 
-/// Puts rows together that are alike.
-fn sorted<'a>(rows: &[Sealed<'a>]) -> Vec<(Alike, Vec<Sealed<'a>>)> {
-    let mut sorted: Vec<(Alike, Vec<Sealed<'a>>)> = Vec::new();
+/// Puts rows together that are alike and went to the same place.
+fn sorted<'a>(rows: &[Sealed<'a>]) -> Vec<(Common<'a>, Vec<Sealed<'a>>)> {
+    let mut sorted: Vec<(Common<'a>, Vec<Sealed<'a>>)> = Vec::new();
     for row in rows {
-        let alike = Alike::of(row.row);
+        let alike = (Alike::of(row.row), Same::of(row.row));
         match sorted.iter_mut().find(|(known, _)| *known == alike) {
             Some((_, rows)) => rows.push(*row),
             None => sorted.push((alike, vec![*row])),
@@ -158,11 +163,11 @@ async fn write_sqlite(pool: &SqlitePool, store: &SqlStore, batch: &Batch<'_>) ->
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     let mut others = Vec::new();
     let mut written = 0;
-    for (alike, rows) in sorted(&batch.rows) {
-        let fitted = (rows.len() >= MANY).then(|| texts.of(alike)).flatten();
+    for (common, rows) in sorted(&batch.rows) {
+        let fitted = (rows.len() >= MANY).then(|| texts.of(common.0)).flatten();
         let (many, few) = rows.split_at(if fitted.is_some() { rows.len() / MANY * MANY } else { 0 });
         for (text, chunk) in cut(fitted.as_deref().unwrap_or_default(), many) {
-            written += execute(&mut transaction, text, SqliteValues::of(chunk, Some(alike))?).await?;
+            written += execute(&mut transaction, text, SqliteValues::of(chunk, Some(common))?).await?;
         }
         others.extend_from_slice(few);
     }
@@ -194,6 +199,10 @@ impl Binder for Vec<Value> {
         self.push(id.into());
     }
 
+    fn same(&mut self, figure: Option<i64>) {
+        self.push(figure.into());
+    }
+
     fn word(&mut self, _: Word, text: &str) {
         self.push(data::text(text));
     }
@@ -218,19 +227,24 @@ impl Binder for Vec<Value> {
 /// The driver's own list of values. Words that repeat from row to row are shared instead of copied.
 struct SqliteValues {
     values: SqliteArguments,
-    /// What the statement has already.
+    /// Rows of these are bound without what the statement has already.
     alike: Option<Alike>,
     last: [Arc<str>; Word::COUNT],
     fault: Option<sqlx::error::BoxDynError>,
 }
 
 impl SqliteValues {
-    /// The values of rows, but for what they have in common.
-    fn of(rows: &[Sealed<'_>], alike: Option<Alike>) -> Result<SqliteArguments, sqlx::Error> {
+    /// The values of rows, and behind them those that they have in common.
+    fn of(rows: &[Sealed<'_>], common: Option<Common<'_>>) -> Result<SqliteArguments, sqlx::Error> {
+        let (alike, same) = common.unzip();
         let mut bound = Self::with_room(rows.len() * usage::COLUMNS.len(), alike);
         for Sealed { row, seal } in rows {
             usage::bind(&mut bound, row);
             bound.add(*seal);
+        }
+        bound.alike = None;
+        if let Some(same) = same {
+            same.bind(&mut bound);
         }
         bound.finish()
     }
@@ -279,8 +293,14 @@ impl Binder for SqliteValues {
         }
     }
 
+    fn same(&mut self, figure: Option<i64>) {
+        if self.alike.is_none() {
+            self.add(figure);
+        }
+    }
+
     fn word(&mut self, word: Word, text: &str) {
-        if self.alike.is_some() && !Alike::binds_word(word) {
+        if self.alike.is_some() {
             return;
         }
         let last = &mut self.last[word as usize];

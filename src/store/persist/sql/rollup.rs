@@ -10,7 +10,7 @@ use crate::{
     protocol::Operation,
     store::{
         persist::seal::{SealKey, Sheet},
-        record::{Dimensions, SEALS, Span, Sums, UsageRow},
+        record::{Begun, Dimensions, SEALS, Span, Sums, UsageRow},
     },
 };
 
@@ -106,19 +106,43 @@ impl<'a> Batch<'a> {
 
     /// Of rows whose seals are known.
     pub(super) fn sealed(key: &SealKey, rows: Vec<Sealed<'a>>) -> Self {
-        let mut groups: HashMap<(u64, Dimensions), Sums> = HashMap::new();
+        let mut hours = Hours::default();
         let mut sum = Sums::default();
         for Sealed { row, seal } in &rows {
             let one = Sums::of(row, *seal);
-            groups.entry((Span::Hour.begins(row.begun.at), Dimensions::of(&row.begun))).or_default().add(&one);
+            hours.of(&row.begun).add(&one);
             sum.add(&one);
         }
-        Self { rows, rollups: spread(key, groups), sum }
+        Self { rows, rollups: spread(key, hours.sums), sum }
+    }
+}
+
+/// Sums by the hour and by what the calls have in common.
+#[derive(Default)]
+struct Hours {
+    sums: Vec<((u64, Dimensions), Sums)>,
+    places: HashMap<(u64, Dimensions), usize>,
+    /// Where the last call went; the next one often goes there too.
+    last: usize,
+}
+
+impl Hours {
+    /// The sums that a call belongs to.
+    fn of(&mut self, begun: &Begun) -> &mut Sums {
+        let hour = Span::Hour.begins(begun.at);
+        if !self.sums.get(self.last).is_some_and(|((at, dimensions), _)| *at == hour && dimensions.are_of(begun)) {
+            let group = (hour, Dimensions::of(begun));
+            self.last = *self.places.entry(group.clone()).or_insert_with(|| {
+                self.sums.push((group, Sums::default()));
+                self.sums.len() - 1
+            });
+        }
+        &mut self.sums[self.last].1
     }
 }
 
 /// Hours and days of sums by the hour.
-fn spread(key: &SealKey, hours: HashMap<(u64, Dimensions), Sums>) -> Vec<Rollup> {
+fn spread(key: &SealKey, hours: Vec<((u64, Dimensions), Sums)>) -> Vec<Rollup> {
     let mut rollups: BTreeMap<(i64, i64, i64), Rollup> = BTreeMap::new();
     for ((hour, dimensions), sums) in hours {
         let digest = digest(key, &dimensions);
@@ -169,6 +193,10 @@ impl Binder for Sheet {
 
     fn member(&mut self, id: Option<i64>) {
         self.int(id);
+    }
+
+    fn same(&mut self, figure: Option<i64>) {
+        self.int(figure);
     }
 
     fn word(&mut self, _: usage::Word, text: &str) {

@@ -74,6 +74,8 @@ pub(super) trait Binder {
     fn id(&mut self, id: RequestId);
     /// Where the caller belongs to.
     fn member(&mut self, id: Option<i64>);
+    /// A figure of [`Same`].
+    fn same(&mut self, figure: Option<i64>);
     fn word(&mut self, word: Word, text: &str);
     fn bucket(&mut self, bucket: Bucket, tokens: i64);
     fn metrics(&mut self, json: Option<&str>);
@@ -90,8 +92,8 @@ pub(super) fn bind(to: &mut impl Binder, row: &UsageRow) {
     to.int(begun.key_id.0);
     to.member(begun.team_id.map(|id| id.0));
     to.member(begun.organization_id.map(|id| id.0));
-    to.int(begun.provider_id.0);
-    to.optional_int(begun.credential_id.map(|id| id.0));
+    to.same(Some(begun.provider_id.0));
+    to.same(begun.credential_id.map(|id| id.0));
     to.word(Word::Operation, begun.operation.id());
     to.word(Word::Kind, begun.kind.id());
     to.word(Word::Model, &begun.model);
@@ -101,14 +103,49 @@ pub(super) fn bind(to: &mut impl Binder, row: &UsageRow) {
     to.metrics(metrics(usage, losses).as_deref());
     to.word(Word::Source, source_id(*source));
     to.word(Word::Ended, ended_id(*ended));
-    to.int(i64::from(*status));
+    to.same(Some(i64::from(*status)));
     to.optional_int(first_byte_us.map(signed));
     to.int(signed(*latency_us));
     to.optional_int(billed.as_ref().map(|billed| billed.cost.get()));
     to.word(Word::Price, billed.as_ref().map_or("", |billed| &billed.price));
 }
 
-/// What many rows have in common.
+/// Where rows that are alike went: bound once for many of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Same<'a> {
+    provider: i64,
+    credential: Option<i64>,
+    model: &'a str,
+    status: u16,
+    price: &'a str,
+}
+
+/// The columns of [`Same`], in the order of [`COLUMNS`].
+const SAME: [&str; 5] = ["provider_id", "credential_id", "model", "status", "price_version"];
+
+impl<'a> Same<'a> {
+    pub(super) fn of(row: &'a UsageRow) -> Self {
+        Self {
+            provider: row.begun.provider_id.0,
+            credential: row.begun.credential_id.map(|id| id.0),
+            model: &row.begun.model,
+            status: row.status,
+            price: row.billed.as_ref().map_or("", |billed| &billed.price),
+        }
+    }
+
+    /// Binds it, in the order of [`SAME`].
+    pub(super) fn bind(self, to: &mut impl Binder) {
+        let Self { provider, credential, model, status, price } = self;
+        to.int(provider);
+        to.optional_int(credential);
+        to.word(Word::Model, model);
+        to.int(i64::from(status));
+        to.word(Word::Price, price);
+    }
+}
+
+/// What many rows have in common, in so few forms that a statement's text can say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Alike {
     operation: Operation,
@@ -128,11 +165,6 @@ impl Alike {
         Self { operation: row.begun.operation, kind: row.begun.kind, source: row.source, ended: row.ended, is_plain, is_alone }
     }
 
-    /// Whether such rows have their own value for a word.
-    pub(super) fn binds_word(word: Word) -> bool {
-        matches!(word, Word::Model | Word::Price)
-    }
-
     /// Whether such rows have their own number of a bucket.
     pub(super) fn binds_bucket(self, bucket: Bucket) -> bool {
         !(self.is_plain && CACHE_WRITES.contains(&bucket))
@@ -148,9 +180,23 @@ impl Alike {
         !self.is_plain
     }
 
-    /// The values as they stand in a statement, in the order of [`COLUMNS`]: `?` for what is each row's own.
-    pub(super) fn values(self) -> [String; COLUMNS.len()] {
-        COLUMNS.map(|column| match column {
+    /// The values as they stand in a statement for so many rows, in the order of [`COLUMNS`]: `?` for what is each row's own, and
+    /// for [`Same`] its place behind all of these.
+    pub(super) fn values(self, rows: usize) -> [String; COLUMNS.len()] {
+        let values = COLUMNS.map(|column| self.value(column));
+        let own = rows * values.iter().filter(|value| *value == "?").count();
+        let mut place = own;
+        values.map(|value| {
+            if value != "$" {
+                return value;
+            }
+            place += 1;
+            format!("${place}")
+        })
+    }
+
+    fn value(self, column: &str) -> String {
+        match column {
             "operation" => format!("'{}'", self.operation.id()),
             "kind" => format!("'{}'", self.kind.id()),
             "source" => format!("'{}'", source_id(self.source)),
@@ -158,8 +204,9 @@ impl Alike {
             "cache_write_5m_tokens" | "cache_write_30m_tokens" | "cache_write_1h_tokens" if self.is_plain => "0".to_owned(),
             "metrics_json" if self.is_plain => "NULL".to_owned(),
             "team_id" | "organization_id" if self.is_alone => "NULL".to_owned(),
+            column if SAME.contains(&column) => "$".to_owned(),
             _ => "?".to_owned(),
-        })
+        }
     }
 }
 
