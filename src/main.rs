@@ -16,11 +16,13 @@ use gproxy::{
     runtime::{Platform, native},
 };
 
-/// More than a common request, in bytes.
-const KEPT: usize = 2 << 20;
+/// A call takes and gives back some sixty blocks; this allocator does that in half the time of glibc's. How soon it gives memory
+/// back to the system stands in `.cargo/config.toml`.
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    keep_memory();
     let matches = flags::command().get_matches();
     let read = |path: &Path| std::fs::read_to_string(path);
     let sources = Sources { flags: flags::given(&matches), env: environment(), read: &read };
@@ -132,12 +134,6 @@ async fn explained(asked: &flags::explain::Asked, config: &Config, platform: &Pl
 fn keep_flushed(lines: &Lines, platform: &Platform) {
     let (lines, clock) = (lines.clone(), Arc::clone(&platform.clock));
     platform.spawn.spawn(Box::pin(async move { lines.keep_flushed(&*clock).await }));
-}
-
-/// Tells the system's allocator that bodies come and go. What is let go of in one piece and is larger than any before tells glibc
-/// to keep up to twice as much at hand, where it would give the pages of each large body back and take them anew.
-fn keep_memory() {
-    drop(std::hint::black_box(Vec::<u8>::with_capacity(KEPT)));
 }
 
 /// One core is served best by one thread; more share the work.
