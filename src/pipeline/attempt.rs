@@ -158,11 +158,11 @@ pub(super) async fn attempt(
         }
         Dispatch::Send(request) => {
             let sent = engine.platform.clock.now();
+            trail.note(Fact::Sent(sent));
             let reply = provider.channel.receive(key, send(engine, request, (&provider, trail)).await?);
             if reply.status.is_success() {
-                let left = content_limit.saturating_sub(engine.platform.clock.now().since(sent));
                 let shape = settle::shape(&reply.headers, key);
-                match opened(&*engine.platform.clock, reply, (key, shape), left).await {
+                match opened(&*engine.platform.clock, reply, (key, shape), (sent, content_limit)).await {
                     Ok(reply) => reply,
                     Err(Unopened::Fault(judged, fault)) => return Err(Failure::of(judged, broken_off(fault))),
                     Err(Unopened::Failed(judged, mut reply)) => {
@@ -220,7 +220,6 @@ pub(super) fn note_begun(engine: &Engine, trail: &mut Trail) -> Result<(), Gatew
 }
 
 async fn send(engine: &Engine, request: Box<UpstreamRequest>, (provider, trail): (&Arc<Provider>, &mut Trail)) -> Result<Reply, Failure> {
-    trail.note(Fact::Sent(engine.platform.clock.now()));
     let mut wire = Wire::begin(engine, &request);
     // On record before it leaves: a kill in the midst of sending must not lose a call that the provider bills.
     note_begun(engine, trail).map_err(Failure::ours)?;

@@ -23,7 +23,7 @@ use crate::{
         frame::{Framing, json_array, ndjson, sse},
         opening::{Opening, opening},
     },
-    runtime::{Body, BodyFault, BoxFuture, Clock, Reply},
+    runtime::{Body, BodyFault, BoxFuture, Clock, Instant, Reply},
     usage::Shape,
 };
 
@@ -52,12 +52,12 @@ struct Held<'c> {
     alarm: Option<BoxFuture<'static, ()>>,
 }
 
-/// Holds an answer until it says something; `limit` is how long it may take to.
+/// Holds an answer until it says something, which it must within `limit` of when it was asked for.
 pub(super) async fn opened(
     clock: &dyn Clock,
     mut reply: Reply,
     (key, shape): (OperationKey, Shape),
-    limit: Duration,
+    (sent, limit): (Instant, Duration),
 ) -> Result<Reply, Unopened> {
     if shape == Shape::Whole && !is_json(&reply) {
         return if makes_text(key) && says_html(&reply) { Err(cut(BodyFault::Broken("a web page".into()))) } else { Ok(reply) };
@@ -66,7 +66,7 @@ pub(super) async fn opened(
         // What cannot be read cannot be billed, and a few bytes of it may stand for gigabytes. Nobody asked for it.
         return Err(cut(BodyFault::Broken("a content coding that nobody asked for".into())));
     }
-    let limit = (shape != Shape::Whole).then_some(limit);
+    let limit = (shape != Shape::Whole).then(|| limit.saturating_sub(clock.now().since(sent)));
     let mut held = Held { clock, body: std::mem::take(&mut reply.body), pieces: VecDeque::new(), len: 0, limit, alarm: None };
     let is = match shape {
         Shape::Whole => held.whole(makes_text(key)).await,

@@ -81,8 +81,12 @@ pub(super) type Exchanged = Result<Response<Body>, (TransportFault, Option<Box<R
 /// Sends a request on a lane and waits for the head.
 ///
 /// The request comes back in the error where nothing of it was sent, so that another connection may try.
-pub(super) fn exchange(mut lane: Lane, request: Request<Body>, timers: Timers, shelf: Shelf) -> impl Future<Output = Exchanged> {
-    let now = Instant::now();
+pub(super) fn exchange(
+    mut lane: Lane,
+    request: Request<Body>,
+    (timers, now): (Timers, Instant),
+    shelf: Shelf,
+) -> impl Future<Output = Exchanged> {
     let mut deadline = Deadline { at: now + timers.head, what: "response head", alarm: std::mem::take(&mut lane.alarm) };
     // This turn drives the connection, without being told of the request.
     let (sending, _held) = hushed(|| lane.sender.try_send_request(request));
@@ -228,7 +232,9 @@ impl http_body::Body for Answer {
                 Poll::Ready(Some(Ok(Frame::data(data))))
             }
             Poll::Ready(Step::End) => {
-                this.release(cx, Instant::now());
+                if this.lane.is_some() {
+                    this.release(cx, Instant::now());
+                }
                 Poll::Ready(None)
             }
             Poll::Ready(Step::Fault(fault)) => {
@@ -257,7 +263,7 @@ mod tests {
     use hyper_util::rt::TokioIo;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
-    use super::{Body, Lane, Line, Poll, Request, Shelf, Timers, exchange, poll_fn};
+    use super::{Body, Instant, Lane, Line, Poll, Request, Shelf, Timers, exchange, poll_fn};
 
     /// A connection at rest, and its server.
     async fn resting() -> (Lane, DuplexStream) {
@@ -275,7 +281,7 @@ mod tests {
     async fn a_request_comes_back_whole_where_the_server_had_hung_up() {
         let (lane, server) = resting().await;
         drop(server);
-        let sent = exchange(lane, Request::new(Body::from("text".to_owned())), Timers::default(), shelf()).await;
+        let sent = exchange(lane, Request::new(Body::from("text".to_owned())), (Timers::default(), Instant::now()), shelf()).await;
         let (_, unsent) = sent.err().unwrap();
         assert_eq!(unsent.unwrap().into_body().collect(9).await.unwrap(), "text");
     }
@@ -288,7 +294,7 @@ mod tests {
             assert!(server.read(&mut request).await.unwrap() > 0);
             server.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 4\r\n\r\ntext").await.unwrap();
         };
-        let sent = async { exchange(lane, Request::new(Body::Empty), Timers::default(), shelf()).await.ok().unwrap() };
+        let sent = async { exchange(lane, Request::new(Body::Empty), (Timers::default(), Instant::now()), shelf()).await.ok().unwrap() };
         let ((), answer) = tokio::join!(serve, sent);
         assert_eq!(answer.into_body().collect(9).await.unwrap(), "text");
     }

@@ -87,9 +87,10 @@ impl Gate {
     pub fn exhaust<F: Future + ?Sized>(&self, mut future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let wakes = &self.wakes;
         wakes.is_polled.store(true, Ordering::SeqCst);
+        wakes.task.register(cx.waker());
         let polled = loop {
             wakes.woken.store(false, Ordering::SeqCst);
-            let polled = self.poll(future.as_mut(), cx);
+            let polled = future.as_mut().poll(&mut Context::from_waker(&self.waker));
             if polled.is_ready() || !wakes.woken.load(Ordering::SeqCst) {
                 break polled;
             }

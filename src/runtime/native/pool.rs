@@ -103,7 +103,7 @@ impl Shelf {
     }
 
     /// The connection that was used last; it is the least likely to have been closed.
-    pub(super) fn take(&self) -> Option<Found> {
+    pub(super) fn take(&self, now: Instant) -> Option<Found> {
         let mut resting = self.lock();
         if let Some(shared) = &resting.shared {
             if !shared.is_closed() {
@@ -112,7 +112,7 @@ impl Shelf {
             resting.shared = None;
         }
         let (lane, since) = resting.lanes.pop()?;
-        if since.elapsed() > REST {
+        if now.saturating_duration_since(since) > REST {
             // What lies below has rested longer still.
             resting.lanes.clear();
             return None;

@@ -54,17 +54,21 @@ impl HyperTransport {
         *request.headers_mut() = headers;
         Ok(async move {
             loop {
-                let (lane, reused) = match shelf.take() {
+                let mut now = Instant::now();
+                let (lane, reused) = match shelf.take(now) {
                     Some(Found::Shared(sender)) => return Box::pin(multiplexed(sender, request, uri, timers)).await,
                     Some(Found::Lane(lane)) => (lane, true),
                     // In a box, since all that waits for an answer would be as large as what opens a connection.
                     None => match Box::pin(self.open(&shelf, &uri, proxy.as_deref(), timers)).await? {
                         Found::Shared(sender) => return Box::pin(multiplexed(sender, request, uri, timers)).await,
-                        Found::Lane(lane) => (lane, false),
+                        Found::Lane(lane) => {
+                            now = Instant::now();
+                            (lane, false)
+                        }
                     },
                 };
                 plain_form(&mut request, &uri, &shelf);
-                match exchange(lane, request, timers, shelf.clone()).await {
+                match exchange(lane, request, (timers, now), shelf.clone()).await {
                     Ok(response) => return Ok(reply(response)),
                     // The server had closed a resting connection; nothing was sent, so another one may carry it.
                     Err((_, Some(unsent))) if reused => request = *unsent,
