@@ -9,7 +9,8 @@ use crate::{
 /// A call that was admitted.
 #[derive(Debug)]
 pub(super) struct Admitted {
-    pub(super) call: Resolved,
+    /// In a box, since it is handed from room to room and waits in most of them.
+    pub(super) call: Box<Resolved>,
     pub(super) permit: Permit,
 }
 
@@ -25,7 +26,7 @@ impl Admitted {
 ///
 /// # Errors
 /// No permission of the caller fits.
-pub(super) fn authorize(mut call: Resolved) -> Result<Admitted, (Caller, GatewayError)> {
+pub(super) fn authorize(mut call: Box<Resolved>) -> Result<Admitted, (Caller, GatewayError)> {
     let caller = &call.call.caller;
     if let Some(permit) = call.route.as_deref().and_then(|route| access::admit_route(caller, call.key, route)) {
         return Ok(Admitted { call, permit });

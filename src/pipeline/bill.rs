@@ -32,7 +32,7 @@ pub(super) struct Bill(Option<Box<Open>>);
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) trail: Box<Trail>,
-    pub(super) meter: Option<Meter>,
+    pub(super) meter: Option<Box<Meter>>,
     prompt_bytes: u64,
     status: u16,
     streams: bool,
@@ -190,9 +190,9 @@ impl Open {
     }
 }
 
-fn meter(key: OperationKey, shape: Shape, hides_usage: bool) -> Meter {
-    let meter = Meter::new(key, shape);
-    if hides_usage { meter.hide_usage() } else { meter }
+fn meter(key: OperationKey, shape: Shape, hides_usage: bool) -> Box<Meter> {
+    let meter = Box::new(Meter::new(key, shape));
+    if hides_usage { Box::new(meter.hide_usage()) } else { meter }
 }
 
 /// What was used, and who says so.

@@ -98,7 +98,7 @@ impl Content {
 ///
 /// # Errors
 /// A body that is too large or no JSON, a missing or unknown model, an unknown provider, an operation that the provider does not serve.
-pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit: u64) -> Result<Resolved, (Caller, GatewayError)> {
+pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit: u64) -> Result<Box<Resolved>, (Caller, GatewayError)> {
     let body = std::mem::take(&mut call.call.inbound.body);
     let looked = match &call.call.row.body {
         BodyShape::Json | BodyShape::Form if coding(&call.call.inbound.headers).is_some() => {
@@ -119,7 +119,7 @@ pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit:
             let Targets { list, route, policy } = targets;
             let Policy { timers, on_stream_fault } = policy;
             let Wanted { key, streams } = wanted;
-            Ok(Resolved {
+            Ok(Box::new(Resolved {
                 call,
                 key,
                 streams,
@@ -132,7 +132,7 @@ pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit:
                 prompt_bytes,
                 draft: None,
                 goes_on_from: None,
-            })
+            }))
         }
         Err(error) => Err((call.caller, error)),
     }

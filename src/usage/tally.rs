@@ -198,13 +198,13 @@ impl Tally {
         if self.is_session() { self.open == 0 } else { self.finished && self.fault.is_none() }
     }
 
-    /// Everything that is known.
-    pub(super) fn metered(&self) -> Metered {
+    /// Everything that is known; asked once.
+    pub(super) fn metered(&mut self) -> Metered {
         Metered {
             usage: self.usage(),
             ended_well: self.ended_well(),
-            model: self.model.clone(),
-            service_tier: self.tier.clone(),
+            model: self.model.take(),
+            service_tier: self.tier.take(),
             dropped_events: self.dropped,
             relayed_text_bytes: self.text,
             fault: self.fault,
