@@ -67,7 +67,12 @@ impl Stamp {
             *second = (now.as_secs(), in_words()?);
         }
         line.push_str(&second.1);
-        write!(line, ".{:06}Z", now.subsec_micros())
+        // One more digit in front keeps the zeros that lead.
+        let at = line.len();
+        push_number(line, u64::from(1_000_000 + now.subsec_micros()));
+        line.replace_range(at..=at, ".");
+        line.push('Z');
+        Ok(())
     }
 }
 
@@ -146,7 +151,8 @@ fn push_number(text: &mut String, mut number: u64) {
             break;
         }
     }
-    text.extend(digits[at..].iter().map(|digit| char::from(*digit)));
+    // Digits are text.
+    text.push_str(std::str::from_utf8(&digits[at..]).unwrap_or_default());
 }
 
 #[cfg(test)]
