@@ -84,10 +84,13 @@ SECONDS ?= 600
 fuzz: tools ## Fuzz each decoder for SECONDS (600; `make fuzz SECONDS=60`)
 	@scripts/fuzz.sh $(SECONDS)
 
+.PHONY: dist
+dist: tools ## Build what is measured and shipped, guided by a profile of its own work
+	@scripts/dist.sh
+
 .PHONY: bench
-bench: tools ## Measure against a bare forwarder (`make bench ARGS=--help`)
-	@$(CARGO) build --locked --profile dist --features bench --bins
-	@python3 bench/run.py $(ARGS)
+bench: dist ## Measure against a bare forwarder (`make bench ARGS=--help`)
+	@python3 bench/run.py --no-build $(ARGS)
 
 .PHONY: lab
 lab: tools ## Play the sixteen provider faults against the gateway (`make lab ARGS="--fast --crossed"`)

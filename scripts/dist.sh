@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Builds what is measured and shipped (profile `dist`), guided by a profile of its own work: instrumented binaries are put under the
+# loads of the benchmark for half a minute, and the compiler reads what they noted. The yardstick is trained and built in the same way.
+# Wants `rustup component add llvm-tools`; without it the build is an ordinary one, and says so.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+target_dir="${CARGO_TARGET_DIR:-$HOME/.cache/gproxy/target}"
+cargo="${CARGO:-cargo}"
+host="$(rustc -vV | sed -n 's/^host: //p')"
+readonly target_dir cargo host
+# Only what carries the load is trained; the tools beside it are built with it, by the same command.
+readonly trained=(gproxy bench-forwarder)
+
+say() { printf 'dist: %s\n' "$*"; }
+
+profdata() {
+  find "$(rustc --print sysroot)/lib/rustlib/$host/bin" -name llvm-profdata 2>/dev/null | head -n 1
+}
+
+# The target is named, so that build scripts and macros, which run here and now, are neither instrumented nor guided.
+build() { # TARGET_DIR RUSTFLAGS BINARIES
+  RUSTFLAGS="$2" "$cargo" build --locked --profile dist --features bench --target "$host" --target-dir "$1" "${@:3}"
+}
+
+merge="$(profdata)"
+if [ -z "$merge" ] && command -v rustup >/dev/null; then
+  timeout 300 rustup component add llvm-tools >/dev/null 2>&1 || true
+  merge="$(profdata)"
+fi
+if [ -z "$merge" ]; then
+  say "no llvm-profdata here (rustup component add llvm-tools): not guided by a profile"
+  exec "$cargo" build --locked --profile dist --features bench --bins
+fi
+
+notes="$(mktemp -d)"
+trap 'rm -rf "$notes"' EXIT
+say "1 of 3: instrumented binaries"
+build "$target_dir-instrumented" "-Cprofile-generate=$notes" --bins
+say "2 of 3: half a minute of work"
+python3 bench/train.py "$target_dir-instrumented/$host/dist" "${trained[@]}"
+"$merge" merge -o "$target_dir/work.profdata" "$notes"/*.profraw
+say "3 of 3: guided binaries"
+build "$target_dir-guided" "-Cprofile-use=$target_dir/work.profdata" --bins
+mkdir -p "$target_dir/dist"
+for binary in gproxy bench-mock bench-load bench-forwarder bench-pairs; do
+  cp "$target_dir-guided/$host/dist/$binary" "$target_dir/dist/"
+done
+say "$target_dir/dist"
