@@ -33,15 +33,20 @@ if [ -z "$merge" ]; then
   exec "$cargo" build --locked --profile dist --features bench --bins
 fi
 
-notes="$(mktemp -d)"
-trap 'rm -rf "$notes"' EXIT
+# The names stand in the compiler's flags: the same each time for what is noted down, so that little is built anew, and another
+# for each profile, so that no binary is guided by an old one.
+notes="$target_dir-instrumented/notes"
+rm -rf "$notes"
 say "1 of 3: instrumented binaries"
 build "$target_dir-instrumented" "-Cprofile-generate=$notes" --bins
 say "2 of 3: half a minute of work"
 python3 bench/train.py "$target_dir-instrumented/$host/dist" "${trained[@]}"
-"$merge" merge -o "$target_dir/work.profdata" "$notes"/*.profraw
+profile="$target_dir-guided/$(cat "$notes"/*.profraw | sha256sum | cut -c 1-16).profdata"
+mkdir -p "$target_dir-guided"
+rm -f "$target_dir-guided"/*.profdata
+"$merge" merge -o "$profile" "$notes"/*.profraw
 say "3 of 3: guided binaries"
-build "$target_dir-guided" "-Cprofile-use=$target_dir/work.profdata" --bins
+build "$target_dir-guided" "-Cprofile-use=$profile" --bins
 mkdir -p "$target_dir/dist"
 for binary in gproxy bench-mock bench-load bench-forwarder bench-pairs; do
   cp "$target_dir-guided/$host/dist/$binary" "$target_dir/dist/"
