@@ -198,14 +198,18 @@ fn either() -> auto::Builder<TokioExecutor> {
 }
 
 /// Drives a connection to its end; once the door closes, it is told to end with what it has begun.
-async fn drive<C, E>(connection: C, mut open: watch::Receiver<()>, end: impl Fn(Pin<&mut C>))
+async fn drive<C, E>(connection: C, open: watch::Receiver<()>, end: impl Fn(Pin<&mut C>))
 where
     C: Future<Output = Result<(), E>>,
     E: Display,
 {
-    let (gate, mut connection, mut closing) = (Gate::default(), pin!(connection), pin!(open.changed().fuse()));
+    let mut told = open.clone();
+    let (gate, mut connection, mut closing) = (Gate::default(), pin!(connection), pin!(told.changed().fuse()));
+    let mut is_watched = false;
     let ended = poll_fn(|cx| {
-        if closing.as_mut().poll(cx).is_ready() {
+        // A task's waker stays the same, so the door need be told of it only once.
+        let looks = !std::mem::replace(&mut is_watched, true) || open.has_changed().unwrap_or(true);
+        if looks && closing.as_mut().poll(cx).is_ready() {
             end(connection.as_mut());
         }
         gate.poll(connection.as_mut(), cx)
