@@ -7,7 +7,9 @@ pub enum SignInFault {
     #[error("sign-in by OpenID Connect is not set up here")]
     NotSetUp,
     /// There is no sign-in that this is the end of.
-    #[error("no sign-in of this browser is open under this state: it was never begun here, is over, or took too long; begin again at /login/oidc")]
+    #[error(
+        "no sign-in of this browser is open under this state: it was never begun here, is over, or took too long; begin again at /login/oidc"
+    )]
     Stale,
     /// The provider sent the person back without a code.
     #[error("the identity provider let nobody in: {0}")]

@@ -12,7 +12,7 @@ pub(super) struct Jwk {
     /// Its name.
     pub(super) id: Option<String>,
     /// The only way it signs, where it says so.
-    scheme: Option<Scheme>,
+    pub(super) scheme: Option<Scheme>,
     /// The key.
     pub(super) key: PublicKey,
 }

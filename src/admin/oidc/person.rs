@@ -105,9 +105,13 @@ fn newcomer(settings: &Settings, person: &Person, called: &str, rows: &ConfigRow
     };
     name::text(called).map_err(|_| stranger("what the identity provider calls this person cannot be a user's name"))?;
     let organization_id = match organization {
-        Some(wanted) => Some(rows.organizations.iter().find(|row| row.name == *wanted && row.enabled).map(|row| row.id).ok_or_else(|| {
-            stranger("the organization for new users is not there, or is disabled; ask an administrator")
-        })?),
+        Some(wanted) => Some(
+            rows.organizations
+                .iter()
+                .find(|row| row.name == *wanted && row.enabled)
+                .map(|row| row.id)
+                .ok_or_else(|| stranger("the organization for new users is not there, or is disabled; ask an administrator"))?,
+        ),
         None => None,
     };
     let role = person.role.unwrap_or(*role);

@@ -1,7 +1,7 @@
 //! What is asked of the identity provider: how it is reached, its keys, a token for a code, and what it tells of a person.
 //!
-//! How it is reached and its keys are remembered for an hour. Keys are read anew where a token names one that is not known, but not
-//! more often than every ten seconds, whoever sends such tokens.
+//! How it is reached and its keys are remembered for an hour. Keys are read anew where a token names one that is not known, but then not
+//! again for ten seconds, whoever sends such tokens.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::{
 
 /// How long what was read counts.
 const FRESH_MS: u64 = 60 * 60 * 1000;
-/// How often keys are read at most.
+/// How long keys that were read anew are not read again.
 const KEYS_PAUSE_MS: u64 = 10_000;
 /// How long a provider that did not answer is left alone.
 const REST_MS: u64 = 5_000;
@@ -67,6 +67,8 @@ pub(super) struct Memory(Mutex<Known>);
 struct Known {
     metadata: Option<(u64, Arc<Metadata>)>,
     keys: Option<(u64, Arc<[Jwk]>)>,
+    /// Until when keys are not read anew.
+    keys_until: u64,
     rests_until: u64,
 }
 
@@ -103,7 +105,10 @@ impl Provider<'_> {
             serde_json::from_slice(&body).map_err(|error| failed(&format!("its configuration cannot be read: {error}")))?;
         // Else one provider could stand in for another.
         if metadata.issuer != self.settings.issuer {
-            return Err(failed(&format!("it says that it is the issuer {:?}, and {:?} was expected", metadata.issuer, self.settings.issuer)));
+            return Err(failed(&format!(
+                "it says that it is the issuer {:?}, and {:?} was expected",
+                metadata.issuer, self.settings.issuer
+            )));
         }
         let endpoints = [&metadata.authorization_endpoint, &metadata.token_endpoint, &metadata.jwks_uri];
         if let Some(address) = endpoints.into_iter().chain(&metadata.userinfo_endpoint).find(|address| !is_safe(address)) {
@@ -114,24 +119,33 @@ impl Provider<'_> {
 
     /// Its keys as they are known; read where they are not.
     pub(super) async fn keys(self, metadata: &Metadata) -> Result<Arc<[Jwk]>, SignInFault> {
-        self.keys_since(metadata, |at, now| now.saturating_sub(at) < FRESH_MS).await
-    }
-
-    /// Its keys as they are now, where they were not read just before.
-    pub(super) async fn keys_anew(self, metadata: &Metadata) -> Result<Arc<[Jwk]>, SignInFault> {
-        self.keys_since(metadata, |at, now| now.saturating_sub(at) < KEYS_PAUSE_MS).await
-    }
-
-    async fn keys_since(self, metadata: &Metadata, is_fresh: impl Fn(u64, u64) -> bool) -> Result<Arc<[Jwk]>, SignInFault> {
         let mut known = self.memory.0.lock().await;
         let now = self.control.now_ms();
         match &known.keys {
-            Some((at, keys)) if is_fresh(*at, now) => return Ok(Arc::clone(keys)),
-            _ if now < known.rests_until => return Err(SignInFault::Provider),
-            _ => {}
+            Some((at, keys)) if now.saturating_sub(*at) < FRESH_MS => Ok(Arc::clone(keys)),
+            _ => self.read_keys(metadata, &mut known, now).await,
         }
-        let read = self.get(&metadata.jwks_uri, None).await.and_then(|body| jwks::read(&body).ok_or_else(|| failed("its keys cannot be read")));
-        match read {
+    }
+
+    /// Its keys as they are now, where they were not read anew just before.
+    pub(super) async fn keys_anew(self, metadata: &Metadata) -> Result<Arc<[Jwk]>, SignInFault> {
+        let mut known = self.memory.0.lock().await;
+        let now = self.control.now_ms();
+        match &known.keys {
+            Some((_, keys)) if now < known.keys_until => Ok(Arc::clone(keys)),
+            _ => {
+                known.keys_until = now.saturating_add(KEYS_PAUSE_MS);
+                self.read_keys(metadata, &mut known, now).await
+            }
+        }
+    }
+
+    async fn read_keys(self, metadata: &Metadata, known: &mut Known, now: u64) -> Result<Arc<[Jwk]>, SignInFault> {
+        if now < known.rests_until {
+            return Err(SignInFault::Provider);
+        }
+        let body = self.get(&metadata.jwks_uri, None).await;
+        match body.and_then(|body| jwks::read(&body).ok_or_else(|| failed("its keys cannot be read"))) {
             Ok(keys) => Ok(Arc::clone(&known.keys.insert((now, keys.into())).1)),
             Err(fault) => {
                 known.rests_until = now.saturating_add(REST_MS);

@@ -251,7 +251,9 @@ const REFUSALS: &[Told] = &[
         header: Some(("www-authenticate", "string")),
         ..told(StatusCode::UNAUTHORIZED, "Unauthenticated", "No key that works was sent, or no such name and password.", |_, _| true)
     },
-    told(StatusCode::FORBIDDEN, "Forbidden", "The role does not open this, or not for this row.", |route, asks| asks != Asks::Nothing || by_provider(route)),
+    told(StatusCode::FORBIDDEN, "Forbidden", "The role does not open this, or not for this row.", |route, asks| {
+        asks != Asks::Nothing || by_provider(route)
+    }),
     told(StatusCode::NOT_FOUND, "Missing", "There is no such row, or none that the caller sees.", |route, _| {
         takes_body(route) || route.path.contains("{id}") || by_provider(route)
     }),
