@@ -295,10 +295,10 @@ def test_whoever_says_no_at_the_provider_stays_outside(house: House) -> None:
 
 
 def test_new_keys_of_the_provider_are_taken(house: House) -> None:
-    base = house.base("EdDSA")
-    let_in(Browser().sign_in(base, "bob"))
+    base = house.base("ES256")
+    let_in(Browser().sign_in(base, "new"))
     house.provider.change_keys()
-    let_in(Browser().sign_in(base, "bob"))
+    let_in(Browser().sign_in(base, "new"))
 
 
 def test_no_secret_is_in_the_log(house: House) -> None:

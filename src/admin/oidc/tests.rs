@@ -692,6 +692,35 @@ async fn without_a_provider_there_is_nothing_to_sign_in_at() {
     assert!(matches!(arrive(&control, Arrival::default(), None).await, Err(AdminFault::SignIn(SignInFault::NotSetUp))));
 }
 
+#[tokio::test]
+async fn a_browser_is_sent_on_with_a_cookie_that_only_the_gateway_reads() {
+    let house = House::new().await;
+    let visit = |path: String, cookie: String| {
+        let request = http::Request::get(path).header("cookie", cookie).body(bytes::Bytes::new()).unwrap();
+        crate::http::api::serve(&house.control, request, Some(PEER))
+    };
+    let away = visit("/login/oidc".to_owned(), String::new()).await;
+    let text = |name: &str| away.headers()[name].to_str().unwrap().to_owned();
+    let (location, cookie) = (text("location"), text("set-cookie"));
+    assert_eq!((away.status().as_u16(), text("cache-control").as_str()), (302, "no-store"));
+    let (pair, attributes) = cookie.split_once("; ").unwrap();
+    assert!(pair.starts_with("__Host-gproxy-oidc=enc:v2:"), "{cookie}");
+    assert_eq!(attributes, "Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=600");
+    let state = fake::parameters(location.split_once('?').unwrap().1)["state"].clone();
+    let back = format!("/login/oidc/callback?code={}&state={state}&session_state=x&scope=openid", house.provider.approve(&location));
+    let inside = visit(back.clone(), format!("theme=dark; {pair}; other=1")).await;
+    assert_eq!(inside.status().as_u16(), 200, "{:?}", inside.body());
+    assert_eq!(inside.headers()["set-cookie"], "__Host-gproxy-oidc=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0");
+    let session: Value = serde_json::from_slice(inside.body()).unwrap();
+    assert_eq!((&session["name"], &session["generated"]), (&json!("ann@example.com"), &json!(true)));
+    let again = visit(back, pair.to_owned()).await;
+    assert_eq!(again.status().as_u16(), 400);
+    let said: Value = serde_json::from_slice(again.body()).unwrap();
+    assert_eq!(said["error"]["type"], "invalid_request_error");
+    let gone = visit("/login/oidc/callback?error=access_denied".to_owned(), String::new()).await;
+    assert_eq!(gone.status().as_u16(), 400, "without a sign-in an error is none of ours");
+}
+
 #[test]
 fn used_states_take_a_bounded_room() {
     let oidc = Oidc::new(settings(), Arc::new(Signatures));

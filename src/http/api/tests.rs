@@ -29,6 +29,7 @@ mod audit;
 mod batch;
 mod explain;
 mod health;
+mod identity;
 mod names;
 mod owners;
 mod renewed;
