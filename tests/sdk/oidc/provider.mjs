@@ -9,6 +9,10 @@ import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
+// What the provider has to say to people would stand between our lines.
+console.info = console.warn = console.log = console.error;
+const say = (line) => process.stdout.write(`${line}\n`);
+
 const load = createRequire(`${process.env.GPROXY_NODE_HOME}/`);
 const found = (name) => import(pathToFileURL(load.resolve(name)).href);
 const { default: Provider } = await found("oidc-provider");
@@ -47,10 +51,10 @@ const server = createServer((request, response) => handle(request, response));
 server.listen(0, "127.0.0.1", async () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
   handle = await provider(issuer);
-  console.log(JSON.stringify({ issuer }));
+  say(JSON.stringify({ issuer }));
   for await (const _ of createInterface({ input: process.stdin })) {
     handle = await provider(issuer);
-    console.log("");
+    say("");
   }
   server.closeAllConnections();
   server.close();
