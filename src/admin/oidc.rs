@@ -139,10 +139,9 @@ pub async fn arrive(control: &Control, arrival: Arrival, from: Option<IpAddr>) -
     let mut entry = login::entry(control, AuditAction::LoginFailed, (None, from));
     let ended = end(oidc, control, arrival, &mut entry).await;
     match &ended {
-        Ok(_) => control.throttle.forgive(&subjects),
         Err(AdminFault::SignIn(fault)) if *fault != SignInFault::Provider => login::note(control, entry).await,
         // Nobody failed.
-        Err(_) => control.throttle.forgive(&subjects),
+        Ok(_) | Err(_) => control.throttle.forgive(&subjects),
     }
     ended
 }

@@ -10,7 +10,7 @@ use super::{
     attempt::Attempted,
     engine::{Engine, Place},
     error::GatewayError,
-    trail::{Fact, Trail},
+    trail::{Counted, Fact, Trail},
     translate::{Told, Translation},
 };
 use crate::{
@@ -196,14 +196,15 @@ fn meter(key: OperationKey, shape: Shape, hides_usage: bool) -> Meter {
 }
 
 /// What was used, and who says so.
-fn count(metered: Option<&Metered>, prompt_bytes: u64, ended: Ended) -> (Usage, Source) {
-    let Some(metered) = metered else { return (Usage::default(), Source::None) };
-    match (metered.usage, ended) {
+fn count(metered: Option<&Metered>, prompt_bytes: u64, ended: Ended) -> Counted<'_> {
+    let Some(metered) = metered else { return Counted::nothing() };
+    let (usage, source) = match (metered.usage, ended) {
         (Some(usage), Ended::Complete) => (usage, Source::Upstream),
         // Broken off before anything came: nothing was used that anybody could be asked to pay for.
         (None, Ended::Interrupted | Ended::Failed | Ended::Rescued) if metered.relayed_text_bytes == 0 => (Usage::default(), Source::None),
         (seen, _) => (estimate::fill(seen, prompt_bytes, metered.relayed_text_bytes), Source::Estimated),
-    }
+    };
+    Counted { usage, source, tier: metered.service_tier.as_deref() }
 }
 
 fn broken(fault: BodyFault) -> GatewayError {

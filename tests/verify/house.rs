@@ -260,8 +260,9 @@ impl House {
         let vendor = self.prices.vendor("openai", "openai");
         let billed = match self.prices.find(self.provider, vendor, model) {
             Lookup::Priced(entry) => {
-                let cost = if usage.is_zero() { Nanos::ZERO } else { entry.tariff.cost(&usage, None).unwrap().nanos };
-                Some(Billed { cost, price: Arc::clone(&entry.version) })
+                let tier = [None, Some("default"), Some("flex"), Some("PRIORITY"), Some("turbo")][usize::try_from(number).unwrap() % 5];
+                let (cost, price) = entry.bill(&usage, tier).unwrap();
+                Some(Billed { cost, price })
             }
             Lookup::Unpriced => None,
         };

@@ -66,17 +66,13 @@ pub struct RolesByClaim {
 impl RolesByClaim {
     /// The role that values stand for.
     #[must_use]
-    pub fn role<'a>(&self, mut values: impl Iterator<Item = &'a str>) -> Role {
-        let known = |value: &str| self.by_value.iter().filter(move |(known, _)| known == value).map(|(_, role)| *role).max_by_key(rank);
-        let mut best = None;
-        for role in values.by_ref().filter_map(|value| known(value)) {
-            best = best.into_iter().chain([role]).max_by_key(rank);
-        }
-        best.unwrap_or(self.otherwise)
+    pub fn role<'a>(&self, values: impl Iterator<Item = &'a str>) -> Role {
+        let known = |value: &'a str| self.by_value.iter().filter(move |(known, _)| known == value).map(|(_, role)| *role);
+        values.flat_map(known).max_by_key(|role| rank(*role)).unwrap_or(self.otherwise)
     }
 }
 
 /// How high a role is: by its place among all of them.
-fn rank(role: &Role) -> usize {
-    Role::ALL.iter().position(|other| other == role).unwrap_or(0)
+fn rank(role: Role) -> usize {
+    Role::ALL.iter().position(|other| *other == role).unwrap_or(0)
 }
