@@ -176,7 +176,7 @@ impl Open {
     fn hand_over(&mut self) {
         let metered = self.metered();
         let counted = count(metered.as_ref(), self.prompt_bytes, Ended::Rescued);
-        self.trail.hand_over(self.status, counted);
+        self.trail.hand_over(self.status, &counted);
     }
 
     fn settle(mut self: Box<Self>, how: Ended) {
@@ -185,7 +185,7 @@ impl Open {
         }
         let metered = self.metered();
         let ended = if self.status >= 400 { Ended::Failed } else { how };
-        let row = self.trail.end(self.status, ended, count(metered.as_ref(), self.prompt_bytes, ended));
+        let row = self.trail.end(self.status, ended, &count(metered.as_ref(), self.prompt_bytes, ended));
         self.trail.close(row, None);
     }
 }

@@ -234,8 +234,8 @@ impl Trail {
     }
 
     /// The call's row, where the journal waits for its end.
-    pub(super) fn end(&mut self, status: u16, ended: Ended, counted: Counted<'_>) -> Option<UsageRow> {
-        let Counted { usage, source, tier } = counted;
+    pub(super) fn end(&mut self, status: u16, ended: Ended, counted: &Counted<'_>) -> Option<UsageRow> {
+        let Counted { usage, source, tier } = *counted;
         let (first_byte_us, latency_us) = self.spans(self.engine.platform.clock.now());
         let begun = self.open.take()?;
         if let Some((_, taken)) = &self.credential {
@@ -250,7 +250,7 @@ impl Trail {
     }
 
     /// The provider of now has broken off: its row is written, and the next one has a row of its own.
-    pub(super) fn hand_over(&mut self, status: u16, counted: Counted<'_>) {
+    pub(super) fn hand_over(&mut self, status: u16, counted: &Counted<'_>) {
         if let Some(row) = self.end(status, Ended::Rescued, counted) {
             self.record(row);
         }
@@ -323,7 +323,7 @@ impl Trail {
         }
         self.status = kind.status();
         // Sent and without an answer: nothing was used, but the journal has its beginning.
-        let row = self.end(self.status, Ended::Failed, Counted::nothing());
+        let row = self.end(self.status, Ended::Failed, &Counted::nothing());
         self.close(row, Some(kind));
         Outbound::Refused(Box::new(error), family)
     }
@@ -414,7 +414,7 @@ impl Drop for Trail {
     fn drop(&mut self) {
         // The client has gone before there was an answer. Its provider was asked, so the call ends on record; nothing came of
         // it that anybody could be asked to pay for.
-        if let Some(row) = self.end(0, Ended::Interrupted, Counted::nothing()) {
+        if let Some(row) = self.end(0, Ended::Interrupted, &Counted::nothing()) {
             self.write(&Entry::Ended(Arc::new(row)));
         }
     }

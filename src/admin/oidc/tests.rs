@@ -283,7 +283,7 @@ async fn no_spoilt_token_lets_anybody_in() {
         assert_eq!((told.len(), told[0].entry.action), (1, AuditAction::LoginFailed), "{what}");
         // Nothing that failed is remembered: the same person comes in as soon as the provider is honest.
         house.provider.manners.lock().unwrap().spoil = |key, claims| key.sign(&header(key), &claims);
-        house.clock.advance(Duration::from_secs(60));
+        house.clock.advance(Duration::from_mins(1));
         house.sign_in().await.unwrap();
     }
 }
@@ -365,12 +365,15 @@ fn of_a_set_of_keys_only_those_that_sign_are_taken() {
     assert_eq!(jwks::read(b"[]"), None);
 }
 
+/// What somebody else brings back.
+type Change = Box<dyn Fn(Arrival) -> Arrival>;
+
 #[tokio::test]
 async fn only_the_browser_that_began_ends_it_and_once() {
     let house = House::new().await;
     let other = house.agreed().await;
     let foreign = House::with(settings()).await.agreed().await;
-    let cases: Vec<(&str, Box<dyn Fn(Arrival) -> Arrival>)> = vec![
+    let cases: Vec<(&str, Change)> = vec![
         ("no cookie", Box::new(|arrival| Arrival { passage: None, ..arrival })),
         ("no state", Box::new(|arrival| Arrival { state: None, ..arrival })),
         ("another state", Box::new(|arrival| Arrival { state: Some("s".repeat(43)), ..arrival })),
@@ -453,7 +456,7 @@ async fn five_failures_within_a_minute_slow_an_address_down() {
     }
     let good = house.agreed().await;
     assert!(matches!(arrive(&house.control, good, Some(PEER)).await, Err(AdminFault::Throttled { retry_after: 60 })));
-    house.clock.advance(Duration::from_secs(60));
+    house.clock.advance(Duration::from_mins(1));
     for _ in 0..10 {
         arrive(&house.control, house.agreed().await, Some(PEER)).await.unwrap();
     }
@@ -591,7 +594,7 @@ async fn a_disabled_user_is_refused_and_told_so() {
             Some(row) => Some(house.store.save(None, row).await.unwrap().id),
             None => None,
         };
-        house.user(NewUser { enabled, organization_id, ..NewUser::named("ann@example.com") }).await;
+        house.user(NewUser { organization_id, enabled, ..NewUser::named("ann@example.com") }).await;
         let arrival = house.agreed().await;
         assert_eq!(house.refused(arrival).await, SignInFault::Stranger("the user is disabled".to_owned()));
         assert!(house.audit().await[0].entry.after_json.as_deref().unwrap().contains("ann@example.com"));

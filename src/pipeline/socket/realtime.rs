@@ -64,7 +64,7 @@ impl Session {
         let metered = meter.finish();
         let source = if metered.usage.is_some() { Source::Upstream } else { Source::None };
         let counted = Counted { usage: metered.usage.unwrap_or_default(), source, tier: metered.service_tier.as_deref() };
-        let row = trail.end(101, how, counted);
+        let row = trail.end(101, how, &counted);
         trail.close(row, None);
     }
 }
