@@ -89,8 +89,6 @@ pub struct Departure {
     pub location: String,
     /// What it carries meanwhile, sealed.
     pub passage: String,
-    /// Whether the way back is encrypted.
-    pub is_encrypted: bool,
 }
 
 /// What the browser brings back.
@@ -106,6 +104,12 @@ pub struct Arrival {
     pub error: Option<String>,
     /// What the browser carried, sealed.
     pub passage: Option<String>,
+}
+
+/// Whether the way back to this gateway is encrypted.
+#[must_use]
+pub fn is_encrypted(control: &Control) -> bool {
+    control.oidc().is_some_and(|oidc| oidc.settings.is_encrypted())
 }
 
 /// Begins a sign-in.
@@ -125,7 +129,7 @@ pub async fn depart(control: &Control) -> Result<Departure, AdminFault> {
     query.append_pair("code_challenge", &passage.challenge()).append_pair("code_challenge_method", "S256");
     let endpoint = &metadata.authorization_endpoint;
     let location = format!("{endpoint}{}{}", if endpoint.contains('?') { '&' } else { '?' }, query.finish());
-    Ok(Departure { location, passage: passage.seal(control.sealer(), entropy), is_encrypted: oidc.settings.is_encrypted() })
+    Ok(Departure { location, passage: passage.seal(control.sealer(), entropy) })
 }
 
 /// Ends a sign-in: a fresh key of the user whom the provider has named.

@@ -165,7 +165,7 @@ async fn what_goes_to_the_provider_is_what_the_standards_ask_for() {
     ] {
         assert_eq!(query[name], value);
     }
-    assert!(departure.is_encrypted && departure.passage.starts_with("enc:v2:"));
+    assert!(is_encrypted(&house.control) && departure.passage.starts_with("enc:v2:"));
     let other = depart(&house.control).await.unwrap();
     let other = fake::parameters(other.location.split_once('?').unwrap().1);
     for name in ["state", "nonce", "code_challenge"] {
@@ -711,6 +711,9 @@ async fn a_browser_is_sent_on_with_a_cookie_that_only_the_gateway_reads() {
     assert_eq!(attributes, "Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=600");
     let state = fake::parameters(location.split_once('?').unwrap().1)["state"].clone();
     let back = format!("/login/oidc/callback?code={}&state={state}&session_state=x&scope=openid", house.provider.approve(&location));
+    // A plain page may set any cookie but a guarded one.
+    let tossed = visit(back.clone(), pair.replace("__Host-", "")).await;
+    assert_eq!(tossed.status().as_u16(), 400);
     let inside = visit(back.clone(), format!("theme=dark; {pair}; other=1")).await;
     assert_eq!(inside.status().as_u16(), 200, "{:?}", inside.body());
     assert_eq!(inside.headers()["set-cookie"], "__Host-gproxy-oidc=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0");

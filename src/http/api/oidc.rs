@@ -10,13 +10,14 @@ use super::{
     route::{Call, Query, Route},
 };
 use crate::admin::{
-    AdminFault,
+    AdminFault, Control,
     oidc::{self, Arrival, Departure},
 };
 
-/// The cookie's name. Where the way is encrypted no other host and no plain page can set one of this name (RFC 6265bis, section 4.1.3.2).
-const PLAIN: &str = "gproxy-oidc";
-const GUARDED: &str = "__Host-gproxy-oidc";
+/// The cookie's name, and where it goes along. Under the guarded name no other host and no plain page can set one (RFC 6265bis, section
+/// 4.1.3.2), so that nobody can slip a browser a sign-in of his own; where the way is encrypted no other name counts.
+const PLAIN: (&str, &str) = ("gproxy-oidc", "Path=/login");
+const GUARDED: (&str, &str) = ("__Host-gproxy-oidc", "Path=/; Secure");
 
 /// Both of them.
 pub(super) fn routes() -> [Route; 2] {
@@ -53,29 +54,31 @@ impl Question for Callback {
 }
 
 async fn depart(call: Call<'_>) -> Answer<Redirect> {
-    let Departure { location, passage, is_encrypted } = oidc::depart(call.control).await?;
-    let age = oidc::LASTS_MS / 1000;
-    redirect(&location).map(|reply| reply.carrying(cookie(&passage, age, is_encrypted)))
+    let Departure { location, passage } = oidc::depart(call.control).await?;
+    redirect(&location).map(|reply| reply.carrying(cookie(call.control, &passage, oidc::LASTS_MS / 1000)))
 }
 
 async fn arrive(call: Call<'_, Query<Callback>>) -> Answer<Json<LoginView>> {
     let Callback { code, state, iss, error } = call.question()?;
-    let (passage, is_encrypted) = carried(call.headers);
+    let passage = carried(call.headers, kind(call.control).0).map(str::to_owned);
     let arrival = Arrival { code, state, issuer: iss, error, passage };
     let session = oidc::arrive(call.control, arrival, call.peer).await?;
-    json(&LoginView::of(session)).map(|reply| reply.carrying(cookie("", 0, is_encrypted)))
+    json(&LoginView::of(session)).map(|reply| reply.carrying(cookie(call.control, "", 0)))
 }
 
-/// The cookie, for pages under `/` or `/login` and for no script. `Lax` lets it come along when the provider sends the browser back.
-fn cookie(value: &str, age: u64, is_encrypted: bool) -> Option<HeaderValue> {
-    let (name, rest) = if is_encrypted { (GUARDED, "Path=/; Secure") } else { (PLAIN, "Path=/login") };
-    HeaderValue::try_from(format!("{name}={value}; {rest}; HttpOnly; SameSite=Lax; Max-Age={age}")).ok()
+fn kind(control: &Control) -> (&'static str, &'static str) {
+    if oidc::is_encrypted(control) { GUARDED } else { PLAIN }
 }
 
-/// What the browser carries, and whether under the guarded name.
-fn carried(headers: &HeaderMap) -> (Option<String>, bool) {
+/// The cookie, which no script sees. `Lax` lets it come along when the provider sends the browser back.
+fn cookie(control: &Control, value: &str, age: u64) -> Option<HeaderValue> {
+    let (name, place) = kind(control);
+    HeaderValue::try_from(format!("{name}={value}; {place}; HttpOnly; SameSite=Lax; Max-Age={age}")).ok()
+}
+
+/// What the browser carries under a name.
+fn carried<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     let texts = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let mut pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let found = pairs.find(|(name, _)| [PLAIN, GUARDED].contains(name));
-    (found.map(|(_, value)| value.to_owned()), found.is_some_and(|(name, _)| name == GUARDED))
+    pairs.find(|(name, _)| *name == wanted).map(|(_, value)| value)
 }
