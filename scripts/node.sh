@@ -1,12 +1,13 @@
 #!/bin/sh
-# Installs the JavaScript packages of the SDK tests outside the clone and prints their folder. Kept warm: it is named by the hash of the lock file.
+# Installs JavaScript packages of the SDK tests outside the clone and prints their folder: those of tests/sdk/vercel, or of the folder
+# beside it that is named. Kept warm: it is named by the hash of the lock file.
 set -eu
 
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
-wanted=$root/tests/sdk/vercel
+wanted=$root/tests/sdk/${1:-vercel}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/gproxy/node
 
-want="the tests with the Vercel ai package want Node 20 or later with npm: on Debian, apt-get install nodejs npm, else https://nodejs.org"
+want="the tests with the Vercel ai package and with an OpenID provider want Node 20 or later with npm: on Debian, apt-get install nodejs npm, else https://nodejs.org"
 for tool in node npm; do
     if ! command -v "$tool" >/dev/null 2>&1; then
         echo "$tool is missing; $want" >&2

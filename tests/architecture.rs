@@ -100,6 +100,7 @@ const CRATES: &[(&[&str], &[&str])] = &[
     (&["tokio"], &["runtime/native", "http/native", "store/persist/", "store/cache/redis", "app/", "selfupdate/", "lab/", "main.rs"]),
     (&["sea_orm", "sea_query", "sqlx"], &["store/persist/sql"]),
     (&["redis"], &["store/cache/redis"]),
+    (&["ring"], &["runtime/native"]),
     (&["wasm_bindgen", "wasm_bindgen_futures", "js_sys", "web_sys", "send_wrapper"], &["runtime/edge", "http/edge"]),
     (&["clap", "tracing_subscriber"], &["app/", "http/native", "main.rs"]),
     (&["tiktoken_rs", "fancy_regex"], &["tokenize/native"]),

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{password::Passwords, throttle::Throttle};
+use super::{oidc::Oidc, password::Passwords, throttle::Throttle};
 use crate::{
     credentials::Sealer,
     health::Health,
@@ -56,6 +56,7 @@ pub struct Control {
     health: Arc<Health>,
     pub(super) passwords: Passwords,
     pub(super) throttle: Throttle,
+    oidc: Option<Oidc>,
     changing: tokio::sync::Mutex<()>,
     /// The revision that serves.
     served: Mutex<Option<i64>>,
@@ -75,6 +76,7 @@ impl Control {
             health: Arc::default(),
             passwords: Passwords::default(),
             throttle: Throttle::default(),
+            oidc: None,
             changing: tokio::sync::Mutex::default(),
             served: Mutex::default(),
             origin: Mutex::default(),
@@ -87,6 +89,17 @@ impl Control {
     pub fn with_passwords(mut self, passwords: Passwords) -> Self {
         self.passwords = passwords;
         self
+    }
+
+    /// Lets people in whom an identity provider knows.
+    #[must_use]
+    pub fn with_oidc(self, oidc: Option<Oidc>) -> Self {
+        Self { oidc, ..self }
+    }
+
+    /// Sign-in by an identity provider, where one is set up.
+    pub(super) fn oidc(&self) -> Option<&Oidc> {
+        self.oidc.as_ref()
     }
 
     /// How passwords are hashed.

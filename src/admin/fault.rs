@@ -1,5 +1,6 @@
 //! Why a use case refused.
 
+use super::oidc::SignInFault;
 use crate::store::persist::StoreFault;
 
 /// Why a use case refused. The texts are for its caller, and hold no secret.
@@ -38,6 +39,9 @@ pub enum AdminFault {
     /// The name or the password is wrong, or there is no such user. It does not say which.
     #[error("wrong name or password")]
     WrongLogin,
+    /// A sign-in by way of an identity provider came to nothing.
+    #[error(transparent)]
+    SignIn(#[from] SignInFault),
     /// Too many failures.
     #[error("too many failed logins; try again in {retry_after} seconds")]
     Throttled {

@@ -15,7 +15,7 @@ use crate::{
     base::UserId,
     store::{
         persist::RecordsExt,
-        record::{AuditAction, Change, ChangeSet, NewAudit, NewKey, Noun, Standing, Tabled as _},
+        record::{AuditAction, Change, ChangeSet, NewAudit, NewKey, NewUser, Noun, Standing, Tabled as _, UserRow},
     },
 };
 
@@ -53,30 +53,38 @@ pub struct Session {
 pub async fn login(control: &Control, input: LoginInput, from: Option<IpAddr>) -> Result<Session, AdminFault> {
     let now = control.now_ms();
     let mut subjects = vec![format!("name {}", input.name.chars().take(256).collect::<String>())];
-    subjects.extend(from.map(|address| format!("address {}", block(address))));
+    subjects.extend(from.map(source));
     control.throttle.enter(&subjects, now).map_err(|retry_after| AdminFault::Throttled { retry_after })?;
-    let Some((user_id, is_admin)) = verify(control, &input, now, from) else {
-        note_failure(control, &input.name, from).await;
+    let Some(user) = verify(control, &input, now, from) else {
+        note(control, entry(control, AuditAction::LoginFailed, (Some(&input.name), from))).await;
         return Err(AdminFault::WrongLogin);
     };
     control.throttle.forgive(&subjects);
+    let audit = vec![entry(control, AuditAction::Login, (Some(&input.name), from))];
+    open(control, (user.id, &user.row), ChangeSet { audit, ..ChangeSet::default() }).await
+}
+
+/// Makes a fresh key of a user, and in the same step all that a set says. The user may be one that the set makes.
+pub(super) async fn open(control: &Control, (user, row): (UserId, &NewUser), mut set: ChangeSet) -> Result<Session, AdminFault> {
+    let now = control.now_ms();
     let expires_at = i64::try_from(now).unwrap_or(i64::MAX).saturating_add(SESSION_MS);
-    let row = NewKey { label: Some(LOGIN_LABEL.into()), expires_at: Some(expires_at), ..keys::blank(user_id) };
-    let (key, row) = keys::mint(control, row);
-    let entry = entry(control, AuditAction::Login, (&input.name, from));
-    let set = ChangeSet { changes: vec![Change::Make(row.clone().into_row())], audit: vec![entry], ..ChangeSet::default() };
+    let key = NewKey { label: Some(LOGIN_LABEL.into()), expires_at: Some(expires_at), ..keys::blank(user) };
+    let (key, minted) = keys::mint(control, key);
+    set.changes.push(Change::Make(minted.clone().into_row()));
     let stamps = audit::apply(control, set).await?;
-    let stamp = stamps.first().ok_or_else(|| AdminFault::Conflict("the store told nothing of its change".to_owned()))?;
-    let saved = Standing { id: stamp.id.into(), row, created_at: stamp.created_at, updated_at: stamp.updated_at };
+    let stamp = stamps.last().ok_or_else(|| AdminFault::Conflict("the store told nothing of its change".to_owned()))?;
+    let user_id = stamps.first().filter(|_| user.0 < 0).map_or(user, |made| UserId(made.id));
+    let minted = NewKey { user_id, ..minted };
+    let saved = Standing { id: stamp.id.into(), row: minted, created_at: stamp.created_at, updated_at: stamp.updated_at };
     forget_expired(control, user_id, now).await?;
     control.refresh().await?;
-    Ok(Session { user_id, name: input.name, is_admin, key: FreshKey { view: KeyView::from(&saved), key } })
+    Ok(Session { user_id, name: row.name.clone(), is_admin: row.is_admin(), key: FreshKey { view: KeyView::from(&saved), key } })
 }
 
 /// What is told of a try. A name that nobody has is not told: it may be a password in the wrong field.
-fn entry(control: &Control, action: AuditAction, (name, from): (&str, Option<IpAddr>)) -> NewAudit {
+pub(super) fn entry(control: &Control, action: AuditAction, (name, from): (Option<&str>, Option<IpAddr>)) -> NewAudit {
     let snapshot = control.snapshot().load();
-    let user = snapshot.rows().users.iter().find(|user| user.name == name);
+    let user = name.and_then(|name| snapshot.rows().users.iter().find(|user| user.name == name));
     NewAudit {
         actor_id: user.map(|user| user.id),
         actor_name: user.map(|user| user.name.clone()),
@@ -89,15 +97,14 @@ fn entry(control: &Control, action: AuditAction, (name, from): (&str, Option<IpA
 }
 
 /// A failure is a failure, whether it can be written down or not.
-async fn note_failure(control: &Control, name: &str, from: Option<IpAddr>) {
-    let entry = entry(control, AuditAction::LoginFailed, (name, from));
+pub(super) async fn note(control: &Control, entry: NewAudit) {
     audit::log(&entry);
     if let Err(fault) = control.audit().note(entry).await {
         tracing::warn!(%fault, "a failed login could not be written down");
     }
 }
 
-fn verify(control: &Control, input: &LoginInput, now: u64, from: Option<IpAddr>) -> Option<(UserId, bool)> {
+fn verify(control: &Control, input: &LoginInput, now: u64, from: Option<IpAddr>) -> Option<UserRow> {
     let snapshot = control.snapshot().load();
     let password = input.password.0.expose();
     let login = snapshot.rows().users.iter().find(|user| user.name == input.name);
@@ -109,16 +116,16 @@ fn verify(control: &Control, input: &LoginInput, now: u64, from: Option<IpAddr>)
         let caller = identify(snapshot.directory(), Some(password), now, from).ok();
         caller.is_some_and(|caller| caller.user() == login.id && caller.is_admin())
     };
-    (by_password || by_key()).then(|| (login.id, login.is_admin()))
+    (by_password || by_key()).then(|| login.clone())
 }
 
 /// Whose failures count together: an IPv6 network of one customer is one source.
-fn block(address: IpAddr) -> String {
+pub(super) fn source(address: IpAddr) -> String {
     match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V4(address) => format!("address {address}"),
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            format!("address {a:x}:{b:x}:{c:x}:{d:x}::/64")
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod keys;
 pub mod login;
 pub mod models;
 mod names;
+pub mod oidc;
 pub mod password;
 pub mod permissions;
 pub mod plain;

@@ -33,6 +33,8 @@ pub struct UserView {
     pub enabled: bool,
     /// Whether it can log in by password.
     pub has_password: bool,
+    /// Whom of an identity provider it is bound to: issuer and subject, one blank between.
+    pub external_id: Option<String>,
     /// What it may use: globs over `provider/model`.
     pub permissions: Vec<String>,
     /// Unix milliseconds.
@@ -53,6 +55,7 @@ impl UserView {
             team_id: row.team_id,
             enabled: row.enabled,
             has_password: row.password_hash.is_some(),
+            external_id: row.external_id.clone(),
             permissions: own.map(|permission| permission.pattern.clone()).collect(),
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -71,6 +74,9 @@ pub struct UserInput {
     /// Plain; `null` takes the login away.
     #[serde(deserialize_with = "clearable")]
     pub password: Option<Option<SecretText>>,
+    /// Whom of an identity provider it is: issuer and subject, one blank between; `null` frees it for whoever signs in under its name.
+    #[serde(deserialize_with = "clearable")]
+    pub external_id: Option<Option<String>>,
     /// What it may do in the control plane; `member` for a new one.
     pub role: Option<Role>,
     /// The older way to say it: `true` for `admin`, `false` for `member`.
@@ -112,7 +118,7 @@ pub async fn me(member: Member<'_>) -> Result<UserView, AdminFault> {
     Ok(UserView::of(find(&rows, member.caller().user())?, &rows))
 }
 
-/// Makes or changes a user. A new password, or none, ends the sessions that the old one began.
+/// Makes or changes a user. A new password, or none, ends the sessions that the old one began; so does another identity.
 ///
 /// # Errors
 /// [`AdminFault`], also where it, or what it becomes, is above the caller, and where nobody would rule any more.
@@ -137,7 +143,11 @@ pub async fn save(admin: Admin<'_>, input: UserInput) -> Result<UserView, AdminF
         after.users.put(Standing { row: row.clone(), ..standing.clone() });
         admin.may_shut_out(&rows, &after)?;
     }
-    let ends_sessions = input.password.is_some();
+    let ends_sessions = input.password.is_some() || input.external_id.is_some();
+    row.external_id = match input.external_id {
+        None => row.external_id,
+        Some(external_id) => identity(admin, external_id)?,
+    };
     row.password_hash = match input.password {
         None => row.password_hash,
         Some(None) => None,
@@ -179,6 +189,21 @@ fn belongs(rows: &ConfigRows, row: &NewUser) -> Result<(), AdminFault> {
     }
     let message = format!("is {id}, a team of organization {}; expected one of the user's own organization, or null", team.organization_id);
     Err(AdminFault::invalid("team_id", message))
+}
+
+/// Whom of an identity provider a user is. Who reaches only an organization may free a user, and not say whom another provider's tokens mean.
+fn identity(admin: Admin<'_>, external_id: Option<String>) -> Result<Option<String>, AdminFault> {
+    let Some(text) = &external_id else { return Ok(None) };
+    if admin.within().is_some() {
+        return Err(AdminFault::Forbidden(
+            "expected null: only who reaches every organization binds users to an identity provider".to_owned(),
+        ));
+    }
+    let is_pair = text.split_once(' ').is_some_and(|(issuer, subject)| !issuer.is_empty() && !subject.trim().is_empty());
+    if is_pair && text.len() <= 1024 && !text.chars().any(char::is_control) {
+        return Ok(external_id);
+    }
+    Err(AdminFault::invalid("external_id", "expected an issuer and a subject with one blank between, or null"))
 }
 
 /// A new one; whoever reaches only an organization makes them there.

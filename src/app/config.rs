@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{base::Secret, pipeline::Idempotency, runtime::Platform};
+use crate::{admin::oidc, base::Secret, pipeline::Idempotency, runtime::Platform};
 
 mod channel_entry;
 mod check;
@@ -142,6 +142,8 @@ pub struct Config {
     pub redis: Option<Secret<String>>,
     /// What holds while that is down.
     pub counters_down: CountersDown,
+    /// Who else lets people in, where somebody does.
+    pub oidc: Option<oidc::Settings>,
 }
 
 /// What holds while the counters of several instances cannot be asked.

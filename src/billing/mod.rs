@@ -6,6 +6,7 @@
 mod book;
 mod catalogue;
 mod check;
+mod named;
 mod price;
 mod quote;
 mod rates;

@@ -25,6 +25,7 @@ mod asks;
 mod batch;
 pub mod explain;
 mod manage;
+mod oidc;
 mod openapi;
 mod own;
 mod plain;
@@ -51,7 +52,8 @@ pub fn routes() -> impl Iterator<Item = (&'static Method, &'static str, Asks)> {
 /// All of them, made at the first call.
 static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
     let rows = manage::routes().chain(plain::routes());
-    rows.chain(explain::routes()).chain(batch::routes()).chain(own::routes()).chain(alias::routes()).chain([openapi::route()]).collect()
+    let rows = rows.chain(oidc::routes()).chain(explain::routes()).chain(batch::routes());
+    rows.chain(own::routes()).chain(alias::routes()).chain([openapi::route()]).collect()
 });
 
 fn tables() -> impl Iterator<Item = &'static Route> {
@@ -75,7 +77,7 @@ pub async fn serve_beside(
     let style = found.first().map_or(Style::Object, |(route, _)| route.style);
     let wanted = if head.method == Method::HEAD { &Method::GET } else { &head.method };
     let chosen = found.iter().find(|(route, _)| route.method == *wanted);
-    let call = Call::new((chosen.map_or("", |(_, id)| id), head.uri.query(), &body), peer, (control, engine));
+    let call = Call::new((chosen.map_or("", |(_, id)| id), head.uri.query(), &body), (&head.headers, peer), (control, engine));
     let asks = chosen.map_or_else(|| Asks::of_nothing(path), |(route, _)| Asks::of(&route.method, route.path));
     let answer = match identified(control, &head.headers, asks, peer) {
         Err(refusal) => Err(refusal),

@@ -10,7 +10,7 @@ use super::{
     attempt::Attempted,
     engine::{Engine, Place},
     error::GatewayError,
-    trail::{Fact, Trail},
+    trail::{Counted, Fact, Trail},
     translate::{Told, Translation},
 };
 use crate::{
@@ -176,7 +176,7 @@ impl Open {
     fn hand_over(&mut self) {
         let metered = self.metered();
         let counted = count(metered.as_ref(), self.prompt_bytes, Ended::Rescued);
-        self.trail.hand_over(self.status, counted);
+        self.trail.hand_over(self.status, &counted);
     }
 
     fn settle(mut self: Box<Self>, how: Ended) {
@@ -185,7 +185,7 @@ impl Open {
         }
         let metered = self.metered();
         let ended = if self.status >= 400 { Ended::Failed } else { how };
-        let row = self.trail.end(self.status, ended, count(metered.as_ref(), self.prompt_bytes, ended));
+        let row = self.trail.end(self.status, ended, &count(metered.as_ref(), self.prompt_bytes, ended));
         self.trail.close(row, None);
     }
 }
@@ -196,14 +196,15 @@ fn meter(key: OperationKey, shape: Shape, hides_usage: bool) -> Box<Meter> {
 }
 
 /// What was used, and who says so.
-fn count(metered: Option<&Metered>, prompt_bytes: u64, ended: Ended) -> (Usage, Source) {
-    let Some(metered) = metered else { return (Usage::default(), Source::None) };
-    match (metered.usage, ended) {
+fn count(metered: Option<&Metered>, prompt_bytes: u64, ended: Ended) -> Counted<'_> {
+    let Some(metered) = metered else { return Counted::nothing() };
+    let (usage, source) = match (metered.usage, ended) {
         (Some(usage), Ended::Complete) => (usage, Source::Upstream),
         // Broken off before anything came: nothing was used that anybody could be asked to pay for.
         (None, Ended::Interrupted | Ended::Failed | Ended::Rescued) if metered.relayed_text_bytes == 0 => (Usage::default(), Source::None),
         (seen, _) => (estimate::fill(seen, prompt_bytes, metered.relayed_text_bytes), Source::Estimated),
-    }
+    };
+    Counted { usage, source, tier: metered.service_tier.as_deref() }
 }
 
 fn broken(fault: BodyFault) -> GatewayError {

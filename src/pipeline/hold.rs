@@ -1,6 +1,6 @@
 //! What a call takes of its caller's limits and budgets: reserved before it is made, settled once when it has ended.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -9,7 +9,7 @@ use crate::{
     access::{Allowance, Limit},
     base::{Nanos, RequestId},
     billing::{self, Ask, Candidate, Content, Lookup, Quote, TYPICAL_OUTPUT},
-    protocol::{Family, OperationKind, fault::FaultKind},
+    protocol::{Family, OperationKind, fault::FaultKind, peek},
     snapshot::Snapshot,
     store::{
         cache::{Admission, CacheFault, Claim, Counts, Draw, End, Meter, Refusal, Room, ScopeKind, Spend, Window},
@@ -254,12 +254,14 @@ fn quote(call: &Resolved, snapshot: &Snapshot, most: Option<u64>) -> Result<Opti
         Candidate { price: price(target, snapshot), limits }
     };
     let candidates: Vec<Candidate<'_>> = call.targets.iter().map(candidate).collect();
+    let tier = asked_tier(call);
     let ask = Ask {
         prompt: billing::estimate_tokens(call.prompt_bytes),
         content: Content::Any,
         hour_cache: true,
         max_output: most,
         answers: answers(call),
+        tier: tier.as_deref(),
         ..Ask::default()
     };
     let quote = Quote::of(&ask, &candidates).map_err(|fault| {
@@ -281,6 +283,18 @@ fn most_output(call: &Resolved) -> Option<u64> {
         OperationKind::OpenAiChatCompletions => number("max_completion_tokens").or_else(|| number("max_tokens")),
         OperationKind::OpenAiResponses | OperationKind::OpenAiResponsesWebSocket => number("max_output_tokens"),
         OperationKind::ClaudeMessages | OperationKind::Claude | OperationKind::OpenAi => number("max_tokens"),
+    }
+}
+
+/// The service tier that the client asks for, in the word by which it would be reported.
+fn asked_tier(call: &Resolved) -> Option<Cow<'_, str>> {
+    let document = call.content.json()?;
+    let text = |name: &str| document.value(name).and_then(peek::string);
+    match call.key.kind().family() {
+        // Fast answers have a price of their own, and are not told as a tier.
+        Family::Claude => text("speed").filter(|speed| speed == "fast").or_else(|| text("service_tier")),
+        Family::OpenAi => text("service_tier"),
+        Family::Gemini => text("serviceTier").or_else(|| text("service_tier")),
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     access::Caller,
-    base::{Bucket, CredentialId, Nanos, RequestId, Usage},
+    base::{Bucket, CredentialId, RequestId, Usage},
     billing::{Lookup, PriceBook},
     credentials::Taken,
     health::Trouble,
@@ -60,6 +60,23 @@ pub(super) enum Fact<'a> {
     Byte,
     /// What a conversion could not carry, more than before.
     Losses(&'a [Loss]),
+}
+
+/// What a call used.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted<'a> {
+    pub(super) usage: Usage,
+    /// Who says so.
+    pub(super) source: Source,
+    /// The service tier that the upstream reported.
+    pub(super) tier: Option<&'a str>,
+}
+
+impl Counted<'_> {
+    /// Nothing.
+    pub(super) fn nothing() -> Self {
+        Self { usage: Usage::default(), source: Source::None, tier: None }
+    }
 }
 
 /// The record of one walk. Write-only until it is closed.
@@ -217,13 +234,14 @@ impl Trail {
     }
 
     /// The call's row, where the journal waits for its end.
-    pub(super) fn end(&mut self, status: u16, ended: Ended, (usage, source): (Usage, Source)) -> Option<UsageRow> {
+    pub(super) fn end(&mut self, status: u16, ended: Ended, counted: &Counted<'_>) -> Option<UsageRow> {
+        let Counted { usage, source, tier } = *counted;
         let (first_byte_us, latency_us) = self.spans(self.engine.platform.clock.now());
         let begun = self.open.take()?;
         if let Some((_, taken)) = &self.credential {
             taken.used(self.at_ms.saturating_add(latency_us / 1000), usage.total());
         }
-        let billed = self.bill(&usage);
+        let billed = self.bill(&usage, tier);
         if let Some(hold) = self.hold.take() {
             let at_ms = self.at_ms.saturating_add(latency_us / 1000);
             hold.settle(at_ms, usage.total(), billed.as_ref().map(|billed| billed.cost));
@@ -232,7 +250,7 @@ impl Trail {
     }
 
     /// The provider of now has broken off: its row is written, and the next one has a row of its own.
-    pub(super) fn hand_over(&mut self, status: u16, counted: (Usage, Source)) {
+    pub(super) fn hand_over(&mut self, status: u16, counted: &Counted<'_>) {
         if let Some(row) = self.end(status, Ended::Rescued, counted) {
             self.record(row);
         }
@@ -258,12 +276,12 @@ impl Trail {
         self.write(&Entry::Ended(Arc::new(row)));
     }
 
-    /// What the call cost. Where nothing was used nothing is owed, whether there is a price or not.
-    fn bill(&self, usage: &Usage) -> Option<Billed> {
+    /// What the call cost.
+    fn bill(&self, usage: &Usage, tier: Option<&str>) -> Option<Billed> {
         let (provider, model) = (self.provider.as_ref()?, self.model.as_ref()?);
         let Lookup::Priced(entry) = self.prices.find(provider.id, provider.vendor, model) else { return None };
-        let cost = if usage.is_zero() { Nanos::ZERO } else { entry.tariff.cost(usage, None).ok()?.nanos };
-        Some(Billed { cost, price: Arc::clone(&entry.version) })
+        let (cost, price) = entry.bill(usage, tier).ok()?;
+        Some(Billed { cost, price })
     }
 
     pub(super) fn request_id(&self) -> RequestId {
@@ -305,7 +323,7 @@ impl Trail {
         }
         self.status = kind.status();
         // Sent and without an answer: nothing was used, but the journal has its beginning.
-        let row = self.end(self.status, Ended::Failed, (Usage::default(), Source::None));
+        let row = self.end(self.status, Ended::Failed, &Counted::nothing());
         self.close(row, Some(kind));
         Outbound::Refused(Box::new(error), family)
     }
@@ -396,7 +414,7 @@ impl Drop for Trail {
     fn drop(&mut self) {
         // The client has gone before there was an answer. Its provider was asked, so the call ends on record; nothing came of
         // it that anybody could be asked to pay for.
-        if let Some(row) = self.end(0, Ended::Interrupted, (Usage::default(), Source::None)) {
+        if let Some(row) = self.end(0, Ended::Interrupted, &Counted::nothing()) {
             self.write(&Entry::Ended(Arc::new(row)));
         }
     }

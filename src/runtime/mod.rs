@@ -8,8 +8,10 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 mod body;
 #[cfg(feature = "native")]
 pub mod native;
+mod signature;
 
 pub use body::{Body, BodyFault};
+pub use signature::{KeyFamily, PublicKey, Scheme, Signed, Verify};
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

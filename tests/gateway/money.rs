@@ -131,6 +131,89 @@ async fn what_a_call_did_not_use_is_given_back() {
     assert!(audit.agrees() && audit.reservations == 0, "a failed call gives all of it back: {audit:?}");
 }
 
+/// A million tokens in, on a service tier.
+fn on_tier(tier: Option<&str>) -> String {
+    let mut answer: serde_json::Value = serde_json::from_str(&answer()).unwrap();
+    answer["usage"] = json!({"prompt_tokens": 1_000_000, "completion_tokens": 0, "total_tokens": 1_000_000});
+    if let Some(tier) = tier {
+        answer["service_tier"] = tier.into();
+    }
+    answer.to_string()
+}
+
+const TIERED: &str = r#"{"input": "1", "output": "0", "bands": [{"tier": "flex", "times": "0.5"}, {"tier": "priority", "input": "4"}]}"#;
+
+async fn tiered(store: &MemoryStore) {
+    let (provider_id, pattern, rates_json) = (None, "gpt-5".into(), TIERED.to_owned());
+    store.save(None, NewPriceRule { provider_id, match_kind: PriceMatch::Exact, pattern, rates_json, enabled: true }).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_call_is_billed_on_the_tier_that_the_provider_tells_and_its_row_says_so() {
+    for streamed in [false, true] {
+        let gateway = Gateway::configured("openai", tiered).await;
+        let cases = [
+            // What was asked, what was told, what it cost in cents, and the tier of the price.
+            (None, None, 100, None),
+            (Some("priority"), None, 100, None),
+            (Some("priority"), Some("default"), 100, None),
+            (Some("priority"), Some("priority"), 400, Some("priority")),
+            (Some("auto"), Some("priority"), 400, Some("priority")),
+            (Some("flex"), Some("flex"), 50, Some("flex")),
+            (None, Some("FLEX"), 50, Some("flex")),
+            (None, Some("turbo"), 100, None),
+        ];
+        for (at, (asked, told, cents, tier)) in cases.into_iter().enumerate() {
+            let mut ask: serde_json::Value = serde_json::from_slice(ASK).unwrap();
+            if let Some(asked) = asked {
+                ask["service_tier"] = asked.into();
+            }
+            if streamed {
+                ask["stream"] = true.into();
+                let mut chunk: serde_json::Value = serde_json::from_str(&on_tier(told)).unwrap();
+                chunk["object"] = "chat.completion.chunk".into();
+                chunk["choices"][0] = json!({"index": 0, "delta": {"content": "ok"}, "finish_reason": "stop"});
+                let body = format!("data: {chunk}\n\ndata: [DONE]\n\n");
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+                gateway.upstream.answers(vec![head.into(), body.into()]);
+            } else {
+                gateway.upstream.answers_json(&on_tier(told));
+            }
+            let answer = gateway.post("/v1/chat/completions", ask.to_string().as_bytes()).await;
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            let row = gateway.journal.rows(at + 1).await.pop().unwrap();
+            let billed = row.billed.unwrap();
+            let named = billed.price.split_once(' ');
+            assert_eq!(billed.cost.get(), cents * CENT, "{streamed} {asked:?} {told:?}");
+            assert_eq!(named.map(|(_, tier)| tier), tier, "{streamed} {asked:?} {told:?}: {}", billed.price);
+            assert!(billed.price.starts_with("rule:"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_dearer_tier_that_is_asked_for_is_reserved_before_the_call() {
+    let words = "w".repeat(400_000);
+    let body = |tier: &str| {
+        let message = json!({"role": "user", "content": words});
+        json!({"model": "up/gpt-5", "max_tokens": 1, "service_tier": tier, "messages": [message]}).to_string()
+    };
+    // A prompt of a hundred thousand tokens: 10 cents, or 40 on the dear tier. There are 30 cents.
+    let gateway = Gateway::configured("openai", async |store| {
+        tiered(store).await;
+        let user = user(store).await;
+        store.save(None, quota(ScopeKind::User, user.id.0, 30 * CENT)).await.unwrap();
+    })
+    .await;
+    gateway.upstream.always(200, &answer());
+    for (tier, status) in [("priority", 429), ("PRIORITY", 429), ("flex", 200), ("auto", 200), ("default", 200), ("unheard-of", 200)] {
+        let answered = gateway.post("/v1/chat/completions", body(tier).as_bytes()).await;
+        assert_eq!(answered.status, status, "{tier}: {}", answered.text());
+    }
+    let audit = gateway.engine.counters().audit().await.unwrap();
+    assert!(audit.agrees() && audit.reservations == 0, "{audit:?}");
+}
+
 #[tokio::test]
 async fn a_model_without_a_price_is_refused_to_a_caller_with_a_budget_only() {
     let limited = Gateway::configured("openai", async |store| {

@@ -53,10 +53,10 @@ def configuration(port: int, data: Path, mocks: mock.Mocks) -> str:
 
 
 class Gateway:
-    """One running gateway: over mocks by a file that says so, or without a file, on the records of its database alone."""
+    """One running gateway: over mocks by a file that says so, or without a file, on the records of its database and what `told` says alone."""
 
-    def __init__(self, folder: Path, mocks: mock.Mocks | None = None) -> None:
-        self.port = _free_port()
+    def __init__(self, folder: Path, mocks: mock.Mocks | None = None, port: int | None = None, told: dict[str, str] | None = None) -> None:
+        self.port = port or free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self.log = folder / "gateway.log"
         flags = ["--host", "127.0.0.1", "--port", str(self.port), "--admin-key", CLIENT_KEY, "--data-dir", folder / "data"]
@@ -66,7 +66,7 @@ class Gateway:
             flags = ["--config", config]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GPROXY_")}
         with self.log.open("wb") as log:
-            self._process = subprocess.Popen([binary(), *flags], cwd=folder, env=kept, stdout=log, stderr=log)
+            self._process = subprocess.Popen([binary(), *flags], cwd=folder, env=kept | (told or {}), stdout=log, stderr=log)
         self._await()
 
     def _await(self) -> None:
@@ -104,7 +104,8 @@ class Gateway:
             self._process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

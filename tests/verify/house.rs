@@ -12,10 +12,7 @@ use std::{
 
 use gproxy::{
     app::verify,
-    base::{
-        Bucket, Counts as Pieces, CredentialId, KeyId, Modality, Nanos, OrganizationId, ProviderId, RequestId, Secret, TeamId, Usage,
-        UserId,
-    },
+    base::{Bucket, Counts as Pieces, CredentialId, KeyId, Modality, OrganizationId, ProviderId, RequestId, Secret, TeamId, Usage, UserId},
     billing::{Catalogue, Lookup, PriceBook, verify::Report},
     protocol::{Operation, OperationKind},
     runtime::{
@@ -141,7 +138,11 @@ impl House {
         let store = Arc::new(SqlStore::open_sealed(dsn, SealKey::new(&Secret::new([42; 32]))).await.unwrap());
         let provider = store.save(None, NewProvider::of("openai", "openai")).await.unwrap().id;
         let callers = people(&store).await;
-        let rates_json = r#"{"input":"1.5","output":"7.25","cache_read":"0.15","search":"0.01"}"#.to_owned();
+        let rates_json = concat!(
+            r#"{"input":"1.5","output":"7.25","cache_read":"0.15","search":"0.01","#,
+            r#""bands":[{"tier":"flex","times":"0.5"},{"tier":"priority","input":"3"}]}"#
+        );
+        let rates_json = rates_json.to_owned();
         let rule = NewPriceRule { provider_id: None, match_kind: PriceMatch::Glob, pattern: "house-*".into(), rates_json, enabled: true };
         store.save(None, rule).await.unwrap();
         let rows = store.load().await.unwrap();
@@ -260,8 +261,9 @@ impl House {
         let vendor = self.prices.vendor("openai", "openai");
         let billed = match self.prices.find(self.provider, vendor, model) {
             Lookup::Priced(entry) => {
-                let cost = if usage.is_zero() { Nanos::ZERO } else { entry.tariff.cost(&usage, None).unwrap().nanos };
-                Some(Billed { cost, price: Arc::clone(&entry.version) })
+                let tier = [None, Some("default"), Some("flex"), Some("PRIORITY"), Some("turbo")][usize::try_from(number).unwrap() % 5];
+                let (cost, price) = entry.bill(&usage, tier).unwrap();
+                Some(Billed { cost, price })
             }
             Lookup::Unpriced => None,
         };

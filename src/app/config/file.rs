@@ -20,7 +20,7 @@ pub struct FileConfig {
     pub channels: Vec<ChannelEntry>,
     /// `[[users]]`.
     pub users: Vec<UserEntry>,
-    /// What `[global]` and `[runtime]` say for the process.
+    /// What `[global]`, `[runtime]` and `[oidc]` say for the process.
     pub(super) process: Vec<Told>,
 }
 
@@ -82,9 +82,11 @@ fn read(root: &Section<'_>, platform: &Platform) -> FileConfig {
         global.close();
         instance
     });
-    if let Some(runtime) = root.section("runtime") {
-        told(&runtime, "runtime", &mut process);
-        runtime.close();
+    for name in ["runtime", "oidc"] {
+        if let Some(section) = root.section(name) {
+            told(&section, name, &mut process);
+            section.close();
+        }
     }
     let channels = channel_entry::read(&root.sections("channels"), platform);
     let users = user_entry::read(&root.sections("users"));

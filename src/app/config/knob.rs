@@ -19,7 +19,7 @@ pub enum Kind {
 /// One thing that can be told.
 #[derive(Debug)]
 pub struct Knob {
-    /// The flag without its dashes; with `_` for `-` also the key in the file.
+    /// The flag without its dashes; with `_` for `-`, and without the section's name before it, also the key in the file.
     pub flag: &'static str,
     /// Its variables; the first is the one in the documentation.
     pub env: &'static [&'static str],
@@ -37,7 +37,8 @@ impl Knob {
     /// The key in the file.
     #[must_use]
     pub fn key(&self) -> String {
-        self.flag.replace('-', "_")
+        let own = self.section.and_then(|section| self.flag.strip_prefix(section)?.strip_prefix('-'));
+        own.unwrap_or(self.flag).replace('-', "_")
     }
 }
 
@@ -207,6 +208,55 @@ pub static KNOBS: &[Knob] = &[
             "closed",
             "while that Redis is down: closed refuses limited callers, open lets them in, a number of instances shares limits out",
         ),
+    ),
+    at(
+        "oidc",
+        Kind::Text,
+        knob("oidc-issuer", &["GPROXY_OIDC_ISSUER"], "none", "identity provider whose people may log in, exactly as its tokens name it"),
+    ),
+    at("oidc", Kind::Text, knob("oidc-client-id", &["GPROXY_OIDC_CLIENT_ID"], "required with an issuer", "the gateway's id there")),
+    at("oidc", Kind::Secret, knob("oidc-client-secret", &["GPROXY_OIDC_CLIENT_SECRET"], "none", "its secret there")),
+    at(
+        "oidc",
+        Kind::Text,
+        knob(
+            "oidc-redirect-url",
+            &["GPROXY_OIDC_REDIRECT_URL"],
+            "required with an issuer",
+            "where it sends browsers back to: this gateway's address, then /login/oidc/callback",
+        ),
+    ),
+    at("oidc", Kind::List, knob("oidc-scopes", &["GPROXY_OIDC_SCOPES"], "openid,email,profile", "what it is asked for")),
+    at(
+        "oidc",
+        Kind::Text,
+        knob("oidc-claim", &["GPROXY_OIDC_CLAIM"], "email", "the claim that is a user's name: email, sub, or another one"),
+    ),
+    at(
+        "oidc",
+        Kind::List,
+        knob("oidc-allowed-domains", &["GPROXY_OIDC_ALLOWED_DOMAINS"], "all", "domains of verified addresses that may come in"),
+    ),
+    at("oidc", Kind::Switch, knob("oidc-create", &["GPROXY_OIDC_CREATE"], "false", "make a user of whoever is none yet")),
+    at(
+        "oidc",
+        Kind::Text,
+        knob("oidc-role", &["GPROXY_OIDC_ROLE"], "member", "the role of such a user, and of whom oidc-roles does not name"),
+    ),
+    at(
+        "oidc",
+        Kind::Text,
+        knob("oidc-organization", &["GPROXY_OIDC_ORGANIZATION"], "none", "the organization of such a user, by its name"),
+    ),
+    at(
+        "oidc",
+        Kind::Text,
+        knob("oidc-role-claim", &["GPROXY_OIDC_ROLE_CLAIM"], "none", "the claim that says roles at each sign-in; without it no claim does"),
+    ),
+    at(
+        "oidc",
+        Kind::List,
+        knob("oidc-roles", &["GPROXY_OIDC_ROLES"], "none", "what its values stand for, as value=role; owners are made by hand"),
     ),
 ];
 

@@ -22,6 +22,8 @@ use crate::{
     snapshot::name,
 };
 
+mod oidc;
+
 /// Reads everything.
 pub(super) fn read(sources: &Sources<'_>, platform: &Platform) -> Result<(Config, Vec<Finding>), Findings> {
     let mut layers = Layers { sources, told: Vec::new(), findings: RefCell::default() };
@@ -201,6 +203,7 @@ impl Layers<'_> {
             kept: self.kept(),
             redis: self.told("redis-url").map(|told| told.value),
             counters_down: self.parsed("counters-down", CountersDown::Closed, counters_down),
+            oidc: self.oidc(),
             data_dir,
         }
     }

@@ -3,7 +3,11 @@
 use std::{collections::BTreeMap, io, path::Path, time::Duration};
 
 use super::{Config, FileUse, Finding, Findings, LogFormat, Sources, check, knob::KNOBS, parse};
-use crate::testing::platform;
+use crate::{
+    admin::oidc::{Newcomers, RolesByClaim},
+    store::record::Role,
+    testing::platform,
+};
 
 const MINIMAL: &str = include_str!("../../../gproxy.example.toml");
 const FULL: &str = include_str!("../../../gproxy.example.full.toml");
@@ -352,4 +356,50 @@ fn the_command_line_has_a_flag_for_every_knob() {
     assert_eq!(matches.subcommand_name(), Some("check"));
     let below = matches.subcommand_matches("check").unwrap();
     assert_eq!(flags::given(below).get("config").map(String::as_str), Some("x.toml"));
+}
+
+const OIDC: &str = "[oidc]\nissuer = \"https://id.example\"\nclient_id = \"g\"\nredirect_url = \"https://g.example/login/oidc/callback\"\n";
+
+#[test]
+fn an_identity_provider_is_told_of_once_and_lets_nobody_new_in_by_itself() {
+    assert!(read(&[], &[], &[]).unwrap().0.oidc.is_none());
+    let env = [("GPROXY_OIDC_CLIENT_SECRET_FILE", "/run/secret"), ("GPROXY_OIDC_CLIENT_ID", "other")];
+    let (config, _) = read(&[], &env, &[("./gproxy.toml", OIDC), ("/run/secret", "s3cret\n")]).unwrap();
+    assert!(!format!("{config:?}").contains("s3cret"));
+    let oidc = config.oidc.unwrap();
+    assert_eq!((oidc.issuer.as_str(), oidc.client_id.as_str()), ("https://id.example", "other"));
+    assert_eq!(oidc.client_secret.unwrap().expose(), "s3cret");
+    assert_eq!((oidc.claim.as_str(), oidc.scopes), ("email", vec!["openid".to_owned(), "email".to_owned(), "profile".to_owned()]));
+    assert_eq!((oidc.newcomers, oidc.roles), (Newcomers::Refused, None));
+    let more = format!("{OIDC}create = true\nrole = \"viewer\"\nrole_claim = \"groups\"\nroles = [\"a=b=admin\", \"ops = operator\"]\n");
+    let oidc = read(&[], &[], &[("./gproxy.toml", &more)]).unwrap().0.oidc.unwrap();
+    assert_eq!(oidc.newcomers, Newcomers::Made { role: Role::Viewer, organization: None });
+    let by_value = vec![("a=b".to_owned(), Role::Admin), ("ops".to_owned(), Role::Operator)];
+    assert_eq!(oidc.roles, Some(RolesByClaim { claim: "groups".to_owned(), by_value, otherwise: Role::Viewer }));
+}
+
+#[test]
+fn what_is_wrong_with_an_identity_provider_is_said() {
+    let more = |line: &str| format!("{OIDC}{line}\n");
+    for (text, at, what) in [
+        ("[oidc]\nclaim = \"sub\"\n".to_owned(), "oidc.claim", "needs an issuer"),
+        ("[oidc]\nissuer = \"https://id.example\"\n".to_owned(), "--oidc-client-id", "is required"),
+        ("[oidc]\nissuer = \"https://id.example\"\nclient_id = \"g\"\n".to_owned(), "--oidc-redirect-url", "is required"),
+        (OIDC.replace("https://id.example", "http://id.example"), "oidc.issuer", "https://"),
+        (OIDC.replace("https://g.example", "http://g.example"), "oidc.redirect_url", "https://"),
+        (OIDC.replace("callback", "callback?next=1"), "oidc.redirect_url", "without ?"),
+        (more("scopes = [\"email\"]"), "oidc.scopes", "openid"),
+        (more("claim = \"two words\""), "oidc.claim", "the name of a claim"),
+        (more("allowed_domains = [\"@example.com\"]"), "oidc.allowed_domains", "example.com"),
+        (more("create = true\nrole = \"owner\""), "oidc.role", "expected one of member"),
+        (more("role_claim = \"groups\"\nroles = [\"a=owner\"]"), "oidc.roles", "expected one of member"),
+        (more("role_claim = \"groups\"\nroles = [\"a\"]"), "oidc.roles", "value=role"),
+        (more("role_claim = \"groups\""), "oidc.role_claim", "oidc.roles"),
+        (more("roles = [\"a=admin\"]"), "oidc.roles", "oidc.role_claim"),
+        (more("organisation = \"acme\""), "oidc.organisation", "did you mean \"organization\""),
+    ] {
+        let findings = read(&[], &[], &[("./gproxy.toml", &text)]).unwrap_err();
+        let said: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        assert!(said.iter().any(|line| line.contains(at) && line.contains(what)), "{text}: {said:?}");
+    }
 }

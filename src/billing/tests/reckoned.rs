@@ -206,3 +206,31 @@ proptest! {
         prop_assert_eq!(parts.iter().map(|part| part.wide()).sum::<i128>(), cost.nanos.wide());
     }
 }
+
+#[test]
+fn a_row_names_its_price_and_the_tier_that_has_one_of_its_own() {
+    let of = |rates: &str, version: &str| Entry { version: version.into(), ..entry(rates) };
+    let rates = "input=2; tier=flex times=0.5; tier=a-tier-with-a-very-long-name-indeed input=8";
+    let list = of(rates, "2026-11-25");
+    for (reported, price, nanos) in [
+        (None, "2026-11-25", 2_000),
+        (Some("default"), "2026-11-25", 2_000),
+        (Some("auto"), "2026-11-25", 2_000),
+        (Some("turbo"), "2026-11-25", 2_000),
+        (Some("flex"), "2026-11-25 flex", 1_000),
+        (Some("FLEX"), "2026-11-25 flex", 1_000),
+        // What the stores' columns take.
+        (Some("a-tier-with-a-very-long-name-indeed"), "2026-11-25 a-tier-with-a-very-lo", 8_000),
+    ] {
+        let (cost, named) = list.bill(&usage("input 1000000"), reported).expect("a bill");
+        assert_eq!((cost.get() / 1_000_000, &*named), (nanos, price), "{reported:?}");
+        let behind = named.strip_prefix("2026-11-25").unwrap().trim_start();
+        let again = if behind.is_empty() { None } else { Some(crate::billing::named::tier(&list.tariff, (&named, behind)).unwrap()) };
+        assert_eq!(list.tariff.cost(&usage("input 1000000"), again).unwrap().nanos, cost, "{reported:?} is reckoned again");
+    }
+    assert_eq!(crate::billing::named::tier(&list.tariff, ("2026-11-25 fl", "fl")), None, "a part of a name is none");
+    let (cost, named) = list.bill(&Usage::default(), Some("flex")).expect("a bill");
+    assert_eq!((cost, &*named), (Nanos::ZERO, "2026-11-25"), "nothing was used");
+    let (_, named) = of(rates, "a version of forty characters, all of it").bill(&usage("input 1"), Some("flex")).expect("a bill");
+    assert!(named.starts_with("a version of forty characters, all of it"));
+}

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use crate::{
     base::ProviderId,
-    billing::{Catalogue, PriceRule, Tariff, Vendor},
+    billing::{Catalogue, PriceRule, Tariff, Vendor, named},
     store::{
         persist::{Books, Head, SealedRow, StoreFault},
         record::{ConfigRows, Scope, ScopeKind, Span, Sums, UsageRow},
@@ -52,14 +52,18 @@ impl Prices {
     /// What a row should have cost by the price that it names; `None` where that version is not known any more.
     fn cost(&self, row: &UsageRow) -> Option<i64> {
         let price = &row.billed.as_ref()?.price;
-        let tariff = match self.rules.get(price) {
-            Some(tariff) => tariff,
-            None if **price == *self.catalogue.version() => {
-                &self.catalogue.find(*self.vendors.get(&row.begun.provider_id)?, &row.begun.model)?.entry.tariff
+        // No version of a rule has a blank in it; of the list one may.
+        let listed = price.strip_prefix(self.catalogue.version()).map(|rest| rest.strip_prefix(' ').unwrap_or(rest));
+        let (version, behind) = price.split_once(' ').unwrap_or((price, ""));
+        let (tariff, behind) = match (self.rules.get(version), listed) {
+            (Some(tariff), _) => (tariff, behind),
+            (None, Some(behind)) => {
+                (&self.catalogue.find(*self.vendors.get(&row.begun.provider_id)?, &row.begun.model)?.entry.tariff, behind)
             }
-            None => return None,
+            (None, None) => return None,
         };
-        if row.usage.is_zero() { Some(0) } else { tariff.cost(&row.usage, None).ok().map(|cost| cost.nanos.get()) }
+        let tier = if behind.is_empty() { None } else { Some(named::tier(tariff, (price, behind))?) };
+        if row.usage.is_zero() { Some(0) } else { tariff.cost(&row.usage, tier).ok().map(|cost| cost.nanos.get()) }
     }
 }
 

@@ -107,15 +107,20 @@ impl RefreshToken {
         form.finish()
     }
 
-    /// Id and secret are encoded as in a form before they are joined.
     fn basic(&self) -> Option<HeaderValue> {
         let secret = self.client_secret.as_ref().filter(|_| self.client_auth == ClientAuth::Basic)?;
-        let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-        let pair = Secret::new(format!("{}:{}", encoded(&self.client_id), encoded(secret.expose())));
-        let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair.expose()))).ok()?;
-        value.set_sensitive(true);
-        Some(value)
+        basic(&self.client_id, secret)
     }
+}
+
+/// How a client says who it is in a header (RFC 6749, section 2.3.1): id and secret are encoded as in a form before they are joined.
+#[must_use]
+pub fn basic(client_id: &str, secret: &Secret<String>) -> Option<HeaderValue> {
+    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let pair = Secret::new(format!("{}:{}", encoded(client_id), encoded(secret.expose())));
+    let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair.expose()))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 impl Renewal for RefreshToken {

@@ -5,7 +5,9 @@ use std::marker::PhantomData;
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Method, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
+    header::{
+        CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    },
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
@@ -13,7 +15,7 @@ use serde::Serialize;
 use super::{allow, route::Style};
 use crate::{
     access::Unauthenticated,
-    admin::{AdminFault, usage_csv::Export},
+    admin::{AdminFault, oidc::SignInFault, usage_csv::Export},
     store::record::Role,
 };
 
@@ -24,6 +26,7 @@ pub(super) type Answer<A = ()> = Result<Reply<A>, Refusal>;
 #[derive(Debug)]
 pub(super) struct Reply<A = ()> {
     content: Content,
+    cookie: Option<HeaderValue>,
     shape: PhantomData<fn() -> A>,
 }
 
@@ -32,17 +35,24 @@ enum Content {
     Json(Vec<u8>),
     /// A table, and where its next page goes on.
     Csv(String, Option<String>),
+    /// On to another address.
+    Redirect(HeaderValue),
     Nothing,
 }
 
 impl<A> Reply<A> {
     fn of(content: Content) -> Self {
-        Self { content, shape: PhantomData }
+        Self { content, cookie: None, shape: PhantomData }
     }
 
     /// The same, whatever its shape.
     pub(super) fn plain(self) -> Reply {
-        Reply::of(self.content)
+        Reply { content: self.content, cookie: self.cookie, shape: PhantomData }
+    }
+
+    /// The same with a cookie.
+    pub(super) fn carrying(self, cookie: Option<HeaderValue>) -> Self {
+        Self { cookie, ..self }
     }
 }
 
@@ -52,6 +62,8 @@ pub(super) enum Gives {
     Json(fn(&mut SchemaGenerator) -> Schema),
     /// A table.
     Csv,
+    /// Another address, and a cookie.
+    Redirect,
     /// Only that it is done.
     Nothing,
 }
@@ -75,6 +87,14 @@ pub(super) struct Csv;
 
 impl Output for Csv {
     const GIVES: Gives = Gives::Csv;
+}
+
+/// On to another address, with a cookie.
+#[derive(Debug)]
+pub(super) struct Redirect;
+
+impl Output for Redirect {
+    const GIVES: Gives = Gives::Redirect;
 }
 
 /// Only that it is done.
@@ -114,6 +134,14 @@ pub(super) fn csv(export: Export) -> Reply<Csv> {
     Reply::of(Content::Csv(export.csv, export.next.map(|id| id.to_string())))
 }
 
+/// Answers with another address.
+pub(super) fn redirect(location: &str) -> Answer<Redirect> {
+    let location = HeaderValue::try_from(location);
+    location
+        .map(|location| Reply::of(Content::Redirect(location)))
+        .map_err(|_| Refusal::Fault(AdminFault::Conflict("the address to go on to cannot be written in a header".to_owned())))
+}
+
 /// Answers that it is done.
 pub(super) fn done((): ()) -> Reply<Done> {
     Reply::of(Content::Nothing)
@@ -121,7 +149,8 @@ pub(super) fn done((): ()) -> Reply<Done> {
 
 /// Writes the response.
 pub(super) fn render(answer: Answer, style: Style) -> Response<Bytes> {
-    let mut response = match answer.map(|reply| reply.content) {
+    let (content, cookie) = answer.map_or_else(|refusal| (Err(refusal), None), |reply| (Ok(reply.content), reply.cookie));
+    let mut response = match content {
         Ok(Content::Json(text)) => with_body(StatusCode::OK, text),
         Ok(Content::Csv(text, next)) => {
             let mut response = with_body(StatusCode::OK, text.into_bytes());
@@ -133,16 +162,26 @@ pub(super) fn render(answer: Answer, style: Style) -> Response<Bytes> {
             }
             response
         }
-        Ok(Content::Nothing) => {
-            let mut response = Response::new(Bytes::new());
-            *response.status_mut() = StatusCode::NO_CONTENT;
+        Ok(Content::Redirect(location)) => {
+            let mut response = empty(StatusCode::FOUND);
+            response.headers_mut().insert(LOCATION, location);
             response
         }
+        Ok(Content::Nothing) => empty(StatusCode::NO_CONTENT),
         Err(refusal) => refuse(&refusal, style),
     };
     let headers = response.headers_mut();
+    if let Some(cookie) = cookie {
+        headers.insert(SET_COOKIE, cookie);
+    }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn empty(status: StatusCode) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = status;
     response
 }
 
@@ -242,6 +281,7 @@ fn tell_fault(fault: &AdminFault) -> Told<'_> {
         AdminFault::Missing { .. } => told(StatusCode::NOT_FOUND, "not_found_error"),
         AdminFault::Forbidden(_) => told(StatusCode::FORBIDDEN, "permission_error"),
         AdminFault::Taken { .. } | AdminFault::Conflict(_) => told(StatusCode::CONFLICT, "conflict_error"),
+        AdminFault::SignIn(fault) => tell_sign_in(fault),
         AdminFault::WrongLogin => told(StatusCode::UNAUTHORIZED, "authentication_error"),
         AdminFault::Throttled { retry_after } => {
             Told { header: Some((RETRY_AFTER, HeaderValue::from(*retry_after))), ..told(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error") }
@@ -251,4 +291,15 @@ fn tell_fault(fault: &AdminFault) -> Told<'_> {
             told(StatusCode::SERVICE_UNAVAILABLE, "api_error")
         }
     }
+}
+
+fn tell_sign_in(fault: &SignInFault) -> Told<'_> {
+    let (status, kind) = match fault {
+        SignInFault::NotSetUp => (StatusCode::NOT_FOUND, "not_found_error"),
+        SignInFault::Stale => (StatusCode::BAD_REQUEST, "invalid_request_error"),
+        SignInFault::Declined(_) | SignInFault::Rejected(_) => (StatusCode::UNAUTHORIZED, "authentication_error"),
+        SignInFault::Stranger(_) => (StatusCode::FORBIDDEN, "permission_error"),
+        SignInFault::Provider => (StatusCode::BAD_GATEWAY, "api_error"),
+    };
+    Told { status, kind, message: fault.to_string(), field: None, header: None }
 }

@@ -32,7 +32,7 @@ impl Asks {
     #[must_use]
     pub fn of_nothing(path: &str) -> Self {
         match path {
-            "/login" => Self::Nothing,
+            "/login" | "/login/oidc" | "/login/oidc/callback" => Self::Nothing,
             openapi::PATH => Self::Key,
             path if path == "/user" || path.starts_with("/user/") => Self::Key,
             _ => Self::Ruler,

@@ -200,7 +200,7 @@ fn left_behind() -> Vec<Route> {
 
 /// A login that went well.
 #[derive(Serialize, JsonSchema)]
-struct LoginView {
+pub(super) struct LoginView {
     /// Who it is.
     user_id: UserId,
     /// The name.
@@ -217,17 +217,22 @@ struct LoginView {
     expires_at: Option<i64>,
 }
 
+impl LoginView {
+    pub(super) fn of(session: login::Session) -> Self {
+        Self {
+            user_id: session.user_id,
+            name: session.name,
+            is_admin: session.is_admin,
+            api_key: session.key.key.expose().to_owned(),
+            generated: true,
+            key_id: session.key.view.id,
+            expires_at: session.key.view.expires_at,
+        }
+    }
+}
+
 async fn log_in(call: Call<'_, Body<login::LoginInput>>) -> Answer<Json<LoginView>> {
-    let session = login::login(call.control, call.input()?, call.peer).await?;
-    json(&LoginView {
-        user_id: session.user_id,
-        name: session.name,
-        is_admin: session.is_admin,
-        api_key: session.key.key.expose().to_owned(),
-        generated: true,
-        key_id: session.key.view.id,
-        expires_at: session.key.view.expires_at,
-    })
+    json(&LoginView::of(login::login(call.control, call.input()?, call.peer).await?))
 }
 
 async fn patch_user(admin: Admin<'_>, call: Call<'_, Body<users::UserInput>>) -> Answer<Json<users::UserView>> {

@@ -170,6 +170,10 @@ impl Writer {
                 let content = json!({ "text/csv": { "schema": { "type": "string" } } });
                 (StatusCode::OK, json!({ "description": "A table.", "content": content, "headers": { "x-gproxy-next-before": next } }))
             }
+            Gives::Redirect => {
+                let text = json!({ "schema": { "type": "string" } });
+                (StatusCode::FOUND, json!({ "description": "On to another address.", "headers": { "location": text, "set-cookie": text } }))
+            }
             Gives::Nothing => (StatusCode::NO_CONTENT, json!({ "description": "It is done." })),
         };
         (status.as_str().to_owned(), said)
@@ -247,9 +251,11 @@ const REFUSALS: &[Told] = &[
         header: Some(("www-authenticate", "string")),
         ..told(StatusCode::UNAUTHORIZED, "Unauthenticated", "No key that works was sent, or no such name and password.", |_, _| true)
     },
-    told(StatusCode::FORBIDDEN, "Forbidden", "The role does not open this, or not for this row.", |_, asks| asks != Asks::Nothing),
+    told(StatusCode::FORBIDDEN, "Forbidden", "The role does not open this, or not for this row.", |route, asks| {
+        asks != Asks::Nothing || by_provider(route)
+    }),
     told(StatusCode::NOT_FOUND, "Missing", "There is no such row, or none that the caller sees.", |route, _| {
-        takes_body(route) || route.path.contains("{id}")
+        takes_body(route) || route.path.contains("{id}") || by_provider(route)
     }),
     told(StatusCode::CONFLICT, "Conflict", "Another row has the name, or the change would break what must hold.", |route, _| {
         route.method != Method::GET
@@ -259,8 +265,14 @@ const REFUSALS: &[Told] = &[
         header: Some(("retry-after", "integer")),
         ..told(StatusCode::TOO_MANY_REQUESTS, "Throttled", "Too many failed tries.", |_, asks| asks == Asks::Nothing)
     },
+    told(StatusCode::BAD_GATEWAY, "BadGateway", "The identity provider does not answer as it must.", |route, _| by_provider(route)),
     told(StatusCode::SERVICE_UNAVAILABLE, "Unavailable", "The database does not answer.", |_, _| true),
 ];
+
+/// Whether an identity provider has a say in it, where one is set up.
+fn by_provider(route: &Route) -> bool {
+    route.path.starts_with("/login/oidc")
+}
 
 fn takes_body(route: &Route) -> bool {
     matches!(route.shape.takes, Takes::Body(_))

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, marker::PhantomData, net::IpAddr};
 
 use bytes::Bytes;
-use http::Method;
+use http::{HeaderMap, Method};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
@@ -197,13 +197,31 @@ impl Route {
         summary: impl Into<Cow<'static, str>>,
         handler: for<'a> fn(Call<'a, Body<I>>) -> BoxFuture<'a, Answer<A>>,
     ) -> Self {
+        Self::for_all(Method::POST, path, summary, handler)
+    }
+
+    /// A page that a browser visits, and that asks nothing of its caller.
+    pub(super) fn open<I: Input + 'static, A: Output + 'static>(
+        path: &'static str,
+        summary: impl Into<Cow<'static, str>>,
+        handler: for<'a> fn(Call<'a, I>) -> BoxFuture<'a, Answer<A>>,
+    ) -> Self {
+        Self::for_all(Method::GET, path, summary, handler)
+    }
+
+    fn for_all<I: Input + 'static, A: Output + 'static>(
+        method: Method,
+        path: &'static str,
+        summary: impl Into<Cow<'static, str>>,
+        handler: for<'a> fn(Call<'a, I>) -> BoxFuture<'a, Answer<A>>,
+    ) -> Self {
         let handler = Handler::Public(Box::new(move |call| {
             Box::pin(async move {
-                Body::<I>::admits(call.query)?;
+                I::admits(call.query)?;
                 handler(call.bringing()).await.map(Reply::plain)
             })
         }));
-        Self::of::<Body<I>, A>((Method::POST, path), summary, handler)
+        Self::of::<I, A>((method, path), summary, handler)
     }
 
     /// The same, whose `{id}` is another one than a row's.
@@ -224,6 +242,8 @@ pub(super) struct Call<'a, I = ()> {
     pub(super) id: &'a str,
     query: Option<&'a str>,
     body: &'a Bytes,
+    /// The headers, in which a browser's cookies are.
+    pub(super) headers: &'a HeaderMap,
     pub(super) peer: Option<IpAddr>,
     pub(super) control: &'a Control,
     /// What serves calls, where something does.
@@ -234,16 +254,16 @@ pub(super) struct Call<'a, I = ()> {
 impl<'a> Call<'a> {
     pub(super) fn new(
         (id, query, body): (&'a str, Option<&'a str>, &'a Bytes),
-        peer: Option<IpAddr>,
+        (headers, peer): (&'a HeaderMap, Option<IpAddr>),
         (control, engine): (&'a Control, Option<&'a Engine>),
     ) -> Self {
-        Self { id, query, body, peer, control, engine, brings: PhantomData }
+        Self { id, query, body, headers, peer, control, engine, brings: PhantomData }
     }
 
     /// The same, as its handler reads it.
     fn bringing<I>(self) -> Call<'a, I> {
-        let Self { id, query, body, peer, control, engine, brings: _ } = self;
-        Call { id, query, body, peer, control, engine, brings: PhantomData }
+        let Self { id, query, body, headers, peer, control, engine, brings: _ } = self;
+        Call { id, query, body, headers, peer, control, engine, brings: PhantomData }
     }
 }
 

@@ -29,6 +29,7 @@ mod audit;
 mod batch;
 mod explain;
 mod health;
+mod identity;
 mod names;
 mod owners;
 mod renewed;
@@ -122,7 +123,7 @@ async fn every_route_is_shut_to_those_it_is_not_for() {
         }
     }
     let public: Vec<_> = routes().filter(|(_, _, asks)| *asks == Asks::Nothing).map(|(_, path, _)| path).collect();
-    assert_eq!(public, ["/login"]);
+    assert_eq!(public, ["/login", "/login/oidc", "/login/oidc/callback"]);
     for path in ["/admin", "/admin/nothing", "/admin/users/1/2/3", "/administrator", "/user/nothing", "/users"] {
         assert_eq!(house.call(None, Method::GET, path, Value::Null).await.0, StatusCode::UNAUTHORIZED, "{path}");
         let below_user = Asks::of_nothing(path) == Asks::Key;

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::server::{ControlPlane, Server, Serving};
 use crate::{
-    admin::{Control, Stores},
+    admin::{Control, Stores, oidc::Oidc},
     app::{
         bootstrap::{self, BootFault, Booted},
         config::{Config, CountersDown, Keep, KeyFault, database_key},
@@ -23,7 +23,10 @@ use crate::{
     http::{api, cors::Cors, ops::Readiness},
     observe::Metrics,
     pipeline::{Engine, Keeping, Limits},
-    runtime::{Body, Clock, Platform, native::Tasks},
+    runtime::{
+        Body, Clock, Platform,
+        native::{Signatures, Tasks},
+    },
     store::{
         cache::{
             CacheFault,
@@ -90,7 +93,8 @@ pub async fn run(config: Config, platform: Platform, tasks: Arc<Tasks>) -> Resul
     let settings = WriterConfig { queue_capacity: queue.capacity, max_batch: queue.max_batch, window: queue.window };
     let writer = Writer::new(replay, Arc::clone(&store) as _, Arc::clone(&platform.clock), settings);
     let stores = Stores::of(&store);
-    let control = Arc::new(Control::new(stores, sealer, platform.clone()));
+    let oidc = config.oidc.clone().map(|settings| Oidc::new(settings, Arc::new(Signatures)));
+    let control = Arc::new(Control::new(stores, sealer, platform.clone()).with_oidc(oidc));
     let Booted { admin_key, .. } = bootstrap::bootstrap(&control, &config).await?;
     let server = listen(&config).await?;
     let keepers = keep(&journal, &writer, &platform);

@@ -9,7 +9,7 @@ use crate::{
         authorize::Admitted,
         error::GatewayError,
         renew,
-        trail::{Fact, Trail},
+        trail::{Counted, Fact, Trail},
     },
     protocol::fault::FaultKind,
     runtime::{Message, Socket},
@@ -63,7 +63,8 @@ impl Session {
         engine.metrics.streams.dec();
         let metered = meter.finish();
         let source = if metered.usage.is_some() { Source::Upstream } else { Source::None };
-        let row = trail.end(101, how, (metered.usage.unwrap_or_default(), source));
+        let counted = Counted { usage: metered.usage.unwrap_or_default(), source, tier: metered.service_tier.as_deref() };
+        let row = trail.end(101, how, &counted);
         trail.close(row, None);
     }
 }

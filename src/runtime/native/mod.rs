@@ -6,6 +6,7 @@ mod connect;
 mod exchange;
 mod gate;
 mod pool;
+mod signature;
 pub mod socket;
 mod tasks;
 mod transport;
@@ -15,6 +16,7 @@ use std::{sync::Arc, time::Duration};
 pub use alarm::Alarm;
 pub use burst::{Bursts, Gathering};
 pub use gate::{Gate, Held, hushed};
+pub use signature::Signatures;
 pub use tasks::Tasks;
 pub use transport::HyperTransport;
 
