@@ -7,6 +7,7 @@ pub mod expire;
 #[cfg(feature = "native")]
 pub mod flags;
 pub mod follow;
+pub mod health;
 #[cfg(feature = "native")]
 pub mod legacy;
 #[cfg(feature = "native")]

@@ -315,7 +315,7 @@ impl<'a> Course<'a> {
     pub(super) fn answered(&mut self, at: usize) {
         self.left.answers = Some(at);
         let (target, engine) = (self.target(at), self.engine);
-        engine.health.succeed(self.account(at), &target.model);
+        engine.health.succeed(self.account(at), &target.model, || engine.platform.clock.unix_ms());
         if let (Some(prefix), Some(credential), Some(most)) = (&self.left.prefix, self.credential(at), target.provider.pool.remembers()) {
             let now_ms = engine.platform.clock.unix_ms();
             let prefix = prefix.of_model(&target.model);
@@ -333,7 +333,9 @@ impl<'a> Course<'a> {
                 trail.note(Fact::Missed);
             }
             // Whoever refuses a call for its own sake is well.
-            (None, Said::Reply(_)) => self.engine.health.succeed(self.account(at), &self.target(at).model),
+            (None, Said::Reply(_)) => {
+                self.engine.health.succeed(self.account(at), &self.target(at).model, || self.engine.platform.clock.unix_ms());
+            }
             (None, Said::Error(_)) => {}
         }
         let outcome = match outcome {
@@ -359,7 +361,7 @@ impl<'a> Course<'a> {
             provider = &*target.provider.name,
             model = &*target.model,
             credential = account.credential.map(|(id, _)| id.0),
-            trouble = trouble.id(),
+            trouble = trouble.word().word(),
             "a provider gave no answer"
         );
     }

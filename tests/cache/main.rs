@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "the server's address comes from the environment")]
 
 mod budget;
+mod health;
 mod laws;
 mod model;
 mod outage;
