@@ -1,5 +1,6 @@
 //! How a process comes up: configuration, first boot, and the file as it changes later.
 
+pub mod affinity;
 pub mod bootstrap;
 pub mod config;
 pub mod counting;

@@ -27,6 +27,7 @@ mod idempotent;
 mod inbound;
 mod judge;
 mod kept;
+mod known;
 mod local;
 mod models;
 mod opened;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{error::GatewayError, kept};
 use crate::{
-    base::{Bucket, Modality, RouteMemberId, Usage},
+    base::{Bucket, Modality, RouteId, RouteMemberId, Usage},
     billing::Lookup,
     protocol::{Operation, OperationKey, dispatch::Implementation, fault::FaultKind},
     route::{Member, MemberState, Plan, Policy},
@@ -27,6 +27,8 @@ pub(super) struct Target {
     pub(super) member: Option<Arc<MemberState>>,
     /// The member's row.
     pub(super) row: Option<RouteMemberId>,
+    /// The member's tier.
+    pub(super) tier: i64,
 }
 
 /// Whom a name stands for.
@@ -36,6 +38,8 @@ pub(super) struct Targets {
     pub(super) list: Vec<Target>,
     /// The route that the client named, by which it is permitted too.
     pub(super) route: Option<Arc<str>>,
+    /// That route's row.
+    pub(super) route_id: Option<RouteId>,
     /// How long each may take, and what becomes of a stream that one of them breaks off.
     pub(super) policy: Policy,
 }
@@ -46,6 +50,7 @@ struct Found {
     model: Arc<str>,
     inbound: Arc<str>,
     member: Option<(RouteMemberId, Arc<MemberState>)>,
+    tier: i64,
 }
 
 /// What is asked: the client's key, and whether it wants a stream.
@@ -100,11 +105,11 @@ fn at_provider(provider: &Arc<Provider>, named: &str, snapshot: &Snapshot) -> Fo
     let names = snapshot.names();
     let inbound: Arc<str> = names.of_provider(&provider.name, named).map_or_else(|| named.into(), Into::into);
     let model = Arc::clone(names.variant(provider.id, &inbound).unwrap_or(&inbound));
-    Found { provider: Arc::clone(provider), model, inbound, member: None }
+    Found { provider: Arc::clone(provider), model, inbound, member: None, tier: 0 }
 }
 
 fn alone(wanted: Wanted, found: Found) -> Result<Targets, GatewayError> {
-    Ok(Targets { list: vec![target(wanted, found)?], route: None, policy: Policy::default() })
+    Ok(Targets { list: vec![target(wanted, found)?], route: None, route_id: None, policy: Policy::default() })
 }
 
 fn plan(namespace: &str, named: &str, snapshot: &Snapshot) -> Option<Plan> {
@@ -122,6 +127,7 @@ fn along(wanted: Wanted, plan: Plan, snapshot: &Snapshot) -> Result<Targets, Gat
             inbound: Arc::clone(&stop.model),
             model: stop.model,
             member: Some((stop.member, stop.state)),
+            tier: stop.tier,
         };
         match target(wanted, found) {
             Ok(target) => list.push(target),
@@ -135,7 +141,7 @@ fn along(wanted: Wanted, plan: Plan, snapshot: &Snapshot) -> Result<Targets, Gat
     let manner = |target: &Target| (target.is_local, kept::is_kept_here(wanted.key, target.key, target.is_local));
     let first = manner(first);
     list.retain(|target| manner(target) == first);
-    Ok(Targets { list, route: Some(plan.route), policy: *plan.policy })
+    Ok(Targets { list, route: Some(plan.route), route_id: Some(plan.id), policy: *plan.policy })
 }
 
 /// What a thousand fresh tokens and a thousand of answer cost at a member, in nano-dollars; `None` where it has no price.
@@ -153,10 +159,10 @@ fn known(snapshot: &Snapshot) -> String {
 }
 
 fn target(wanted: Wanted, found: Found) -> Result<Target, GatewayError> {
-    let Found { provider, model, inbound, member } = found;
+    let Found { provider, model, inbound, member, tier } = found;
     let (key, is_local) = served(wanted, &provider)?;
     let (row, member) = member.unzip();
-    Ok(Target { provider, model, inbound, key, is_local, member, row })
+    Ok(Target { provider, model, inbound, key, is_local, member, row, tier })
 }
 
 /// What the provider is asked, and whether the gateway answers by itself.

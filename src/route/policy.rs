@@ -1,4 +1,5 @@
-//! How a route treats its members: how long it waits for them, and what becomes of a stream that one of them breaks off.
+//! How a route treats its members: how long it waits for them, what becomes of a stream that one of them breaks off, and what
+//! stays with one of them.
 
 use std::time::Duration;
 
@@ -13,6 +14,29 @@ pub struct Policy {
     pub timers: Timers,
     /// What becomes of a stream that breaks off after its first content.
     pub on_stream_fault: OnStreamFault,
+    /// What stays with one member; `None` where each call goes as the strategy says.
+    pub affinity: Option<RouteAffinity>,
+}
+
+/// What stays with the member that answered it before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteAffinity {
+    /// What that is.
+    pub subject: Subject,
+    /// After how long the strategy chooses anew, in milliseconds; `None`: it stays as long as it goes on.
+    pub reanchor_ms: Option<u64>,
+}
+
+/// What stays with a member.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// A session that the client names, or else a conversation, by how it begins.
+    #[default]
+    #[serde(alias = "conversation")]
+    Session,
+    /// All calls of an API key.
+    Key,
 }
 
 /// What becomes of a stream that breaks off after its first content.
@@ -34,6 +58,24 @@ struct Written {
     timers: WrittenTimers,
     #[serde(default)]
     on_stream_fault: OnStreamFault,
+    affinity: Option<WrittenAffinity>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenAffinity {
+    #[serde(default)]
+    enabled: bool,
+    #[serde(default)]
+    subject: Subject,
+    reanchor_after_secs: Option<u64>,
+}
+
+impl WrittenAffinity {
+    fn affinity(&self) -> Option<RouteAffinity> {
+        let reanchor_ms = self.reanchor_after_secs.filter(|seconds| *seconds > 0).map(|seconds| seconds.saturating_mul(1000));
+        self.enabled.then_some(RouteAffinity { subject: self.subject, reanchor_ms })
+    }
 }
 
 /// A profile's name, or seconds over those of one.
@@ -106,13 +148,13 @@ impl Policy {
     /// What is wrong with them.
     pub fn read(json: Option<&str>) -> Result<Self, String> {
         let Some(json) = json.map(str::trim).filter(|json| !json.is_empty()) else { return Ok(Self::default()) };
-        let expected = "expected {\"timers\": \"default\" | \"interactive\" | {\"profile\", \"connect\", \"head\", \"first_content\", \"idle\", \"total\"}, \"on_stream_fault\": \"error\" | \"rescue\"}";
+        let expected = "expected {\"timers\": \"default\" | \"interactive\" | {\"profile\", \"connect\", \"head\", \"first_content\", \"idle\", \"total\"}, \"on_stream_fault\": \"error\" | \"rescue\", \"affinity\": {\"enabled\", \"subject\": \"session\" | \"key\", \"reanchor_after_secs\"}}";
         let written: Written = serde_json::from_str(json).map_err(|fault| format!("{fault}; {expected}"))?;
         let timers = match written.timers {
             WrittenTimers::Profile(profile) => profile.timers(),
             WrittenTimers::Own(own) => own.timers()?,
         };
-        Ok(Self { timers, on_stream_fault: written.on_stream_fault })
+        Ok(Self { timers, on_stream_fault: written.on_stream_fault, affinity: written.affinity.and_then(|written| written.affinity()) })
     }
 }
 
@@ -120,7 +162,7 @@ impl Policy {
 mod tests {
     use std::time::Duration;
 
-    use super::{OnStreamFault, Policy, Timers};
+    use super::{OnStreamFault, Policy, RouteAffinity, Subject, Timers};
 
     #[test]
     fn a_profile_is_named_or_changed_one_by_one() {
@@ -140,6 +182,25 @@ mod tests {
                 (Err(found), Err(part)) => assert!(found.contains(part), "{json:?}: {found}"),
                 (found, expected) => panic!("{json:?}: {found:?}, expected {expected:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn affinity_is_wanted_by_name() {
+        let of = |json: &str| Policy::read(Some(json)).map(|policy| policy.affinity).map_err(drop);
+        let wants = |subject, reanchor_ms| Ok(Some(RouteAffinity { subject, reanchor_ms }));
+        let cases = [
+            ("{}", Ok(None)),
+            (r#"{"affinity":{}}"#, Ok(None)),
+            (r#"{"affinity":{"enabled":true}}"#, wants(Subject::Session, None)),
+            (r#"{"affinity":{"enabled":true,"subject":"conversation","reanchor_after_secs":0}}"#, wants(Subject::Session, None)),
+            (r#"{"affinity":{"enabled":true,"subject":"key","reanchor_after_secs":60}}"#, wants(Subject::Key, Some(60_000))),
+            (r#"{"affinity":{"enabled":true,"subject":"user"}}"#, Err(())),
+            (r#"{"affinity":{"enable":true}}"#, Err(())),
+            (r#"{"affinity":true}"#, Err(())),
+        ];
+        for (json, expected) in cases {
+            assert_eq!(of(json), expected, "{json}");
         }
     }
 

@@ -69,10 +69,11 @@ impl Route {
         let stops = order(self.strategy, &self.state, &self.members, cost).into_iter().map(|member| Stop {
             member: member.id,
             provider: member.provider,
+            tier: member.tier,
             model: run.map_or_else(|| Arc::clone(&member.model), |run| member.model.replacen('*', run, 1).into()),
             state: Arc::clone(&member.state),
         });
-        Plan { route: asked.into(), policy: Arc::clone(&self.policy), stops: stops.collect() }
+        Plan { route: asked.into(), id: self.id, policy: Arc::clone(&self.policy), stops: stops.collect() }
     }
 }
 
@@ -132,10 +133,16 @@ impl Names {
                 faults.push(fault("members", "has no enabled member at an enabled provider"));
                 continue;
             };
-            let policy = Policy::read(row.settings_json.as_deref()).unwrap_or_else(|message| {
+            let mut policy = Policy::read(row.settings_json.as_deref()).unwrap_or_else(|message| {
                 faults.push(fault("settings_json", &message));
                 Policy::default()
             });
+            if policy.affinity.is_some() && matches!(row.strategy, Strategy::Failover | Strategy::LowestCost) {
+                policy.affinity = None;
+                let message =
+                    format!("\"affinity\" means nothing with the strategy {}, which says who is first; expected another one", row.strategy);
+                faults.push(fault("settings_json", &message));
+            }
             match row.name.matches('*').count() {
                 0 | 1 => self.insert(row, (members, policy), kept.get(&row.id).copied()),
                 _ => faults.push(fault("name", "has more than one \"*\"; expected one at most")),

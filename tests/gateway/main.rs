@@ -24,5 +24,6 @@ mod renewal;
 mod rescue;
 mod rescue_streams;
 mod roles;
+mod shared;
 mod sockets;
 mod streams;

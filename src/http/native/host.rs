@@ -10,6 +10,7 @@ use super::server::{ControlPlane, Server, Serving};
 use crate::{
     admin::{Control, Stores},
     app::{
+        affinity,
         bootstrap::{self, BootFault, Booted},
         config::{Config, CountersDown, Keep, KeyFault, database_key},
         counting, expire, follow,
@@ -100,6 +101,9 @@ pub async fn run(config: Config, platform: Platform, tasks: Arc<Tasks>) -> Resul
     let serving = serving(&config, &control, &journal);
     serving.engine.renew_in(Arc::new(RecordVault::new(Arc::clone(&control))));
     keep_responses(&config, &serving.engine, &store);
+    if let Some(shared) = &shared {
+        affinity::watch(&serving.engine, Arc::clone(shared) as _);
+    }
     if !control.snapshot().load().rows().quotas.is_empty() {
         catch_up(&*journal, &*platform.clock).await;
     }
