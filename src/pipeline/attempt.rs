@@ -162,7 +162,7 @@ pub(super) async fn attempt(
             if reply.status.is_success() {
                 let left = content_limit.saturating_sub(engine.platform.clock.now().since(sent));
                 let shape = settle::shape(&reply.headers, key);
-                match opened(&*engine.platform.clock, reply, (key, shape), left).await {
+                match opened(&*engine.platform.clock, reply, (key, shape, admitted.call.on_block), left).await {
                     Ok(reply) => reply,
                     Err(Unopened::Fault(judged, fault)) => return Err(Failure::of(judged, broken_off(fault))),
                     Err(Unopened::Failed(judged, mut reply)) => {

@@ -223,8 +223,8 @@ impl<'a> Course<'a> {
         let provider = &target.provider;
         match provider.credentials.len() {
             0 if provider.channel.needs_credential() => {}
-            0 => self.left.candidates.push(Candidate { member, credential: None }),
-            1 => self.left.candidates.push(Candidate { member, credential: Some(0) }),
+            0 => self.left.candidates.push(Candidate { member, credential: None, cause: target.cause }),
+            1 => self.left.candidates.push(Candidate { member, credential: Some(0), cause: target.cause }),
             _ => {
                 let is_ready = |place| self.is_ready(target, place, now_ms);
                 let knows = self.knows(target, now_ms).filter(|(place, _)| is_ready(*place));
@@ -239,7 +239,11 @@ impl<'a> Course<'a> {
                 if let Some((_, beginning)) = knows {
                     self.left.known.push((self.left.candidates.len(), beginning));
                 }
-                self.left.candidates.extend(order.into_iter().map(|place| Candidate { member, credential: Some(place) }));
+                self.left.candidates.extend(order.into_iter().map(|place| Candidate {
+                    member,
+                    credential: Some(place),
+                    cause: target.cause,
+                }));
             }
         }
     }

@@ -14,6 +14,7 @@ use super::{
     error::GatewayError,
     form,
     kept::Draft,
+    opened::OnBlock,
     target::{self, Target, Targets, Wanted},
 };
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
         peek::Peek,
         splice::Document,
     },
-    route::{OnStreamFault, Policy, RouteAffinity},
+    route::{Cause, OnStreamFault, Policy, RouteAffinity},
     runtime::{Body, Timers},
     snapshot::Snapshot,
     transform::compact,
@@ -54,6 +55,8 @@ pub(super) struct Resolved {
     pub(super) on_stream_fault: OnStreamFault,
     /// What stays with one of them.
     pub(super) affinity: Option<RouteAffinity>,
+    /// What becomes of an answer that says nothing but that it was blocked.
+    pub(super) on_block: OnBlock,
     pub(super) content: Content,
     /// Bytes of the prompt, for estimates.
     pub(super) prompt_bytes: u64,
@@ -122,7 +125,7 @@ pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit:
                 Content::Empty | Content::Unread(_) => 0,
             };
             let Targets { list, route, route_id, policy } = targets;
-            let Policy { timers, on_stream_fault, affinity } = policy;
+            let Policy { timers, on_stream_fault, affinity, fallback } = policy;
             let Wanted { key, streams } = wanted;
             Ok(Resolved {
                 call,
@@ -135,6 +138,7 @@ pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit:
                 timers,
                 on_stream_fault,
                 affinity,
+                on_block: if fallback.has(Cause::ContentPolicy) { OnBlock::Declined } else { OnBlock::Passes },
                 content,
                 prompt_bytes,
                 draft: None,

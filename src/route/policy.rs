@@ -1,14 +1,14 @@
 //! How a route treats its members: how long it waits for them, what becomes of a stream that one of them breaks off, and what
 //! stays with one of them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::Deserialize;
 
 use crate::runtime::Timers;
 
 /// What a route's `settings_json` says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// How long a member may take.
     pub timers: Timers,
@@ -16,6 +16,51 @@ pub struct Policy {
     pub on_stream_fault: OnStreamFault,
     /// What stays with one member; `None` where each call goes as the strategy says.
     pub affinity: Option<RouteAffinity>,
+    /// The routes that a call goes on to which its members decline.
+    pub fallback: Fallback,
+}
+
+/// Why a model declines a call that another one may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The prompt is longer than its window.
+    ContextLength,
+    /// Its provider's policy has something against it.
+    ContentPolicy,
+}
+
+impl Cause {
+    /// The word in settings.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ContextLength => "context_length",
+            Self::ContentPolicy => "content_policy",
+        }
+    }
+}
+
+/// The names of the routes that a call goes on to, by why it was declined.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fallback {
+    context_length: Option<Arc<str>>,
+    content_policy: Option<Arc<str>>,
+}
+
+impl Fallback {
+    /// Each cause that has a route.
+    pub fn routes(&self) -> impl Iterator<Item = (Cause, &str)> {
+        [(Cause::ContextLength, &self.context_length), (Cause::ContentPolicy, &self.content_policy)]
+            .into_iter()
+            .filter_map(move |(cause, name)| name.as_deref().map(|name| (cause, name)))
+    }
+
+    /// Whether a cause has a route.
+    #[must_use]
+    pub fn has(&self, cause: Cause) -> bool {
+        self.routes().any(|(other, _)| other == cause)
+    }
 }
 
 /// What stays with the member that answered it before.
@@ -59,6 +104,8 @@ struct Written {
     #[serde(default)]
     on_stream_fault: OnStreamFault,
     affinity: Option<WrittenAffinity>,
+    #[serde(default)]
+    fallback: Fallback,
 }
 
 #[derive(Deserialize)]
@@ -148,13 +195,18 @@ impl Policy {
     /// What is wrong with them.
     pub fn read(json: Option<&str>) -> Result<Self, String> {
         let Some(json) = json.map(str::trim).filter(|json| !json.is_empty()) else { return Ok(Self::default()) };
-        let expected = "expected {\"timers\": \"default\" | \"interactive\" | {\"profile\", \"connect\", \"head\", \"first_content\", \"idle\", \"total\"}, \"on_stream_fault\": \"error\" | \"rescue\", \"affinity\": {\"enabled\", \"subject\": \"session\" | \"key\", \"reanchor_after_secs\"}}";
+        let expected = "expected {\"timers\": \"default\" | \"interactive\" | {\"profile\", \"connect\", \"head\", \"first_content\", \"idle\", \"total\"}, \"on_stream_fault\": \"error\" | \"rescue\", \"affinity\": {\"enabled\", \"subject\": \"session\" | \"key\", \"reanchor_after_secs\"}, \"fallback\": {\"context_length\", \"content_policy\"}}";
         let written: Written = serde_json::from_str(json).map_err(|fault| format!("{fault}; {expected}"))?;
         let timers = match written.timers {
             WrittenTimers::Profile(profile) => profile.timers(),
             WrittenTimers::Own(own) => own.timers()?,
         };
-        Ok(Self { timers, on_stream_fault: written.on_stream_fault, affinity: written.affinity.and_then(|written| written.affinity()) })
+        Ok(Self {
+            timers,
+            on_stream_fault: written.on_stream_fault,
+            affinity: written.affinity.and_then(|written| written.affinity()),
+            fallback: written.fallback,
+        })
     }
 }
 
@@ -162,7 +214,7 @@ impl Policy {
 mod tests {
     use std::time::Duration;
 
-    use super::{OnStreamFault, Policy, RouteAffinity, Subject, Timers};
+    use super::{Cause, OnStreamFault, Policy, RouteAffinity, Subject, Timers};
 
     #[test]
     fn a_profile_is_named_or_changed_one_by_one() {
@@ -183,6 +235,16 @@ mod tests {
                 (found, expected) => panic!("{json:?}: {found:?}, expected {expected:?}"),
             }
         }
+    }
+
+    #[test]
+    fn routes_to_fall_back_to_are_named_by_cause() {
+        let of = |json: &str| Policy::read(Some(json)).map(|policy| policy.fallback);
+        let both = of(r#"{"fallback":{"context_length":"long","content_policy":"other"}}"#).unwrap();
+        assert_eq!(both.routes().collect::<Vec<_>>(), [(Cause::ContextLength, "long"), (Cause::ContentPolicy, "other")]);
+        let one = of(r#"{"fallback":{"content_policy":"other"}}"#).unwrap();
+        assert_eq!([Cause::ContextLength, Cause::ContentPolicy].map(|cause| one.has(cause)), [false, true]);
+        assert!(of(r#"{"fallback":{"rate_limit":"other"}}"#).is_err() && of("{}").unwrap().routes().next().is_none());
     }
 
     #[test]

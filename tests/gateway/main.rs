@@ -9,6 +9,7 @@
 )]
 
 mod canaries;
+mod declined;
 mod disconnect;
 mod failover;
 mod harness;
