@@ -15,6 +15,7 @@ mod bill;
 mod capture;
 mod caught;
 mod classify;
+mod drain;
 mod early;
 mod engine;
 mod error;
@@ -110,6 +111,9 @@ pub async fn execute(engine: &Engine, inbound: Box<Inbound>) -> Outbound {
     trail.note(Fact::Caller(&authenticated.caller));
     if idempotent::concerns(engine, &authenticated) {
         return Box::pin(idempotent::serve(engine, authenticated, snapshot, (trail, place))).await;
+    }
+    if drain::concerns(&authenticated) {
+        return Box::pin(drain::serve(engine, authenticated, snapshot, (trail, place))).await;
     }
     walk(engine, authenticated, &snapshot, (trail, place)).await
 }
