@@ -151,8 +151,10 @@ impl Engine {
         let _first = self.counters.set(counters);
     }
 
-    /// Shares with other instances from here on who knows which prompts. What was told first stands.
+    /// Shares with other instances from here on who knows which prompts, and calls that carry an `Idempotency-Key`. What was told first
+    /// stands.
     pub fn share(&self, cache: Arc<dyn Cache>) {
+        self.repeats.share(Arc::clone(&cache));
         let _first = self.shared.set(cache);
         self.affinity.share();
     }

@@ -195,7 +195,7 @@ pub static KNOBS: &[Knob] = &[
             "redis-url",
             &["GPROXY_REDIS_URL"],
             "none",
-            "what several instances share: limits, budgets, health of credentials, who knows which prompt; redis:// or rediss://",
+            "what several instances share: limits, budgets, health of credentials, who knows which prompt, idempotency keys; redis:// or rediss://",
         ),
     ),
     at(
