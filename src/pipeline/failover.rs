@@ -341,11 +341,14 @@ mod tests {
         })
     }
 
+    /// A name, how they stand, what failed, what is next.
+    type Stood<'a> = (&'a str, &'a [Standing], &'a [(usize, Outcome)], Step);
+
     #[test]
     fn who_stands_by_for_a_cause_is_asked_for_that_alone() {
         let (well, long, other) = ([Ready; 4], Outcome::Declined(ContextLength), Outcome::Declined(ContentPolicy));
         let rest = Resting(NOW + 3_000);
-        let rows: [(&str, &[Standing], &[(usize, Outcome)], Step); 15] = [
+        let rows: [Stood<'_>; 15] = [
             ("nobody else at first", &well, &[], go(0)),
             ("nor where its own is away", &[rest, Ready, Ready, Ready], &[], again(0, 3_000)),
             ("nor where that fails", &well, &[(0, Silent)], Step::Stop),

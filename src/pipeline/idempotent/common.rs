@@ -32,8 +32,31 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(super) struct Common {
     cache: Arc<dyn Cache>,
     bounds: Idempotency,
-    /// Answers that this instance has written, oldest first, and their bytes.
-    written: Mutex<(VecDeque<(Digest, RequestId, u64)>, u64)>,
+    written: Mutex<Written>,
+}
+
+/// The answers that this instance has written.
+#[derive(Debug, Default)]
+struct Written {
+    /// Each with its bytes, oldest first.
+    answers: VecDeque<(Digest, RequestId, u64)>,
+    bytes: u64,
+}
+
+impl Written {
+    /// Puts one more behind them; gives those that have to make room for it.
+    fn put(&mut self, name: Digest, request_id: RequestId, len: u64, most: u64) -> Vec<(Digest, RequestId)> {
+        self.answers.push_back((name, request_id, len));
+        self.bytes += len;
+        let mut dropped = Vec::new();
+        while self.bytes > most
+            && let Some((name, id, len)) = self.answers.pop_front()
+        {
+            self.bytes -= len;
+            dropped.push((name, id));
+        }
+        dropped
+    }
 }
 
 /// What all instances know of a key.
@@ -129,19 +152,7 @@ impl Common {
     async fn keep(&self, asked: Asked, request_id: RequestId, kept: &Kept) -> Result<(), CacheFault> {
         let text = packed(kept);
         let len = text.len() as u64;
-        let dropped = {
-            let (written, taken) = &mut *self.written();
-            written.push_back((asked.name, request_id, len));
-            *taken += len;
-            let mut dropped = Vec::new();
-            while *taken > self.bounds.bytes
-                && let Some((name, id, len)) = written.pop_front()
-            {
-                *taken -= len;
-                dropped.push((name, id));
-            }
-            dropped
-        };
+        let dropped = self.written().put(asked.name, request_id, len, self.bounds.bytes);
         for (name, id) in dropped {
             self.cache.delete(&answer_key(name, id)).await?;
         }
@@ -183,7 +194,7 @@ impl Common {
         self.cache.set(&key(asked.name), text.into(), Some(ttl)).await
     }
 
-    fn written(&self) -> MutexGuard<'_, (VecDeque<(Digest, RequestId, u64)>, u64)> {
+    fn written(&self) -> MutexGuard<'_, Written> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -48,10 +48,10 @@ async fn resets(book: &impl HealthBook, all: &HealthRow, whole: &HealthRow) {
     for passes in [reset(Some(2), None, 99), reset(None, Some(2), 99), reset(Some(1), Some(1), 19)] {
         assert_eq!(learn(book, &[], &[passes]).await, both, "{passes:?}");
     }
-    assert_eq!(learn(book, &[], &[reset(None, Some(1), 20)]).await, [whole.clone()]);
+    assert_eq!(learn(book, &[], &[reset(None, Some(1), 20)]).await, std::slice::from_ref(whole));
     let again = row(2, "m", 50, Some(REST));
     assert_eq!(learn(book, std::slice::from_ref(&again), &[reset(Some(1), None, 40)]).await, std::slice::from_ref(&again));
-    assert_eq!(learn(book, &[all.clone()], &[]).await, [all.clone(), again]);
+    assert_eq!(learn(book, std::slice::from_ref(all), &[]).await, [all.clone(), again]);
     assert_eq!(book.tidy(9_001, (0, 10), 10).await.unwrap(), 0);
     assert_eq!(book.standing().await.unwrap(), std::slice::from_ref(all), "the dead stay");
     assert_eq!(learn(book, &[], &[reset(None, None, 100)]).await, []);
