@@ -12,7 +12,7 @@ use crate::{
     runtime::Platform,
     snapshot::{Compiler, Fault, SnapshotCell, compile},
     store::{
-        persist::{AuditLog, Ledger, Records, StoreFault},
+        persist::{AuditLog, HealthBook, Ledger, Records, StoreFault},
         record::ConfigRows,
     },
 };
@@ -36,13 +36,16 @@ pub struct Stores {
     pub ledger: Arc<dyn Ledger>,
     /// What was done in the control plane.
     pub audit: Arc<dyn AuditLog>,
+    /// How credentials are doing, and how that came about.
+    pub health: Arc<dyn HealthBook>,
 }
 
 impl Stores {
     /// One store for everything.
     #[must_use]
-    pub fn of<S: Records + Ledger + AuditLog + 'static>(store: &Arc<S>) -> Self {
-        Self { records: Arc::clone(store) as _, ledger: Arc::clone(store) as _, audit: Arc::clone(store) as _ }
+    pub fn of<S: Records + Ledger + AuditLog + HealthBook + 'static>(store: &Arc<S>) -> Self {
+        let (records, ledger) = (Arc::clone(store) as _, Arc::clone(store) as _);
+        Self { records, ledger, audit: Arc::clone(store) as _, health: Arc::clone(store) as _ }
     }
 }
 
@@ -124,6 +127,12 @@ impl Control {
     #[must_use]
     pub fn audit(&self) -> &dyn AuditLog {
         &*self.stores.audit
+    }
+
+    /// The health of credentials at rest, and its history.
+    #[must_use]
+    pub fn health_book(&self) -> &Arc<dyn HealthBook> {
+        &self.stores.health
     }
 
     /// The snapshot that serves.

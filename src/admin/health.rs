@@ -1,14 +1,20 @@
-//! How providers and their credentials are doing, as this process has learnt it; and forgetting it.
+//! How providers and their credentials are doing, how that came about, and forgetting it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Admin, AdminFault};
+use super::{
+    Admin, AdminFault,
+    usage::{LIMIT, LIMIT_MAX},
+};
 use crate::{
     base::{CredentialId, ProviderId},
-    health::{Account, Report, Trouble},
-    store::record::{AuditAction, NewAudit},
+    health::{Account, Report},
+    store::{
+        persist::HealthFilter,
+        record::{AuditAction, HealthEventRow, HealthReset, HealthWord, NewAudit},
+    },
 };
 
 /// What stands against a provider or one of its credentials.
@@ -25,11 +31,45 @@ pub struct HealthView {
     /// `partial` where some models cannot be asked for a while, `dead` where the credential is refused.
     pub state: &'static str,
     /// Why: `transient`, `rate_limited`, `exhausted`, `forbidden` or `dead`.
-    pub reason: &'static str,
+    pub reason: HealthWord,
     /// Until when, Unix milliseconds; `null` for a dead credential.
     pub until: Option<u64>,
     /// Failures in a row.
     pub failures: u32,
+}
+
+/// How somebody's health changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct HealthEventView {
+    /// Its id; later ones are higher.
+    pub id: i64,
+    /// When, Unix milliseconds.
+    pub at: u64,
+    /// The provider.
+    pub provider_id: ProviderId,
+    /// Its name, where it is still there.
+    pub provider: Option<String>,
+    /// The credential; `null` where the provider itself is meant.
+    pub credential_id: Option<CredentialId>,
+    /// The model; `null` for all of them.
+    pub model: Option<String>,
+    /// What happened: `transient`, `rate_limited`, `exhausted`, `forbidden`, `dead`, `recovered` or `reset`.
+    pub event: HealthWord,
+    /// Until when others were asked first, Unix milliseconds.
+    pub until: Option<u64>,
+    /// Failures in a row.
+    pub failures: u32,
+}
+
+/// Whose history is wanted.
+#[derive(Clone, Debug, Default)]
+pub struct HistoryQuery {
+    /// All that is set must hold.
+    pub filter: HealthFilter,
+    /// Only events before this one.
+    pub before: Option<i64>,
+    /// How many at most.
+    pub limit: Option<u64>,
 }
 
 /// Whose health is forgotten: one credential's, all of a provider's, or everybody's.
@@ -61,7 +101,7 @@ pub fn list(admin: Admin<'_>) -> Vec<HealthView> {
             provider: snapshot.provider_of(provider).map(|provider| provider.name.to_string()),
             credential_id: credential.map(|(id, _)| id),
             model: model.map(|model| model.to_string()),
-            state: if why == Trouble::Refused.id() { "dead" } else { "partial" },
+            state: if why == HealthWord::Dead { "dead" } else { "partial" },
             reason: why,
             until: until_ms,
             failures,
@@ -70,17 +110,36 @@ pub fn list(admin: Admin<'_>) -> Vec<HealthView> {
     control.health().reports(control.now_ms()).into_iter().map(view).collect()
 }
 
+/// How health changed, newest first, as all instances on the database wrote it down.
+///
+/// # Errors
+/// Of the store.
+pub async fn history(admin: Admin<'_>, query: HistoryQuery) -> Result<Vec<HealthEventView>, AdminFault> {
+    let HistoryQuery { filter, before, limit } = query;
+    let control = admin.control();
+    let rows = control.health_book().history(filter, before, limit.unwrap_or(LIMIT).min(LIMIT_MAX)).await?;
+    let snapshot = control.snapshot().load();
+    let view = |HealthEventRow { id, event }| HealthEventView {
+        id,
+        at: event.at,
+        provider: snapshot.provider_of(event.provider_id).map(|provider| provider.name.to_string()),
+        provider_id: event.provider_id,
+        credential_id: event.credential_id,
+        model: event.model,
+        event: event.event,
+        until: event.until_ms,
+        failures: event.failures,
+    };
+    Ok(rows.into_iter().map(view).collect())
+}
+
 /// Forgets what stands against those that are meant: they are asked again at once.
 ///
 /// # Errors
 /// Of the store, where it takes no entry of the audit; the health is forgotten then all the same.
 pub async fn reset(admin: Admin<'_>, reset: Reset) -> Result<Forgotten, AdminFault> {
     let Reset { provider_id, credential_id } = reset;
-    let is_meant = |account: &Account| {
-        provider_id.is_none_or(|id| account.provider == id)
-            && credential_id.is_none_or(|id| account.credential.is_some_and(|(own, _)| own == id))
-    };
-    let accounts = admin.control().health().forget(is_meant);
+    let accounts = admin.control().health().reset(HealthReset { provider_id, credential_id, at_ms: admin.control().now_ms() });
     let (target, target_id) = match (provider_id, credential_id) {
         (_, Some(id)) => ("credential", Some(id.0)),
         (Some(id), None) => ("provider", Some(id.0)),

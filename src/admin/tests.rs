@@ -150,7 +150,8 @@ async fn a_refresh_that_read_earlier_does_not_overwrite_a_later_one() {
     let (open, gate) = tokio::sync::oneshot::channel();
     let records = Arc::new(Late { inner: MemoryStore::new(Arc::clone(&platform.clock)), gate: Some(gate).into() });
     let ledger = Arc::new(MemoryStore::new(Arc::clone(&platform.clock)));
-    let stores = Stores { records: Arc::clone(&records) as _, audit: Arc::clone(&ledger) as _, ledger };
+    let (audit, health) = (Arc::clone(&ledger) as _, Arc::clone(&ledger) as _);
+    let stores = Stores { records: Arc::clone(&records) as _, audit, health, ledger };
     let control = Control::new(stores, Sealer::new(Secret::new("k".to_owned())), platform);
     let early = control.refresh();
     let later = async {

@@ -1,5 +1,6 @@
 //! How a process comes up: configuration, first boot, and the file as it changes later.
 
+pub mod affinity;
 pub mod bootstrap;
 pub mod config;
 pub mod counting;
@@ -7,6 +8,7 @@ pub mod expire;
 #[cfg(feature = "native")]
 pub mod flags;
 pub mod follow;
+pub mod health;
 #[cfg(feature = "native")]
 pub mod legacy;
 #[cfg(feature = "native")]

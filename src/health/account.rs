@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::base::{CredentialId, ProviderId};
+use super::news::Whom;
+use crate::{
+    base::{CredentialId, ProviderId},
+    store::record::{HealthRow, HealthWord, RestRow},
+};
 
 /// How long trouble of the provider's own making keeps a target behind its siblings, in milliseconds.
 const TRANSIENT: u64 = 15_000;
@@ -36,6 +40,24 @@ impl Account {
     /// The provider, whatever its credentials.
     pub(super) fn whole(self) -> Self {
         Self { credential: None, ..self }
+    }
+
+    /// Whom a row is about.
+    #[must_use]
+    pub fn of(row: &HealthRow) -> Self {
+        Self { provider: row.provider_id, credential: row.credential_id.map(|id| (id, row.changed)) }
+    }
+}
+
+/// What is known of somebody, as a row.
+pub(super) fn row((account, model): &Whom, noted_ms: u64, rest: Option<RestRow>) -> HealthRow {
+    HealthRow {
+        provider_id: account.provider,
+        credential_id: account.credential.map(|(id, _)| id),
+        changed: account.credential.map_or(0, |(_, changed)| changed),
+        model: model.as_deref().map(str::to_owned),
+        noted_ms,
+        rest,
     }
 }
 
@@ -78,13 +100,13 @@ impl Trouble {
 
     /// The stable word in records and on the console.
     #[must_use]
-    pub const fn id(&self) -> &'static str {
+    pub const fn word(&self) -> HealthWord {
         match self {
-            Self::Transient => "transient",
-            Self::Limited(_) => "rate_limited",
-            Self::Exhausted(_) => "exhausted",
-            Self::Forbidden => "forbidden",
-            Self::Refused => "dead",
+            Self::Transient => HealthWord::Transient,
+            Self::Limited(_) => HealthWord::RateLimited,
+            Self::Exhausted(_) => HealthWord::Exhausted,
+            Self::Forbidden => HealthWord::Forbidden,
+            Self::Refused => HealthWord::Dead,
         }
     }
 }
@@ -96,8 +118,8 @@ pub struct Report {
     pub account: Account,
     /// The model; `None` for all of them.
     pub model: Option<Arc<str>>,
-    /// Why: [`Trouble::id`].
-    pub why: &'static str,
+    /// Why.
+    pub why: HealthWord,
     /// Until when, Unix milliseconds; `None` for a dead credential.
     pub until_ms: Option<u64>,
     /// Failures in a row.
@@ -107,7 +129,9 @@ pub struct Report {
 /// A rest.
 #[derive(Clone, Debug)]
 struct Rest {
-    why: &'static str,
+    why: HealthWord,
+    /// When it was learnt.
+    noted_ms: u64,
     until_ms: u64,
     /// Whether the provider said so itself.
     is_told: bool,
@@ -130,11 +154,33 @@ impl Rest {
         // A rest that was told never becomes shorter.
         let longer = before.filter(|rest| rest.is_told && rest.until_ms > until_ms);
         let (until_ms, is_told) = longer.map_or((until_ms, is_told), |rest| (rest.until_ms, true));
-        Self { why: trouble.id(), until_ms, is_told, failures, probe_until_ms: 0 }
+        Self { why: trouble.word(), noted_ms: now_ms, until_ms, is_told, failures, probe_until_ms: 0 }
+    }
+
+    /// What another instance, or the database, knows of the same, put together with what is known here: the later word counts, but
+    /// for a rest that was told, which never becomes shorter.
+    fn join(before: Option<&Self>, row: &RestRow, noted_ms: u64) -> Self {
+        let RestRow { why, until_ms, is_told, is_dead: _, failures } = *row;
+        let told = Self { why, noted_ms, until_ms, is_told, failures, probe_until_ms: 0 };
+        let Some(before) = before else { return told };
+        let (earlier, later) = if before.noted_ms > noted_ms { (&told, before) } else { (before, &told) };
+        let failures = earlier.failures.max(later.failures);
+        let longer = if earlier.is_told && earlier.until_ms > later.until_ms { earlier } else { later };
+        Self { failures, until_ms: longer.until_ms, is_told: longer.is_told, probe_until_ms: before.probe_until_ms, ..later.clone() }
+    }
+
+    fn row(&self, is_dead: bool) -> (u64, RestRow) {
+        let Self { why, noted_ms, until_ms, is_told, failures, .. } = *self;
+        (noted_ms, RestRow { why, until_ms, is_told, is_dead, failures })
+    }
+
+    /// Whether it is news after another one: that it rests, why, or that it rests longer than by the way.
+    fn is_news(&self, before: Option<&Self>, now_ms: u64) -> bool {
+        before.is_none_or(|before| before.why != self.why || before.until_ms <= now_ms || before.is_broken() != self.is_broken())
     }
 
     fn is_broken(&self) -> bool {
-        self.why == Trouble::Transient.id() && self.failures >= BREAKER
+        self.why == HealthWord::Transient && self.failures >= BREAKER
     }
 
     fn standing(&self, now_ms: u64) -> Standing {
@@ -187,20 +233,46 @@ impl State {
         stands
     }
 
-    pub(super) fn fail(&mut self, model: &str, trouble: &Trouble, now_ms: u64) {
+    /// Notes a failure; gives the model that it is held against (`None`: all of them), and whether that is worth a line of history.
+    pub(super) fn fail(&mut self, model: &str, trouble: &Trouble, now_ms: u64) -> (Option<Arc<str>>, bool) {
         match trouble {
             Trouble::Exhausted(_) | Trouble::Refused => {
-                self.dead |= *trouble == Trouble::Refused;
-                self.all = Some(Rest::begin(self.all.as_ref(), trouble, now_ms));
+                let rest = Rest::begin(self.all.as_ref(), trouble, now_ms);
+                let is_dead = self.dead || *trouble == Trouble::Refused;
+                let is_news = is_dead != self.dead || !self.dead && rest.is_news(self.all.as_ref(), now_ms);
+                (self.dead, self.all) = (is_dead, Some(rest));
+                (None, is_news)
             }
             Trouble::Transient | Trouble::Limited(_) | Trouble::Forbidden => {
-                let rest = Rest::begin(self.models.get(model), trouble, now_ms);
-                if self.models.len() >= MODELS && !self.models.contains_key(model) {
-                    self.make_room(now_ms);
-                }
-                self.models.insert(model.into(), rest);
+                let standing = self.models.get_key_value(model);
+                let rest = Rest::begin(standing.map(|(_, rest)| rest), trouble, now_ms);
+                let is_news = rest.is_news(standing.map(|(_, rest)| rest), now_ms);
+                let name: Arc<str> = standing.map_or_else(|| model.into(), |(name, _)| Arc::clone(name));
+                self.put(Arc::clone(&name), rest, now_ms);
+                (Some(name), is_news)
             }
         }
+    }
+
+    /// Takes over what others know of the account.
+    pub(super) fn join(&mut self, row: &HealthRow, rest: &RestRow, now_ms: u64) {
+        match row.model.as_deref() {
+            None => {
+                self.dead |= rest.is_dead;
+                self.all = Some(Rest::join(self.all.as_ref(), rest, row.noted_ms));
+            }
+            Some(model) => {
+                let joined = Rest::join(self.models.get(model), rest, row.noted_ms);
+                self.put(model.into(), joined, now_ms);
+            }
+        }
+    }
+
+    fn put(&mut self, model: Arc<str>, rest: Rest, now_ms: u64) {
+        if self.models.len() >= MODELS && !self.models.contains_key(&model) {
+            self.make_room(now_ms);
+        }
+        self.models.insert(model, rest);
     }
 
     /// What is over is forgotten; where nothing is, what is over first.
@@ -212,11 +284,45 @@ impl State {
         }
     }
 
-    /// Clears what stands against the account for a model; tells whether nothing is left.
-    pub(super) fn succeed(&mut self, model: &str) -> bool {
-        (self.all, self.dead) = (None, false);
-        self.models.remove(model);
-        self.models.is_empty()
+    /// Clears what stands against the account for a model; gives against which models it was.
+    pub(super) fn succeed(&mut self, model: &str) -> impl Iterator<Item = Option<Arc<str>>> + use<> {
+        self.dead = false;
+        let all = self.all.take().map(|_| None);
+        all.into_iter().chain(self.models.remove_entry(model).map(|(model, _)| Some(model)))
+    }
+
+    /// Clears what others know to be over since a moment.
+    pub(super) fn clear(&mut self, model: Option<&str>, noted_ms: u64) {
+        let is_over = |rest: &Rest| rest.noted_ms <= noted_ms;
+        match model {
+            None if self.all.as_ref().is_none_or(is_over) => (self.all, self.dead) = (None, false),
+            Some(model) if self.models.get(model).is_some_and(is_over) => drop(self.models.remove(model)),
+            None | Some(_) => {}
+        }
+    }
+
+    /// Clears what was learnt before a moment.
+    pub(super) fn clear_before(&mut self, at_ms: u64) {
+        self.clear(None, at_ms);
+        self.models.retain(|_, rest| rest.noted_ms > at_ms);
+    }
+
+    /// Whether nothing stands against the account.
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_none() && !self.dead && self.models.is_empty()
+    }
+
+    /// The models that something stands against; `None` for all of them.
+    pub(super) fn whom(&self) -> impl Iterator<Item = Option<Arc<str>>> {
+        self.all.iter().map(|_| None).chain(self.models.keys().cloned().map(Some))
+    }
+
+    /// What stands against a model, or against all of them, and when it was learnt.
+    pub(super) fn row(&self, model: Option<&Arc<str>>) -> Option<(u64, RestRow)> {
+        match model {
+            None => self.all.as_ref().map(|rest| rest.row(self.dead)),
+            Some(model) => self.models.get(model).map(|rest| rest.row(false)),
+        }
     }
 
     pub(super) fn reports(&self, account: Account, now_ms: u64) -> impl Iterator<Item = Report> {

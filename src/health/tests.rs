@@ -1,7 +1,12 @@
 //! Health as a play of steps: what happened, and who may be asked then.
 
 use super::{Account, Health, RetryBudget, Standing, Trouble};
-use crate::base::{CredentialId, ProviderId};
+use crate::{
+    base::{CredentialId, ProviderId},
+    store::record::{HealthReset, HealthWord},
+};
+
+const NOW: u64 = 50_000;
 
 const ONE: Account = Account { provider: ProviderId(1), credential: Some((CredentialId(1), 0)) };
 const TWO: Account = Account { provider: ProviderId(1), credential: Some((CredentialId(2), 0)) };
@@ -25,7 +30,7 @@ fn what_is_guessed_makes_doubtful_and_what_is_told_is_kept_to() {
         assert_eq!(health.standing(TWO, "m", 0), Standing::Ready, "{trouble:?}");
         let wide = matches!(trouble, Trouble::Exhausted(_));
         assert_eq!(health.standing(ONE, "other", 0) == Standing::Ready, !wide, "{trouble:?}");
-        health.succeed(ONE, "m");
+        health.succeed(ONE, "m", || NOW);
         assert_eq!(health.standing(ONE, "m", 0), Standing::Ready, "{trouble:?}");
         assert_eq!(health.reports(0), []);
     }
@@ -49,7 +54,7 @@ fn one_probe_at_a_time_goes_out_after_a_rest() {
     // A probe that never came back does not close the way for ever.
     assert_eq!(health.standing(ONE, "m", 45_000), Standing::Ready);
     health.begin(ONE, "m", 45_000);
-    health.succeed(ONE, "m");
+    health.succeed(ONE, "m", || NOW);
     assert_eq!(health.standing(ONE, "m", 45_001), Standing::Ready);
 }
 
@@ -65,7 +70,7 @@ fn five_failures_in_a_row_close_the_provider_for_all_its_credentials() {
     assert_eq!(health.standing(TWO, "other", 10), Standing::Ready);
     health.begin(TWO, "m", 15_004);
     assert_eq!(health.standing(ONE, "m", 15_010), Standing::Resting(16_010), "a probe is out");
-    health.succeed(TWO, "m");
+    health.succeed(TWO, "m", || NOW);
     assert_eq!(health.standing(ONE, "m", 15_010), Standing::Ready);
 }
 
@@ -89,8 +94,8 @@ fn the_dead_are_the_last_resort_and_a_changed_credential_begins_anew() {
     let changed = Account { credential: Some((CredentialId(1), 1)), ..ONE };
     assert_eq!(health.standing(changed, "m", 0), Standing::Ready);
     let reports = health.reports(86_400_000);
-    assert_eq!((reports.len(), reports[0].why, reports[0].until_ms), (1, "dead", None));
-    assert_eq!(health.forget(|account| account.provider == ProviderId(1)), 1);
+    assert_eq!((reports.len(), reports[0].why, reports[0].until_ms), (1, HealthWord::Dead, None));
+    assert_eq!(health.reset(HealthReset { provider_id: Some(ProviderId(1)), credential_id: None, at_ms: 0 }), 1);
     assert_eq!(health.standing(ONE, "m", 0), Standing::Ready);
 }
 

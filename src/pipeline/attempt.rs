@@ -162,7 +162,7 @@ pub(super) async fn attempt(
             let reply = provider.channel.receive(key, send(engine, request, (&provider, trail)).await?);
             if reply.status.is_success() {
                 let shape = settle::shape(&reply.headers, key);
-                match opened(&*engine.platform.clock, reply, (key, shape), (sent, content_limit)).await {
+                match opened(&*engine.platform.clock, reply, (key, shape, admitted.call.on_block), (sent, content_limit)).await {
                     Ok(reply) => reply,
                     Err(Unopened::Fault(judged, fault)) => return Err(Failure::of(judged, broken_off(fault))),
                     Err(Unopened::Failed(judged, mut reply)) => {

@@ -10,6 +10,7 @@ use super::{
     engine::Engine,
     error::GatewayError,
     failover::{self, Candidate, Outcome, Step, Tried, View},
+    known::{self, Anchor},
     prefix::Prefix,
     renew, rescue,
     resolve::Resolved,
@@ -17,7 +18,7 @@ use super::{
     trail::{Fact, Trail},
 };
 use crate::{
-    credentials::Digest,
+    credentials::{Chooser, Digest},
     health::{Account, Standing, Trouble},
     protocol::{Operation, OperationGroup, fault::FaultKind},
     route::OnStreamFault,
@@ -40,8 +41,19 @@ pub(super) async fn answer(
     admitted: &mut Admitted,
     trail: &mut Trail,
 ) -> Result<(Attempted, Option<Box<Stood>>), GatewayError> {
-    let targets = std::mem::take(&mut admitted.call.targets);
-    let mut course = Course::new(engine, &targets, &admitted.call);
+    let mut targets = std::mem::take(&mut admitted.call.targets);
+    let prefix = prefix(&targets, &admitted.call);
+    let anchor = match known::subject(&admitted.call) {
+        Some(subject) => Some(Box::pin(known::anchored(engine, subject, &mut targets)).await),
+        None => None,
+    };
+    if let Some(prefix) = &prefix
+        && engine.shared().is_some()
+    {
+        Box::pin(known::recalled(engine, &targets, prefix)).await;
+    }
+    let mut course = Course::new(engine, &targets, &admitted.call, prefix);
+    course.left.anchor = anchor;
     loop {
         let at = match course.next() {
             Step::Try { at, after } => {
@@ -64,6 +76,12 @@ pub(super) async fn answer(
             Err(failure) => course.failed(at, failure, trail),
         }
     }
+}
+
+/// By which beginnings a call's prompt is known, where a credential may know it.
+fn prefix(targets: &[Target], call: &Resolved) -> Option<Prefix> {
+    let chooses = targets.iter().any(|target| target.provider.pool.remembers().is_some());
+    if chooses { Prefix::of(call) } else { None }
 }
 
 /// Who answered, for the client's headers: of a call to a route, or one that more than one had to be asked for.
@@ -97,7 +115,7 @@ pub(super) fn one<'t>(
     call: &Resolved,
     trail: &mut Trail,
 ) -> Result<(&'t Target, Option<&'t Credential>), GatewayError> {
-    let mut course = Course::new(engine, targets, call);
+    let mut course = Course::new(engine, targets, call, prefix(targets, call));
     match course.next() {
         Step::Try { at, after: Duration::ZERO } => Ok(course.begin(at, trail)),
         Step::Try { after, .. } => Err(resting(targets, u64::try_from(after.as_millis()).unwrap_or(u64::MAX))),
@@ -116,7 +134,7 @@ pub(super) struct Prospect<'t> {
 
 /// Everybody whom a call may be asked of, in their order. Nobody's turn is taken.
 pub(super) fn prospects<'t>(engine: &'t Engine, targets: &'t [Target], call: &Resolved) -> Vec<Prospect<'t>> {
-    let course = Course::new(engine, targets, call);
+    let course = Course::new(engine, targets, call, prefix(targets, call));
     let now_ms = engine.platform.clock.unix_ms();
     let prospect = |at| Prospect { target: course.target(at), credential: course.credential(at), standing: course.standing(at, now_ms) };
     (0..course.left.candidates.len()).map(prospect).collect()
@@ -142,6 +160,8 @@ pub(super) struct Left {
     prefix: Option<Prefix>,
     /// The beginning by which a candidate was chosen.
     known: Vec<(usize, Digest)>,
+    /// By what its session is known, where that stays with a member of its route.
+    anchor: Option<Box<Anchor>>,
     /// Whether the call's body can be sent again.
     can_repeat: bool,
     /// Whether doing the call twice makes nothing twice: a file, a batch, a video is made once.
@@ -165,16 +185,16 @@ impl Left {
 }
 
 impl<'a> Course<'a> {
-    fn new(engine: &'a Engine, targets: &'a [Target], call: &Resolved) -> Self {
+    fn new(engine: &'a Engine, targets: &'a [Target], call: &Resolved, prefix: Option<Prefix>) -> Self {
         let now_ms = engine.platform.clock.unix_ms();
         let total = u64::try_from(call.timers.total.as_millis()).unwrap_or(u64::MAX);
-        let chooses = targets.iter().any(|target| target.provider.pool.remembers().is_some());
         let left = Left {
             candidates: Vec::with_capacity(targets.len()),
             tried: Vec::new(),
             probed: Vec::new(),
-            prefix: if chooses { Prefix::of(call) } else { None },
+            prefix,
             known: Vec::new(),
+            anchor: None,
             can_repeat: call.content.is_in_hand(),
             may_redo: may_redo(call),
             on_stream_fault: call.on_stream_fault,
@@ -203,8 +223,8 @@ impl<'a> Course<'a> {
         let provider = &target.provider;
         match provider.credentials.len() {
             0 if provider.channel.needs_credential() => {}
-            0 => self.left.candidates.push(Candidate { member, credential: None }),
-            1 => self.left.candidates.push(Candidate { member, credential: Some(0) }),
+            0 => self.left.candidates.push(Candidate { member, credential: None, cause: target.cause }),
+            1 => self.left.candidates.push(Candidate { member, credential: Some(0), cause: target.cause }),
             _ => {
                 let is_ready = |place| self.is_ready(target, place, now_ms);
                 let knows = self.knows(target, now_ms).filter(|(place, _)| is_ready(*place));
@@ -219,7 +239,11 @@ impl<'a> Course<'a> {
                 if let Some((_, beginning)) = knows {
                     self.left.known.push((self.left.candidates.len(), beginning));
                 }
-                self.left.candidates.extend(order.into_iter().map(|place| Candidate { member, credential: Some(place) }));
+                self.left.candidates.extend(order.into_iter().map(|place| Candidate {
+                    member,
+                    credential: Some(place),
+                    cause: target.cause,
+                }));
             }
         }
     }
@@ -236,8 +260,8 @@ impl<'a> Course<'a> {
     fn knows(&self, target: &Target, now_ms: u64) -> Option<(usize, Digest)> {
         let provider = &target.provider;
         let prefix = self.left.prefix.as_ref().filter(|_| provider.pool.remembers().is_some())?.of_model(&target.model);
-        let (id, beginning) = self.engine.affinity.find(provider.id, &prefix.known_by, now_ms)?;
-        Some((provider.credentials.iter().position(|credential| credential.id == id)?, beginning))
+        let (bound, beginning) = self.engine.affinity.find(Chooser::Provider(provider.id), &prefix.known_by, now_ms)?;
+        Some((provider.credentials.iter().position(|credential| credential.id.0 == bound.who)?, beginning))
     }
 
     pub(super) fn next(&self) -> Step {
@@ -315,13 +339,17 @@ impl<'a> Course<'a> {
     pub(super) fn answered(&mut self, at: usize) {
         self.left.answers = Some(at);
         let (target, engine) = (self.target(at), self.engine);
-        engine.health.succeed(self.account(at), &target.model);
+        engine.health.succeed(self.account(at), &target.model, || engine.platform.clock.unix_ms());
         if let (Some(prefix), Some(credential), Some(most)) = (&self.left.prefix, self.credential(at), target.provider.pool.remembers()) {
             let now_ms = engine.platform.clock.unix_ms();
             let prefix = prefix.of_model(&target.model);
             let known = self.left.known.iter().filter(|(place, _)| *place == at).map(|(_, beginning)| *beginning);
             let binds: Vec<Digest> = known.chain(prefix.binds).collect();
-            engine.affinity.bind(target.provider.id, &binds, (credential.id, now_ms.saturating_add(prefix.ttl_ms)), (most, now_ms));
+            let (chooser, until_ms) = (Chooser::Provider(target.provider.id), now_ms.saturating_add(prefix.ttl_ms));
+            engine.affinity.bind(chooser, &binds, (credential.id.0, until_ms), (most, now_ms));
+        }
+        if let Some(anchor) = &self.left.anchor {
+            anchor.hold(engine, target);
         }
     }
 
@@ -333,7 +361,9 @@ impl<'a> Course<'a> {
                 trail.note(Fact::Missed);
             }
             // Whoever refuses a call for its own sake is well.
-            (None, Said::Reply(_)) => self.engine.health.succeed(self.account(at), &self.target(at).model),
+            (None, Said::Reply(_)) => {
+                self.engine.health.succeed(self.account(at), &self.target(at).model, || self.engine.platform.clock.unix_ms());
+            }
             (None, Said::Error(_)) => {}
         }
         let outcome = match outcome {
@@ -342,7 +372,7 @@ impl<'a> Course<'a> {
             outcome => outcome,
         };
         for (_, beginning) in self.left.known.iter().filter(|(place, _)| *place == at) {
-            self.engine.affinity.forget(self.target(at).provider.id, beginning);
+            self.engine.affinity.forget(Chooser::Provider(self.target(at).provider.id), beginning);
         }
         // That a member cannot take the call matters only where no other one says anything.
         if self.said.is_none() || outcome != Outcome::Unfit {
@@ -359,7 +389,7 @@ impl<'a> Course<'a> {
             provider = &*target.provider.name,
             model = &*target.model,
             credential = account.credential.map(|(id, _)| id.0),
-            trouble = trouble.id(),
+            trouble = trouble.word().word(),
             "a provider gave no answer"
         );
     }

@@ -43,6 +43,8 @@ pub(super) fn authorize(mut call: Box<Resolved>) -> Result<Admitted, (Caller, Ga
         }
         true
     });
+    // Who only stands by is nobody to begin with.
+    let permit = permit.filter(|_| call.targets.iter().any(|target| target.cause.is_none()));
     match (permit, forbidden) {
         (Some(permit), _) => Ok(Admitted { call, permit }),
         (None, Some(forbidden)) => Err((call.call.caller, forbidden.into())),

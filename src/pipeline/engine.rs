@@ -21,7 +21,7 @@ use crate::{
     runtime::Platform,
     snapshot::SnapshotCell,
     store::{
-        cache::{Counters, memory::MemoryCounters},
+        cache::{Cache, Counters, memory::MemoryCounters},
         persist::Journal,
     },
 };
@@ -70,6 +70,7 @@ pub struct Parts {
     pub(super) repeats: Shelf,
     keeping: OnceLock<Keeping>,
     counters: OnceLock<Arc<dyn Counters>>,
+    shared: OnceLock<Arc<dyn Cache>>,
     in_flight: AtomicUsize,
     /// Random bytes of this process.
     seed: [u8; 10],
@@ -104,7 +105,7 @@ impl Engine {
         platform.entropy.fill(&mut seed);
         platform.entropy.fill(&mut first);
         let named = AtomicU64::new(u64::from_le_bytes(first));
-        let (keeping, counters) = (OnceLock::new(), OnceLock::new());
+        let (keeping, counters, shared) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
         let repeats = Shelf::new(limits.idempotency);
         let (health, affinity, tokens, in_flight) = (Arc::default(), Affinity::default(), Tokens::default(), AtomicUsize::new(0));
         Self(Arc::new(Parts {
@@ -119,6 +120,7 @@ impl Engine {
             repeats,
             keeping,
             counters,
+            shared,
             in_flight,
             seed,
             named,
@@ -147,6 +149,19 @@ impl Engine {
     /// Counts limits and budgets elsewhere than in this process from here on. What was told first stands.
     pub fn count(&self, counters: Arc<dyn Counters>) {
         let _first = self.counters.set(counters);
+    }
+
+    /// Shares with other instances from here on who knows which prompts, and calls that carry an `Idempotency-Key`. What was told first
+    /// stands.
+    pub fn share(&self, cache: Arc<dyn Cache>) {
+        self.repeats.share(Arc::clone(&cache));
+        let _first = self.shared.set(cache);
+        self.affinity.share();
+    }
+
+    /// What is shared with other instances, where anything is.
+    pub(super) fn shared(&self) -> Option<&Arc<dyn Cache>> {
+        self.shared.get()
     }
 
     /// Where limits and budgets are counted.

@@ -27,6 +27,7 @@ use crate::{
     billing,
     health::Standing,
     protocol::{Operation, OperationKind},
+    route::Cause,
     snapshot::{Credential, Snapshot},
     store::{
         cache::{Counts, Draw, Reading},
@@ -170,6 +171,9 @@ pub struct TurnView {
     pub standing: &'static str,
     /// Until when it rests, Unix milliseconds.
     pub until: Option<u64>,
+    /// The cause for which it stands by, and is asked only where the call is declined for that: `context_length`, `content_policy`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_for: Option<&'static str>,
 }
 
 /// What a call would reserve of one limit or budget.
@@ -368,6 +372,7 @@ fn turn(Prospect { target, credential, standing }: &Prospect<'_>) -> TurnView {
         credential_id: credential.map(|credential| credential.id),
         standing: word,
         until,
+        only_for: target.cause.map(Cause::word),
     }
 }
 

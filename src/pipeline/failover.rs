@@ -9,7 +9,10 @@
 
 use std::time::Duration;
 
-use crate::{health::Standing, route::OnStreamFault};
+use crate::{
+    health::Standing,
+    route::{Cause, OnStreamFault},
+};
 
 /// The most tries of one call.
 const MOST_TRIES: usize = 8;
@@ -29,6 +32,8 @@ pub(super) struct Candidate {
     pub(super) member: usize,
     /// Its credential's place at the provider; `None` where that has none.
     pub(super) credential: Option<usize>,
+    /// It is asked only where the call was declined for this.
+    pub(super) cause: Option<Cause>,
 }
 
 /// How a try failed.
@@ -46,6 +51,8 @@ pub(super) enum Outcome {
     Unfit,
     /// Whoever is asked would answer so: the client's own fault.
     Final,
+    /// Its model, or its provider's policy, does not take the call: whoever the route has for that may.
+    Declined(Cause),
     /// Its answer broke off after its first content, which the client has.
     Cut,
     /// Asked to go on with another's answer, it said something else.
@@ -108,6 +115,8 @@ pub(super) fn next(view: &View<'_>) -> Step {
     let Some(last) = view.tried.last() else { return view.elsewhere().unwrap_or_else(|| view.wait()) };
     let again = match last.outcome {
         Outcome::Final | Outcome::Cut | Outcome::Diverged => return Step::Stop,
+        // The others of its own would say the same: only those are asked who stand by for it, and none of them is where none does.
+        Outcome::Declined(_) => return view.elsewhere().unwrap_or_else(|| view.wait()),
         Outcome::Broken => view.once_more(last.at, view.pause),
         Outcome::Limited(Some(span)) if span <= SHORT && !view.has_sibling(last.at) => view.once_more(last.at, span),
         Outcome::Silent | Outcome::Limited(_) | Outcome::Refused | Outcome::Unfit => None,
@@ -120,7 +129,7 @@ impl View<'_> {
     /// those that rest, where that is soon.
     fn rescue(&self) -> Step {
         let cuts = self.tried.iter().filter(|tried| tried.outcome == Outcome::Cut).count();
-        let last = self.tried.last().filter(|last| last.outcome != Outcome::Final && cuts < MOST_CUTS);
+        let last = self.tried.last().filter(|last| !matches!(last.outcome, Outcome::Final | Outcome::Declined(_)) && cuts < MOST_CUTS);
         let Some(last) = last.filter(|_| self.on_stream_fault == OnStreamFault::Rescue) else { return Step::Stop };
         // Whose answer is another one than what the client has says so to everybody who only asks again.
         let diverged = self.tried.iter().any(|tried| tried.outcome == Outcome::Diverged);
@@ -129,9 +138,13 @@ impl View<'_> {
         let step = match last.outcome {
             Outcome::Broken => again.or_else(|| self.elsewhere_among(&fits)),
             Outcome::Cut => self.elsewhere_among(&fits).or(again),
-            Outcome::Silent | Outcome::Limited(_) | Outcome::Refused | Outcome::Unfit | Outcome::Diverged | Outcome::Final => {
-                self.elsewhere_among(&fits)
-            }
+            Outcome::Silent
+            | Outcome::Limited(_)
+            | Outcome::Refused
+            | Outcome::Unfit
+            | Outcome::Diverged
+            | Outcome::Declined(_)
+            | Outcome::Final => self.elsewhere_among(&fits),
         };
         match step.or_else(|| self.last_resort(&fits)).unwrap_or_else(|| self.wait_among(&fits)) {
             Step::Try { at, after } => Step::Rescue { at, after },
@@ -142,7 +155,9 @@ impl View<'_> {
     /// Before the client hears that nobody is left, those are asked again that failed once: whoever was heard comes first, and
     /// whoever said nothing last, and only where somebody else has failed too: one that is alone would be silent twice.
     fn last_resort(&self, fits: &dyn Fn(usize) -> bool) -> Option<Step> {
-        let may = |at: usize| fits(at) && self.tries(at) == 1 && !self.is_closed(at) && (self.standing)(at) < Standing::Condemned;
+        let may = |at: usize| {
+            fits(at) && self.is_meant(at) && self.tries(at) == 1 && !self.is_closed(at) && (self.standing)(at) < Standing::Condemned
+        };
         let alone = self.tried.iter().all(|tried| Some(tried.at) == self.tried.first().map(|first| first.at));
         [(Outcome::Cut, self.pause), (Outcome::Broken, self.pause), (Outcome::Limited(None), PATIENCE), (Outcome::Silent, self.pause)]
             .into_iter()
@@ -152,6 +167,23 @@ impl View<'_> {
                 let tried = once.find(|tried| (self.may_return)(tried.at))?;
                 Some(Step::Try { at: tried.at, after })
             })
+    }
+
+    /// Whether the call, as far as it has come, is for this candidate: for those of its route, or for those who stand by for why it
+    /// was declined last.
+    fn is_meant(&self, at: usize) -> bool {
+        let declined = self.tried.iter().rev().find_map(|tried| match tried.outcome {
+            Outcome::Declined(cause) => Some(cause),
+            Outcome::Broken
+            | Outcome::Silent
+            | Outcome::Limited(_)
+            | Outcome::Refused
+            | Outcome::Unfit
+            | Outcome::Final
+            | Outcome::Cut
+            | Outcome::Diverged => None,
+        });
+        self.candidates[at].cause == declined
     }
 
     fn tries(&self, at: usize) -> usize {
@@ -176,7 +208,7 @@ impl View<'_> {
     }
 
     fn may_go(&self, at: usize, worst: Standing) -> bool {
-        self.tries(at) == 0 && !self.is_closed(at) && (self.standing)(at) <= worst
+        self.tries(at) == 0 && self.is_meant(at) && !self.is_closed(at) && (self.standing)(at) <= worst
     }
 
     /// Whether the member cannot serve the call, whatever the credential.
@@ -212,7 +244,8 @@ impl View<'_> {
     }
 
     fn wait_among(&self, fits: &dyn Fn(usize) -> bool) -> Step {
-        let resting = (0..self.candidates.len()).filter(|at| !self.is_closed(*at) && self.tries(*at) < 2 && fits(*at));
+        let resting =
+            (0..self.candidates.len()).filter(|at| !self.is_closed(*at) && self.is_meant(*at) && self.tries(*at) < 2 && fits(*at));
         let soonest = resting.filter_map(|at| match (self.standing)(at) {
             Standing::Resting(until) => Some((until, at)),
             Standing::Ready | Standing::Doubtful | Standing::Condemned => None,
@@ -243,7 +276,9 @@ mod tests {
     use std::time::Duration;
 
     use super::{
-        Candidate, OnStreamFault,
+        Candidate,
+        Cause::{ContentPolicy, ContextLength},
+        OnStreamFault,
         Outcome::{self, Broken, Cut, Diverged, Final, Limited, Refused, Silent, Unfit},
         Standing::{self, Condemned, Doubtful, Ready, Resting},
         Step, Tried, View, next,
@@ -269,7 +304,7 @@ mod tests {
     /// Candidates as the members that they belong to.
     fn told(members: &[usize], standing: &[Standing], tried: &[(usize, Outcome)], may_retry: bool, left: u64) -> Step {
         let candidates: Vec<Candidate> =
-            members.iter().enumerate().map(|(at, member)| Candidate { member: *member, credential: Some(at) }).collect();
+            members.iter().enumerate().map(|(at, member)| Candidate { member: *member, credential: Some(at), cause: None }).collect();
         let tried: Vec<Tried> = tried.iter().map(|(at, outcome)| Tried { at: *at, outcome: *outcome }).collect();
         next(&View {
             candidates: &candidates,
@@ -284,6 +319,60 @@ mod tests {
             now_ms: NOW,
             end_ms: NOW + left,
         })
+    }
+
+    /// A call of a route with one member, and those who stand by: one for long prompts, two for what its policy is against.
+    fn declined(standing: &[Standing], tried: &[(usize, Outcome)]) -> Step {
+        let causes = [None, Some(ContextLength), Some(ContentPolicy), Some(ContentPolicy)];
+        let candidates: Vec<Candidate> =
+            causes.iter().enumerate().map(|(member, cause)| Candidate { member, credential: None, cause: *cause }).collect();
+        let tried: Vec<Tried> = tried.iter().map(|(at, outcome)| Tried { at: *at, outcome: *outcome }).collect();
+        next(&View {
+            candidates: &candidates,
+            standing: &|at| standing[at],
+            tried: &tried,
+            may_retry: &|_| true,
+            may_return: &|_| true,
+            on_stream_fault: OnStreamFault::Rescue,
+            continues: &|_| true,
+            pause: PAUSE,
+            now_ms: NOW,
+            end_ms: NOW + 60_000,
+        })
+    }
+
+    /// A name, how they stand, what failed, what is next.
+    type Stood<'a> = (&'a str, &'a [Standing], &'a [(usize, Outcome)], Step);
+
+    #[test]
+    fn who_stands_by_for_a_cause_is_asked_for_that_alone() {
+        let (well, long, other) = ([Ready; 4], Outcome::Declined(ContextLength), Outcome::Declined(ContentPolicy));
+        let rest = Resting(NOW + 3_000);
+        let rows: [Stood<'_>; 15] = [
+            ("nobody else at first", &well, &[], go(0)),
+            ("nor where its own is away", &[rest, Ready, Ready, Ready], &[], again(0, 3_000)),
+            ("nor where that fails", &well, &[(0, Silent)], Step::Stop),
+            ("one's own fault stays so", &well, &[(0, Final)], Step::Stop),
+            ("a prompt that is too long", &well, &[(0, long)], go(1)),
+            ("too long for that one too", &well, &[(0, long), (1, long)], Step::Stop),
+            ("what a policy is against", &well, &[(0, other)], go(2)),
+            ("the next of them where the first fails", &well, &[(0, other), (2, Silent)], go(3)),
+            ("or declines it too", &well, &[(0, other), (2, other)], go(3)),
+            ("all of them do", &well, &[(0, other), (2, other), (3, other)], Step::Stop),
+            ("a failure of theirs is tried again there", &well, &[(0, long), (1, Broken)], again(1, 70)),
+            ("one cause after the other", &well, &[(0, long), (1, other)], go(2)),
+            ("a short rest is waited for", &[Ready, rest, Ready, Ready], &[(0, long)], again(1, 3_000)),
+            ("its own come first", &[Doubtful, Ready, Ready, Ready], &[(0, Broken)], again(0, 70)),
+            (
+                "a cut answer of theirs is theirs to go on with",
+                &well,
+                &[(0, other), (2, Cut)],
+                Step::Rescue { at: 3, after: Duration::ZERO },
+            ),
+        ];
+        for (name, standing, tried, expected) in rows {
+            assert_eq!(declined(standing, tried), expected, "{name}");
+        }
     }
 
     type Row<'a> = (&'a str, &'a [usize], &'a [Standing], &'a [(usize, Outcome)], Step);
@@ -393,7 +482,7 @@ mod tests {
 
     #[test]
     fn without_rescue_an_answer_that_broke_off_is_nobody_elses_turn() {
-        let candidates = [Candidate { member: 0, credential: None }, Candidate { member: 1, credential: None }];
+        let candidates = [Candidate { member: 0, credential: None, cause: None }, Candidate { member: 1, credential: None, cause: None }];
         let view = View {
             candidates: &candidates,
             standing: &|_| Ready,

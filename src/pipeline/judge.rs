@@ -8,6 +8,7 @@ use super::failover::Outcome;
 use crate::{
     health::{Trouble, told},
     protocol::Family,
+    route::Cause,
     runtime::{BodyFault, TransportFault},
     transform::fault::Problem,
 };
@@ -37,15 +38,22 @@ pub(super) fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8], (fam
         402 => (Outcome::Refused, Some(Trouble::Exhausted(span().map(millis)))),
         401 => (Outcome::Refused, Some(Trouble::Refused)),
         400 | 403 if begins(&WRONG_KEY_WORDS) => (Outcome::Refused, Some(Trouble::Refused)),
+        403 if problem.is_against_policy() => (Outcome::Declined(Cause::ContentPolicy), None),
         403 => (Outcome::Refused, Some(Trouble::Forbidden)),
         429 => {
             let span = span();
             (Outcome::Limited(span), Some(Trouble::Limited(span.map(millis))))
         }
         408 | 500 | 502..=504 | 506..=599 => (Outcome::Broken, Some(Trouble::Transient)),
+        413 => (Outcome::Declined(Cause::ContextLength), None),
+        400..=499 if problem.is_too_long() => (Outcome::Declined(Cause::ContextLength), None),
+        400..=499 if problem.is_against_policy() => (Outcome::Declined(Cause::ContentPolicy), None),
         _ => (Outcome::Final, None),
     }
 }
+
+/// An answer that says nothing but that it was blocked.
+pub(super) const BLOCKED: Judged = (Outcome::Declined(Cause::ContentPolicy), None);
 
 /// An error that stands inside an answer which began well. Its words tell the status that it should have had.
 pub(super) fn error_within(body: &[u8], (family, now_ms): (Family, u64)) -> Judged {
@@ -66,6 +74,7 @@ pub(super) fn error_within(body: &[u8], (family, now_ms): (Family, u64)) -> Judg
             | "not_found"
             | "context_length_exceeded"
             | "content_policy_violation"
+            | "content_filter"
             | "invalid_prompt" => 400,
             _ => 500,
         },
@@ -103,8 +112,9 @@ mod tests {
     use http::{HeaderMap, HeaderValue, StatusCode};
 
     use super::{
+        Cause::{ContentPolicy, ContextLength},
         Family::{Claude, Gemini, OpenAi},
-        Outcome::{self, Broken, Final, Limited, Refused},
+        Outcome::{self, Broken, Declined, Final, Limited, Refused},
         Trouble::{self, Exhausted, Forbidden, Transient},
         error_within, refusal,
     };
@@ -125,7 +135,7 @@ mod tests {
             (404, false, "", Final, None),
             (408, false, "", Broken, Some(Transient)),
             (409, false, "", Final, None),
-            (413, false, "", Final, None),
+            (413, false, "", Declined(ContextLength), None),
             (422, false, "", Final, None),
             (429, false, "", Limited(None), Some(Trouble::Limited(None))),
             (429, true, "", Limited(later), Some(Trouble::Limited(Some(7000)))),
@@ -147,6 +157,59 @@ mod tests {
     }
 
     #[test]
+    fn why_a_call_is_declined_is_told_by_each_dialects_words() {
+        let (long, policy) = (Declined(ContextLength), Declined(ContentPolicy));
+        let cases = [
+            (OpenAi, 400, r#"{"error":{"message":"x","type":"invalid_request_error","code":"context_length_exceeded"}}"#, long),
+            (OpenAi, 400, r#"{"error":{"message":"This model's maximum context length is 128000 tokens. However","code":null}}"#, long),
+            (OpenAi, 400, r#"{"error":{"message":"x","type":"invalid_request_error","code":"content_policy_violation"}}"#, policy),
+            (OpenAi, 400, r#"{"error":{"message":"The response was filtered","code":"content_filter","status":400}}"#, policy),
+            (OpenAi, 400, r#"{"error":{"message":"Invalid prompt: flagged","code":"invalid_prompt"}}"#, policy),
+            (OpenAi, 403, r#"{"error":{"message":"x","code":"misalignment_policy_violation"}}"#, policy),
+            (OpenAi, 403, r#"{"error":{"message":"no access","code":"forbidden"}}"#, Refused),
+            (
+                Claude,
+                400,
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens > 200000 maximum"}}"#,
+                long,
+            ),
+            (
+                Claude,
+                400,
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"input length and `max_tokens` exceed context limit: 198000 + 8000 > 200000"}}"#,
+                long,
+            ),
+            (Claude, 413, r#"{"type":"error","error":{"type":"request_too_large","message":"Request exceeds the maximum size"}}"#, long),
+            (
+                Claude,
+                400,
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"Output blocked by content filtering policy"}}"#,
+                policy,
+            ),
+            (
+                Gemini,
+                400,
+                r#"{"error":{"code":400,"status":"INVALID_ARGUMENT","message":"The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."}}"#,
+                long,
+            ),
+            (Gemini, 400, r#"{"error":{"code":400,"status":"INVALID_ARGUMENT","message":"x"}}"#, Final),
+            (
+                Gemini,
+                400,
+                r#"[{"error":{"code":400,"status":"INVALID_ARGUMENT","message":"input token count exceeds the maximum number of tokens allowed"}}]"#,
+                long,
+            ),
+            (OpenAi, 422, r#"{"error":{"message":"unknown field"}}"#, Final),
+        ];
+        for (family, status, body, outcome) in cases {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(refusal(status, &HeaderMap::new(), body.as_bytes(), (family, 0)).0, outcome, "{body}");
+            let within = error_within(body.as_bytes(), (family, 0)).0;
+            assert!(status != 400 || within == outcome || within == Broken, "{body}: {within:?}");
+        }
+    }
+
+    #[test]
     fn an_error_within_an_answer_is_told_by_its_words() {
         let cases = [
             (Claude, r#"{"type":"error","error":{"type":"overloaded_error","message":"x"}}"#, Broken),
@@ -155,7 +218,7 @@ mod tests {
             (OpenAi, r#"{"error":{"code":503,"message":"x"}}"#, Broken),
             (OpenAi, r#"{"error":{"code":"503","message":"x"}}"#, Broken),
             (OpenAi, r#"{"error":{"type":"server_error","message":"x"}}"#, Broken),
-            (OpenAi, r#"{"error":{"code":"content_policy_violation","message":"x"}}"#, Final),
+            (OpenAi, r#"{"error":{"code":"content_policy_violation","message":"x"}}"#, Declined(ContentPolicy)),
             (Gemini, r#"{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","message":"x"}}"#, Limited(None)),
             (Gemini, r#"[{"error":{"code":503,"status":"UNAVAILABLE","message":"x"}}]"#, Broken),
         ];

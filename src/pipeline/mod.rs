@@ -15,6 +15,7 @@ mod bill;
 mod capture;
 mod caught;
 mod classify;
+mod drain;
 mod early;
 mod engine;
 mod error;
@@ -27,6 +28,7 @@ mod idempotent;
 mod inbound;
 mod judge;
 mod kept;
+mod known;
 mod local;
 mod models;
 mod opened;
@@ -109,6 +111,9 @@ pub async fn execute(engine: &Engine, inbound: Box<Inbound>) -> Outbound {
     trail.note(Fact::Caller(&authenticated.caller));
     if idempotent::concerns(engine, &authenticated) {
         return Box::pin(idempotent::serve(engine, authenticated, snapshot, (trail, place))).await;
+    }
+    if drain::concerns(&authenticated) {
+        return Box::pin(drain::serve(engine, authenticated, snapshot, (trail, place))).await;
     }
     walk(engine, authenticated, &snapshot, (trail, place)).await
 }

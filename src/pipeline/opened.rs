@@ -19,9 +19,9 @@ use http_body::{Frame, SizeHint};
 use super::judge::{self, Judged};
 use crate::{
     protocol::{
-        Operation, OperationKey,
+        Operation, OperationKey, OperationKind,
         frame::{Framing, json_array, ndjson, sse},
-        opening::{Opening, opening},
+        opening::{Opening, is_blocked, opening},
     },
     runtime::{Body, BodyFault, BoxFuture, Clock, Instant, Reply},
     usage::Shape,
@@ -41,6 +41,15 @@ pub(super) enum Unopened {
     Failed(Judged, Box<Reply>),
 }
 
+/// What becomes of an answer that says nothing but that a policy kept it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnBlock {
+    /// It is the answer.
+    Passes,
+    /// The call is declined: its route has others for that.
+    Declined,
+}
+
 /// What is held of an answer.
 struct Held<'c> {
     clock: &'c dyn Clock,
@@ -56,7 +65,7 @@ struct Held<'c> {
 pub(super) async fn opened(
     clock: &dyn Clock,
     mut reply: Reply,
-    (key, shape): (OperationKey, Shape),
+    (key, shape, on_block): (OperationKey, Shape, OnBlock),
     (sent, limit): (Instant, Duration),
 ) -> Result<Reply, Unopened> {
     if shape == Shape::Whole && !is_json(&reply) {
@@ -69,10 +78,10 @@ pub(super) async fn opened(
     let limit = (shape != Shape::Whole).then(|| limit.saturating_sub(clock.now().since(sent)));
     let mut held = Held { clock, body: std::mem::take(&mut reply.body), pieces: VecDeque::new(), len: 0, limit, alarm: None };
     let is = match shape {
-        Shape::Whole => held.whole(makes_text(key)).await,
-        Shape::Sse => held.stream(key, Framing::Sse(sse::Splitter::default())).await,
-        Shape::Ndjson => held.stream(key, Framing::Ndjson(ndjson::Lines::default())).await,
-        Shape::JsonArray => held.stream(key, Framing::JsonArray(json_array::Elements::default())).await,
+        Shape::Whole => held.whole(makes_text(key), (key.kind(), on_block)).await,
+        Shape::Sse => held.stream(key, Framing::Sse(sse::Splitter::default()), on_block).await,
+        Shape::Ndjson => held.stream(key, Framing::Ndjson(ndjson::Lines::default()), on_block).await,
+        Shape::JsonArray => held.stream(key, Framing::JsonArray(json_array::Elements::default()), on_block).await,
     };
     let failed = match is {
         Ok(is) => is,
@@ -82,7 +91,8 @@ pub(super) async fn opened(
     match failed {
         None => Ok(reply),
         Some(words) => {
-            let judged = judge::error_within(&words, (key.kind().family(), clock.unix_ms()));
+            let is_error = on_block == OnBlock::Passes || !is_blocked(key.kind(), &words);
+            let judged = if is_error { judge::error_within(&words, (key.kind().family(), clock.unix_ms())) } else { judge::BLOCKED };
             Err(Unopened::Failed(judged, Box::new(reply)))
         }
     }
@@ -113,7 +123,7 @@ impl Held<'_> {
     }
 
     /// Reads a whole answer, as long as it is short; gives the error that it is, where it is one. Only a text cannot be empty.
-    async fn whole(&mut self, is_text: bool) -> Result<Option<Vec<u8>>, BodyFault> {
+    async fn whole(&mut self, is_text: bool, (kind, on_block): (OperationKind, OnBlock)) -> Result<Option<Vec<u8>>, BodyFault> {
         while self.more().await?.is_some() {
             if self.len > WHOLE {
                 return Ok(None);
@@ -123,7 +133,11 @@ impl Held<'_> {
         let last = self.pieces.iter().rev().flat_map(|piece| piece.iter().rev()).find(|byte| !byte.is_ascii_whitespace());
         match (first, last) {
             (Some(b'{'), Some(b'}')) if self.begins_with_error() => Ok(Some(self.pieces.iter().flatten().copied().collect())),
-            (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')) => Ok(None),
+            (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')) => {
+                let is_wanted = on_block == OnBlock::Declined;
+                let words = is_wanted.then(|| self.pieces.iter().flatten().copied().collect::<Vec<u8>>());
+                Ok(words.filter(|words| is_blocked(kind, words)))
+            }
             (None, None) if !is_text => Ok(None),
             // A byte order mark, a bare value: odd, and whole.
             (Some(first), Some(_)) if !matches!(first, b'{' | b'[' | b'<') => Ok(None),
@@ -137,11 +151,14 @@ impl Held<'_> {
     }
 
     /// Reads a stream up to its first content; gives the error that it says, where it says one.
-    async fn stream(&mut self, key: OperationKey, mut framing: Framing) -> Result<Option<Vec<u8>>, BodyFault> {
+    async fn stream(&mut self, key: OperationKey, mut framing: Framing, on_block: OnBlock) -> Result<Option<Vec<u8>>, BodyFault> {
         let (mut is, mut words) = (Opening::Preamble, Vec::new());
         let mut look = |data: &[u8]| {
             if is == Opening::Preamble && !data.is_empty() {
                 is = opening(key.kind(), data);
+                if is == Opening::Content && on_block == OnBlock::Declined && is_blocked(key.kind(), data) {
+                    is = Opening::Failed;
+                }
                 if is == Opening::Failed {
                     words.extend_from_slice(data);
                 }

@@ -44,7 +44,12 @@ pub(super) struct Prefix {
 impl Prefix {
     /// The beginnings of a call's prompt; `None` where no provider would cache it.
     pub(super) fn of(call: &Resolved) -> Option<Self> {
-        let document = call.content.json().filter(|_| call.prompt_bytes >= SHORTEST)?;
+        if call.prompt_bytes >= SHORTEST { Self::read(call) } else { None }
+    }
+
+    /// The same of a prompt of any length.
+    pub(super) fn read(call: &Resolved) -> Option<Self> {
+        let document = call.content.json()?;
         let kind = call.key.kind();
         let body: Value = serde_json::from_slice(document.body()).ok()?;
         let headers = &call.call.call.inbound.headers;
@@ -56,11 +61,20 @@ impl Prefix {
             return Some(Self { known_by: vec![digest], binds: vec![digest], ttl_ms: 60 * MINUTE });
         }
         let chain = chain(seeded(whose, "blocks", b""), &blocks(kind, &body));
-        let last = *chain.last()?;
+        let binds: Vec<Digest> = session.into_iter().chain(chain.last().copied()).collect();
+        if binds.is_empty() {
+            return None;
+        }
         let (early, late) = chain.split_at(chain.len().saturating_sub(LAST));
         let early = &early[..early.len().min(FIRST)];
         let known_by = session.into_iter().chain(late.iter().rev().copied()).chain(early.iter().rev().copied()).collect();
-        Some(Self { known_by, binds: session.into_iter().chain([last]).collect(), ttl_ms: ttl(&body, document.body()) })
+        Some(Self { known_by, binds, ttl_ms: ttl(&body, document.body()) })
+    }
+
+    /// What all calls of an API key begin with.
+    pub(super) fn of_key(call: &Resolved) -> Self {
+        let digest = seeded((call.key.kind(), call.call.caller.key().0), "key", b"");
+        Self { known_by: vec![digest], binds: vec![digest], ttl_ms: 60 * MINUTE }
     }
 
     /// The same for one model: another one knows nothing of it.

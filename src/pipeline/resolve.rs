@@ -14,10 +14,12 @@ use super::{
     error::GatewayError,
     form,
     kept::Draft,
+    opened::OnBlock,
     target::{self, Target, Targets, Wanted},
 };
 use crate::{
     access::Caller,
+    base::RouteId,
     protocol::{
         Operation, OperationKey, OperationKind,
         catalog::{BodyShape, CatalogRow, ModelPosition, StreamSwitch},
@@ -25,7 +27,7 @@ use crate::{
         peek::Peek,
         splice::Document,
     },
-    route::{OnStreamFault, Policy},
+    route::{Cause, OnStreamFault, Policy, RouteAffinity},
     runtime::{Body, Timers},
     snapshot::Snapshot,
     transform::compact,
@@ -43,12 +45,18 @@ pub(super) struct Resolved {
     pub(super) named: Option<String>,
     /// The route that the client named, by which it is permitted too.
     pub(super) route: Option<std::sync::Arc<str>>,
+    /// That route's row.
+    pub(super) route_id: Option<RouteId>,
     /// Whom it may go to, in order; at least one.
     pub(super) targets: Vec<Target>,
     /// How long each of them may take.
     pub(super) timers: Timers,
     /// What becomes of a stream that one of them breaks off.
     pub(super) on_stream_fault: OnStreamFault,
+    /// What stays with one of them.
+    pub(super) affinity: Option<RouteAffinity>,
+    /// What becomes of an answer that says nothing but that it was blocked.
+    pub(super) on_block: OnBlock,
     pub(super) content: Content,
     /// Bytes of the prompt, for estimates.
     pub(super) prompt_bytes: u64,
@@ -116,8 +124,8 @@ pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit:
                 Content::Form { body, .. } => body.len() as u64,
                 Content::Empty | Content::Unread(_) => 0,
             };
-            let Targets { list, route, policy } = targets;
-            let Policy { timers, on_stream_fault } = policy;
+            let Targets { list, route, route_id, policy } = targets;
+            let Policy { timers, on_stream_fault, affinity, fallback } = policy;
             let Wanted { key, streams } = wanted;
             Ok(Box::new(Resolved {
                 call,
@@ -125,9 +133,12 @@ pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit:
                 streams,
                 named,
                 route,
+                route_id,
                 targets: list,
                 timers,
                 on_stream_fault,
+                affinity,
+                on_block: if fallback.has(Cause::ContentPolicy) { OnBlock::Declined } else { OnBlock::Passes },
                 content,
                 prompt_bytes,
                 draft: None,

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::{error::GatewayError, kept};
 use crate::{
-    base::{Bucket, Modality, RouteMemberId, Usage},
+    base::{Bucket, Modality, RouteId, RouteMemberId, Usage},
     billing::Lookup,
     protocol::{Operation, OperationKey, dispatch::Implementation, fault::FaultKind},
-    route::{Member, MemberState, Plan, Policy},
+    route::{Cause, Member, MemberState, Plan, Policy, Stop},
     snapshot::{Provider, Snapshot},
 };
 
@@ -27,6 +27,10 @@ pub(super) struct Target {
     pub(super) member: Option<Arc<MemberState>>,
     /// The member's row.
     pub(super) row: Option<RouteMemberId>,
+    /// The member's tier.
+    pub(super) tier: i64,
+    /// Asked only where the call was declined for this.
+    pub(super) cause: Option<Cause>,
 }
 
 /// Whom a name stands for.
@@ -36,6 +40,8 @@ pub(super) struct Targets {
     pub(super) list: Vec<Target>,
     /// The route that the client named, by which it is permitted too.
     pub(super) route: Option<Arc<str>>,
+    /// That route's row.
+    pub(super) route_id: Option<RouteId>,
     /// How long each may take, and what becomes of a stream that one of them breaks off.
     pub(super) policy: Policy,
 }
@@ -46,6 +52,8 @@ struct Found {
     model: Arc<str>,
     inbound: Arc<str>,
     member: Option<(RouteMemberId, Arc<MemberState>)>,
+    tier: i64,
+    cause: Option<Cause>,
 }
 
 /// What is asked: the client's key, and whether it wants a stream.
@@ -71,7 +79,7 @@ pub(super) fn find(wanted: Wanted, scope: Option<&str>, named: Option<&str>, sna
                 let message = format!("unknown model {:?}; expected a route of the namespace {scope:?}", named.unwrap_or_default());
                 GatewayError::new(FaultKind::ModelNotFound, message).at("model")
             })?;
-            return along(wanted, plan, snapshot);
+            return along(wanted, (plan, scope), snapshot);
         }
         // `/openai/v1/...` without a provider of that name is the family's plain path (people's habit elsewhere).
         if !["openai", "anthropic", "gemini"].contains(&scope) {
@@ -85,7 +93,7 @@ pub(super) fn find(wanted: Wanted, scope: Option<&str>, named: Option<&str>, sna
     let renamed = snapshot.names().global(named);
     let meant = renamed.as_deref().unwrap_or(named);
     if let Some(plan) = plan("", meant, snapshot) {
-        return along(wanted, plan, snapshot);
+        return along(wanted, (plan, ""), snapshot);
     }
     let split = meant.split_once('/').and_then(|(provider, model)| Some((snapshot.provider(provider)?, model)));
     let found = split.map(|(provider, model)| at_provider(provider, model, snapshot)).ok_or_else(|| {
@@ -100,11 +108,11 @@ fn at_provider(provider: &Arc<Provider>, named: &str, snapshot: &Snapshot) -> Fo
     let names = snapshot.names();
     let inbound: Arc<str> = names.of_provider(&provider.name, named).map_or_else(|| named.into(), Into::into);
     let model = Arc::clone(names.variant(provider.id, &inbound).unwrap_or(&inbound));
-    Found { provider: Arc::clone(provider), model, inbound, member: None }
+    Found { provider: Arc::clone(provider), model, inbound, member: None, tier: 0, cause: None }
 }
 
 fn alone(wanted: Wanted, found: Found) -> Result<Targets, GatewayError> {
-    Ok(Targets { list: vec![target(wanted, found)?], route: None, policy: Policy::default() })
+    Ok(Targets { list: vec![target(wanted, found)?], route: None, route_id: None, policy: Policy::default() })
 }
 
 fn plan(namespace: &str, named: &str, snapshot: &Snapshot) -> Option<Plan> {
@@ -113,29 +121,44 @@ fn plan(namespace: &str, named: &str, snapshot: &Snapshot) -> Option<Plan> {
 
 /// The members of a plan whose providers serve the call. All of them do it in the same way as the first: what the gateway
 /// does by itself for one provider, another would have to be asked for.
-fn along(wanted: Wanted, plan: Plan, snapshot: &Snapshot) -> Result<Targets, GatewayError> {
+fn along(wanted: Wanted, (plan, namespace): (Plan, &str), snapshot: &Snapshot) -> Result<Targets, GatewayError> {
     let (mut list, mut refused) = (Vec::with_capacity(plan.stops.len()), None);
-    for stop in plan.stops {
+    let own = plan.stops.into_iter().map(|stop| (stop, None));
+    for (stop, cause) in own.chain(fallbacks(&plan.policy, namespace, snapshot)) {
         let Some(provider) = snapshot.provider_of(stop.provider) else { continue };
         let found = Found {
+            cause,
             provider: Arc::clone(provider),
             inbound: Arc::clone(&stop.model),
             model: stop.model,
             member: Some((stop.member, stop.state)),
+            tier: stop.tier,
         };
         match target(wanted, found) {
             Ok(target) => list.push(target),
+            // Who stands by need not be able to.
+            Err(_) if cause.is_some() => {}
             Err(error) => refused = refused.or(Some(error)),
         }
     }
-    let Some(first) = list.first() else {
+    let Some(first) = list.first().filter(|first: &&Target| first.cause.is_none()) else {
         let nobody = || GatewayError::overloaded("no member of this route can be used now");
         return Err(refused.unwrap_or_else(nobody));
     };
     let manner = |target: &Target| (target.is_local, kept::is_kept_here(wanted.key, target.key, target.is_local));
     let first = manner(first);
     list.retain(|target| manner(target) == first);
-    Ok(Targets { list, route: Some(plan.route), policy: *plan.policy })
+    Ok(Targets { list, route: Some(plan.route), route_id: Some(plan.id), policy: Policy::clone(&plan.policy) })
+}
+
+/// The members of the routes that a call goes on to where it is declined.
+fn fallbacks(policy: &Policy, namespace: &str, snapshot: &Snapshot) -> Vec<(Stop, Option<Cause>)> {
+    let mut stops = Vec::new();
+    for (cause, name) in policy.fallback.routes() {
+        let plan = snapshot.names().fallback(namespace, name, &|member| price(member, snapshot));
+        stops.extend(plan.into_iter().flat_map(|plan| plan.stops).map(|stop| (stop, Some(cause))));
+    }
+    stops
 }
 
 /// What a thousand fresh tokens and a thousand of answer cost at a member, in nano-dollars; `None` where it has no price.
@@ -153,10 +176,10 @@ fn known(snapshot: &Snapshot) -> String {
 }
 
 fn target(wanted: Wanted, found: Found) -> Result<Target, GatewayError> {
-    let Found { provider, model, inbound, member } = found;
+    let Found { provider, model, inbound, member, tier, cause } = found;
     let (key, is_local) = served(wanted, &provider)?;
     let (row, member) = member.unzip();
-    Ok(Target { provider, model, inbound, key, is_local, member, row })
+    Ok(Target { provider, model, inbound, key, is_local, member, row, tier, cause })
 }
 
 /// What the provider is asked, and whether the gateway answers by itself.

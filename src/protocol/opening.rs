@@ -5,7 +5,7 @@
 
 use super::{
     OperationKind,
-    json::{Node, Shape},
+    json::{Fields, Node, Shape},
 };
 
 /// What an event at the beginning of a stream is.
@@ -56,6 +56,46 @@ pub fn opening(kind: OperationKind, data: &[u8]) -> Opening {
     if is_content { Opening::Content } else { Opening::Preamble }
 }
 
+/// Whether an answer, or the first event of one that says anything, says nothing but that a policy kept it back.
+#[must_use]
+pub fn is_blocked(kind: OperationKind, data: &[u8]) -> bool {
+    let Some(answer) = Node::parse(data).ok().and_then(Node::object) else { return false };
+    match kind {
+        OperationKind::OpenAiChatCompletions => answer
+            .peek("choices")
+            .and_then(Node::array)
+            .is_some_and(|all| !all.is_empty() && all.into_iter().all(|choice| choice.object().is_some_and(|choice| is_filtered(&choice)))),
+        OperationKind::OpenAiResponses | OperationKind::OpenAiResponsesWebSocket => {
+            let whole = if answer.peek_text("type").as_deref() == Some("response.incomplete") {
+                answer.peek("response").and_then(Node::object).unwrap_or_default()
+            } else {
+                answer
+            };
+            let why = whole.peek("incomplete_details").and_then(Node::object);
+            let says = whole.peek("output").is_some_and(is_something);
+            !says && why.and_then(|why| why.peek_text("reason")).as_deref() == Some("content_filter")
+        }
+        OperationKind::ClaudeMessages => {
+            let delta = answer.peek("delta").and_then(Node::object);
+            let is_refused = |part: &Fields<'_>| part.peek_text("stop_reason").as_deref() == Some("refusal");
+            is_refused(&answer) && !answer.peek("content").is_some_and(is_something) || delta.as_ref().is_some_and(is_refused)
+        }
+        OperationKind::GeminiGenerateContent => {
+            let feedback = answer.peek("promptFeedback").and_then(Node::object);
+            let is_blocked = feedback.is_some_and(|feedback| feedback.peek("blockReason").is_some_and(is_something));
+            is_blocked && !answer.peek("candidates").is_some_and(is_something)
+        }
+        OperationKind::OpenAi | OperationKind::Claude | OperationKind::Gemini => false,
+    }
+}
+
+/// Whether a choice of Chat was filtered before it said anything.
+fn is_filtered(choice: &Fields<'_>) -> bool {
+    let said = choice.peek("message").or_else(|| choice.peek("delta")).and_then(Node::object).unwrap_or_default();
+    choice.peek_text("finish_reason").as_deref() == Some("content_filter")
+        && !said.rest().into_iter().any(|(name, value)| name != "role" && is_something(value))
+}
+
 /// Whether a choice of a Chat chunk says more than who speaks.
 fn says(choice: Node<'_>) -> bool {
     let Some(choice) = choice.object() else { return false };
@@ -87,8 +127,42 @@ mod tests {
     use super::{
         Opening::{self, Content, Failed, Preamble},
         OperationKind::{self, ClaudeMessages, GeminiGenerateContent, OpenAiChatCompletions, OpenAiResponses},
-        opening,
+        is_blocked, opening,
     };
+
+    #[test]
+    fn an_answer_that_was_kept_back_says_so_and_nothing_else() {
+        let cases = [
+            (
+                OpenAiChatCompletions,
+                r#"{"choices":[{"message":{"role":"assistant","content":null},"finish_reason":"content_filter"}]}"#,
+                true,
+            ),
+            (OpenAiChatCompletions, r#"{"choices":[{"delta":{},"finish_reason":"content_filter"}]}"#, true),
+            (OpenAiChatCompletions, r#"{"choices":[{"message":{"content":"half"},"finish_reason":"content_filter"}]}"#, false),
+            (OpenAiChatCompletions, r#"{"choices":[{"message":{"content":""},"finish_reason":"stop"}]}"#, false),
+            (OpenAiChatCompletions, r#"{"choices":[]}"#, false),
+            (OpenAiResponses, r#"{"status":"incomplete","incomplete_details":{"reason":"content_filter"},"output":[]}"#, true),
+            (
+                OpenAiResponses,
+                r#"{"type":"response.incomplete","response":{"incomplete_details":{"reason":"content_filter"},"output":[]}}"#,
+                true,
+            ),
+            (OpenAiResponses, r#"{"status":"incomplete","incomplete_details":{"reason":"max_output_tokens"},"output":[]}"#, false),
+            (OpenAiResponses, r#"{"incomplete_details":{"reason":"content_filter"},"output":[{"type":"message"}]}"#, false),
+            (ClaudeMessages, r#"{"type":"message","content":[],"stop_reason":"refusal"}"#, true),
+            (ClaudeMessages, r#"{"type":"message","content":[{"type":"text","text":"no"}],"stop_reason":"refusal"}"#, false),
+            (ClaudeMessages, r#"{"type":"message_delta","delta":{"stop_reason":"refusal"}}"#, true),
+            (ClaudeMessages, r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#, false),
+            (GeminiGenerateContent, r#"{"promptFeedback":{"blockReason":"PROHIBITED_CONTENT"}}"#, true),
+            (GeminiGenerateContent, r#"{"promptFeedback":{"blockReason":"SAFETY"},"candidates":[{"content":{}}]}"#, false),
+            (GeminiGenerateContent, r#"{"promptFeedback":{},"candidates":[]}"#, false),
+            (GeminiGenerateContent, "[]", false),
+        ];
+        for (kind, answer, expected) in cases {
+            assert_eq!(is_blocked(kind, answer.as_bytes()), expected, "{answer}");
+        }
+    }
 
     #[test]
     fn content_begins_where_a_reader_sees_something() {

@@ -12,7 +12,7 @@ mod table;
 pub use alias::Aliases;
 pub use balance::{Member, MemberState, RouteState, Underway, order};
 pub use plan::{Plan, Stop};
-pub use policy::{OnStreamFault, Policy};
+pub use policy::{Cause, Fallback, OnStreamFault, Policy, RouteAffinity, Subject};
 pub use table::{NameFault, Names, Route};
 
 #[cfg(test)]

@@ -69,10 +69,11 @@ impl Route {
         let stops = order(self.strategy, &self.state, &self.members, cost).into_iter().map(|member| Stop {
             member: member.id,
             provider: member.provider,
+            tier: member.tier,
             model: run.map_or_else(|| Arc::clone(&member.model), |run| member.model.replacen('*', run, 1).into()),
             state: Arc::clone(&member.state),
         });
-        Plan { route: asked.into(), policy: Arc::clone(&self.policy), stops: stops.collect() }
+        Plan { route: asked.into(), id: self.id, policy: Arc::clone(&self.policy), stops: stops.collect() }
     }
 }
 
@@ -132,10 +133,16 @@ impl Names {
                 faults.push(fault("members", "has no enabled member at an enabled provider"));
                 continue;
             };
-            let policy = Policy::read(row.settings_json.as_deref()).unwrap_or_else(|message| {
+            let mut policy = Policy::read(row.settings_json.as_deref()).unwrap_or_else(|message| {
                 faults.push(fault("settings_json", &message));
                 Policy::default()
             });
+            if policy.affinity.is_some() && matches!(row.strategy, Strategy::Failover | Strategy::LowestCost) {
+                policy.affinity = None;
+                let message =
+                    format!("\"affinity\" means nothing with the strategy {}, which says who is first; expected another one", row.strategy);
+                faults.push(fault("settings_json", &message));
+            }
             match row.name.matches('*').count() {
                 0 | 1 => self.insert(row, (members, policy), kept.get(&row.id).copied()),
                 _ => faults.push(fault("name", "has more than one \"*\"; expected one at most")),
@@ -144,6 +151,31 @@ impl Names {
         for list in self.patterns.values_mut() {
             list.sort_by_key(|route| (Reverse(route.name.len()), Arc::clone(&route.name)));
         }
+        self.look_for_fallbacks(faults);
+    }
+
+    /// Routes to fall back to that nobody could be asked by.
+    fn look_for_fallbacks(&self, faults: &mut Vec<NameFault>) {
+        for route in self.all() {
+            for (_, name) in route.policy.fallback.routes().filter(|(_, name)| !self.has_fallback(&route.namespace, name)) {
+                let message = format!("\"fallback\" names {name:?}, which is no enabled route; expected the name of one");
+                faults.push(NameFault { what: "route", name: route.name.to_string(), path: "settings_json", message });
+            }
+        }
+    }
+
+    fn has_fallback(&self, namespace: &str, name: &str) -> bool {
+        let has = |namespace: &str| {
+            self.exact.get(namespace).is_some_and(|routes| routes.contains_key(name))
+                || self.patterns.get(namespace).is_some_and(|routes| routes.iter().any(|route| route.run(name).is_some()))
+        };
+        has(namespace) || has("")
+    }
+
+    /// The plan of a route to fall back to: one of the same namespace, or a plain one.
+    #[must_use]
+    pub fn fallback(&self, namespace: &str, name: &str, cost: &dyn Fn(&Member) -> Option<u64>) -> Option<Plan> {
+        self.plan(namespace, name, cost).or_else(|| self.plan("", name, cost))
     }
 
     fn insert(&mut self, row: &RouteRow, (members, policy): (Vec<Member>, Policy), before: Option<&Arc<Route>>) {

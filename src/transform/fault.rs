@@ -11,8 +11,20 @@ use crate::protocol::{
 };
 
 /// What providers say when a prompt is longer than the model's window, in lower case.
-const TOO_LONG: [&str; 5] =
-    ["context_length_exceeded", "prompt is too long", "maximum context length", "exceeds the maximum number of tokens", "context window"];
+const TOO_LONG: [&str; 6] = [
+    "context_length_exceeded",
+    "prompt is too long",
+    "maximum context length",
+    "exceeds the maximum number of tokens",
+    "exceed context limit",
+    "context window",
+];
+
+/// How providers say that their policy has something against a call: as a code, and in words.
+const POLICY_CODES: [&str; 5] =
+    ["content_policy_violation", "content_filter", "invalid_prompt", "misalignment_policy_violation", "responsibleaipolicyviolation"];
+const POLICY_WORDS: [&str; 4] =
+    ["content filtering policy", "content management policy", "rejected as a result of our safety system", "violating our usage policy"];
 
 /// An error of a provider, in no family's shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +66,13 @@ impl<'a> Problem<'a> {
     pub fn is_too_long(&self) -> bool {
         let (code, message) = (self.code.as_deref().unwrap_or("").to_lowercase(), self.message.to_lowercase());
         self.status < 500 && TOO_LONG.iter().any(|words| code.contains(words) || message.contains(words))
+    }
+
+    /// Whether the provider's policy has something against the call.
+    #[must_use]
+    pub fn is_against_policy(&self) -> bool {
+        let (code, message) = (self.code.as_deref().unwrap_or("").to_lowercase(), self.message.to_lowercase());
+        self.status < 500 && (POLICY_CODES.contains(&code.as_str()) || POLICY_WORDS.iter().any(|words| message.contains(words)))
     }
 
     /// The status that it has for a client of `family`: 529 is Anthropic's alone.

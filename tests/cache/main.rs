@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, helpers included")]
 #![expect(clippy::disallowed_methods, reason = "the server's address comes from the environment")]
 
+mod affinity;
 mod budget;
+mod health;
 mod laws;
 mod model;
 mod outage;

@@ -38,21 +38,22 @@ async fn values(one: &dyn Cache, two: &dyn Cache) {
     one.set("a", bytes("1"), None).await.unwrap();
     assert_eq!(two.get("a").await.unwrap(), Some(bytes("1")));
     assert!(!two.set_if_absent("a", bytes("2"), None).await.unwrap());
-    assert!(!two.compare_and_swap("a", b"2", bytes("3")).await.unwrap());
-    assert!(two.compare_and_swap("a", b"1", bytes("\0\r\n")).await.unwrap());
+    assert!(!two.compare_and_swap("a", b"2", bytes("3"), None).await.unwrap());
+    assert!(two.compare_and_swap("a", b"1", bytes("\0\r\n"), None).await.unwrap());
     assert_eq!(one.get("a").await.unwrap(), Some(bytes("\0\r\n")));
     assert!(one.delete("a").await.unwrap());
     assert!(!two.delete("a").await.unwrap());
-    assert!(!two.compare_and_swap("a", b"\0\r\n", bytes("4")).await.unwrap());
-    assert!(!two.compare_and_swap("a", b"", bytes("4")).await.unwrap());
+    assert!(!two.compare_and_swap("a", b"\0\r\n", bytes("4"), None).await.unwrap());
+    assert!(!two.compare_and_swap("a", b"", bytes("4"), None).await.unwrap());
     assert!(two.set_if_absent("a", bytes(""), Some(LONG)).await.unwrap());
     assert_eq!(one.get("a").await.unwrap(), Some(bytes("")));
 }
 
 async fn values_end(one: &dyn Cache, two: &dyn Cache, pass: &dyn Fn(Duration)) {
     one.set("b", bytes("1"), Some(SHORT)).await.unwrap();
-    assert!(two.compare_and_swap("b", b"1", bytes("2")).await.unwrap());
-    one.set("c", bytes("1"), Some(LONG)).await.unwrap();
+    assert!(two.compare_and_swap("b", b"1", bytes("2"), None).await.unwrap());
+    one.set("c", bytes("0"), Some(SHORT)).await.unwrap();
+    assert!(two.compare_and_swap("c", b"0", bytes("1"), Some(LONG)).await.unwrap());
     pass(SHORT);
     until!(two.get("b").await.unwrap().is_none());
     assert!(one.set_if_absent("b", bytes("3"), None).await.unwrap());

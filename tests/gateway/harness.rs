@@ -105,9 +105,14 @@ pub(crate) struct Upstream {
     script: Arc<Mutex<VecDeque<Vec<Bytes>>>>,
     standing: Arc<Mutex<Vec<Bytes>>>,
     pub gone: Arc<Notify>,
-    /// Something of an answer that waits for its peer to leave has been sent.
+    /// Something of an answer that waits has been sent.
     pub spoken: Arc<Notify>,
+    /// Lets an answer go on that waits for it.
+    pub go: Arc<Notify>,
 }
+
+/// A piece of an answer that is never sent: the rest waits for [`Upstream::go`].
+pub(crate) const WAIT: Bytes = Bytes::from_static(b"\0wait");
 
 impl Upstream {
     pub(crate) async fn start() -> Self {
@@ -116,7 +121,7 @@ impl Upstream {
         let (got, script, gone) =
             (Arc::<Mutex<Vec<Got>>>::default(), Arc::<Mutex<VecDeque<Vec<Bytes>>>>::default(), Arc::new(Notify::new()));
         let standing = Arc::<Mutex<Vec<Bytes>>>::default();
-        let spoken = Arc::new(Notify::new());
+        let (spoken, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let upstream = Self {
             address,
             got: Arc::clone(&got),
@@ -124,12 +129,13 @@ impl Upstream {
             standing: Arc::clone(&standing),
             gone: Arc::clone(&gone),
             spoken: Arc::clone(&spoken),
+            go: Arc::clone(&go),
         };
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (got, script, gone) = (Arc::clone(&got), Arc::clone(&script), Arc::clone(&gone));
-                let (standing, spoken) = (Arc::clone(&standing), Arc::clone(&spoken));
-                tokio::spawn(async move { serve(stream, &got, (&script, &standing), (&gone, &spoken)).await });
+                let (standing, spoken, go) = (Arc::clone(&standing), Arc::clone(&spoken), Arc::clone(&go));
+                tokio::spawn(async move { serve(stream, &got, (&script, &standing), (&gone, &spoken, &go)).await });
             }
         });
         upstream
@@ -177,13 +183,23 @@ impl Upstream {
 
 type Script<'a> = (&'a Mutex<VecDeque<Vec<Bytes>>>, &'a Mutex<Vec<Bytes>>);
 
-async fn serve(mut stream: TcpStream, got: &Mutex<Vec<Got>>, (script, standing): Script<'_>, (gone, spoken): (&Notify, &Notify)) {
+async fn serve(
+    mut stream: TcpStream,
+    got: &Mutex<Vec<Got>>,
+    (script, standing): Script<'_>,
+    (gone, spoken, go): (&Notify, &Notify, &Notify),
+) {
     stream.set_nodelay(true).unwrap();
     let Some(request) = read_request(&mut stream).await else { return };
     got.lock().unwrap().push(request);
     let next = script.lock().unwrap().pop_front();
     let pieces = next.unwrap_or_else(|| standing.lock().unwrap().clone());
     for piece in pieces {
+        if piece == WAIT {
+            spoken.notify_one();
+            go.notified().await;
+            continue;
+        }
         if piece.is_empty() {
             spoken.notify_one();
             // Reads until the other side has closed.

@@ -9,6 +9,7 @@
 )]
 
 mod canaries;
+mod declined;
 mod disconnect;
 mod failover;
 mod harness;
@@ -24,5 +25,6 @@ mod renewal;
 mod rescue;
 mod rescue_streams;
 mod roles;
+mod shared;
 mod sockets;
 mod streams;

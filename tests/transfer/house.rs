@@ -9,7 +9,7 @@ use gproxy::{
     credentials::Sealer,
     snapshot::secret::seal_api_key,
     store::{
-        persist::{AuditLog, Ledger, Records, RecordsExt as _, memory::MemoryStore},
+        persist::{AuditLog, HealthBook, Ledger, Records, RecordsExt as _, memory::MemoryStore},
         record::{
             Admission, Change, NewAlias, NewCredential, NewKey, NewModel, NewOrganization, NewPermission, NewPriceRule, NewProvider,
             NewProviderRuleSet, NewQuota, NewRateLimit, NewRoute, NewRouteMember, NewRule, NewRuleSet, NewTeam, NewUser, PriceMatch, Role,
@@ -23,7 +23,7 @@ use gproxy::{
 pub(crate) const CANARY: &str = "sk-provider-canary";
 
 /// An instance over a store, with a key of its own for secrets at rest.
-pub(crate) fn instance<S: Records + Ledger + AuditLog + 'static>(store: Arc<S>, key: &str) -> Control {
+pub(crate) fn instance<S: Records + Ledger + AuditLog + HealthBook + 'static>(store: Arc<S>, key: &str) -> Control {
     let stores = Stores::of(&store);
     Control::new(stores, Sealer::new(Secret::new(key.to_owned())), platform())
 }

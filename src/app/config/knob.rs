@@ -196,7 +196,7 @@ pub static KNOBS: &[Knob] = &[
             "redis-url",
             &["GPROXY_REDIS_URL"],
             "none",
-            "where several instances count limits and budgets together, redis:// or rediss://",
+            "what several instances share: limits, budgets, health of credentials, who knows which prompt, idempotency keys; redis:// or rediss://",
         ),
     ),
     at(

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{
     answer::{Answer, Json, csv, done, json},
-    query::{AuditPage, PageQuery},
+    query::{AuditPage, HealthPage, PageQuery},
     route::{
         Body, Call, Query, Route,
         admin::{ask, delete, get, patch, post},
@@ -157,9 +157,8 @@ fn provider_models() -> Vec<Route> {
 
 fn instance() -> Vec<Route> {
     vec![
-        get("/admin/health", "Who is resting or dead, why, and until when, as this process has learnt it", |admin, _| {
-            Box::pin(async move { json(&health::list(admin)) })
-        }),
+        get("/admin/health", "Who is resting or dead, why, and until when", |admin, _| Box::pin(async move { json(&health::list(admin)) })),
+        ask("/admin/health/history", "How health changed, newest first", |admin, call| Box::pin(list_health(admin, call))),
         post("/admin/health/reset", "Forget the health of a credential, of a provider, or of everybody", |admin, call| {
             Box::pin(async move { json(&health::reset(admin, call.input()?).await?) })
         }),
@@ -270,6 +269,10 @@ async fn patch_model(admin: Admin<'_>, call: Call<'_, Body<models::ModelInput>>)
 
 async fn list_audit(admin: Admin<'_>, call: Call<'_, Query<AuditPage>>) -> Answer<Json<Vec<audit::AuditView>>> {
     json(&audit::list(admin, call.question()?.into()).await?)
+}
+
+async fn list_health(admin: Admin<'_>, call: Call<'_, Query<HealthPage>>) -> Answer<Json<Vec<health::HealthEventView>>> {
+    json(&health::history(admin, call.question()?.into()).await?)
 }
 
 async fn list_requests(admin: Admin<'_>, call: Call<'_, Query<PageQuery>>) -> Answer<Json<Vec<requests::RequestView>>> {

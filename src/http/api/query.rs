@@ -8,12 +8,13 @@ use crate::{
     admin::{
         AdminFault,
         audit::AuditQuery,
+        health::HistoryQuery,
         usage::{LIMIT_MAX, UsageQuery},
     },
-    base::{KeyId, OrganizationId, ProviderId, RequestId, TeamId, UserId},
+    base::{CredentialId, KeyId, OrganizationId, ProviderId, RequestId, TeamId, UserId},
     snapshot::name,
     store::{
-        persist::{AuditFilter, UsageFilter},
+        persist::{AuditFilter, HealthFilter, UsageFilter},
         record::{AuditAction, ScopeKind},
     },
 };
@@ -210,5 +211,51 @@ impl From<AuditPage> for AuditQuery {
         let AuditPage { from_ms, to_ms, actor_id, action, target_kind, target_id, organization_id, before, limit } = page;
         let filter = AuditFilter { from_ms, to_ms, actor_id, action, target_kind, target_id, organization_id };
         Self { filter, before, limit }
+    }
+}
+
+/// Whose health's history is wanted.
+#[derive(Debug, JsonSchema)]
+pub(super) struct HealthPage {
+    /// At or after, Unix milliseconds.
+    from_ms: Option<u64>,
+    /// Before, Unix milliseconds.
+    to_ms: Option<u64>,
+    /// Of this provider and its credentials.
+    provider_id: Option<ProviderId>,
+    /// Of this credential.
+    credential_id: Option<CredentialId>,
+    /// Of this model.
+    model: Option<String>,
+    /// Only events before this one.
+    before: Option<i64>,
+    /// Events at most.
+    #[schemars(range(min = 1, max = LIMIT_MAX))]
+    limit: Option<u64>,
+}
+
+const HEALTH: &[&str] = &["from_ms", "to_ms", "provider_id", "credential_id", "model", "before", "limit"];
+
+impl Question for HealthPage {
+    fn read(query: Option<&str>) -> Result<Self, AdminFault> {
+        let mut given = Parameters::of(query);
+        let question = Self {
+            from_ms: given.number(&["from_ms", "from_unix_ms"])?,
+            to_ms: given.number(&["to_ms", "to_unix_ms"])?,
+            provider_id: given.number(&["provider_id"])?.map(ProviderId),
+            credential_id: given.number(&["credential_id"])?.map(CredentialId),
+            model: given.take(&["model"]).map(|(_, model)| model),
+            before: given.number(&["before", "before_id"])?,
+            limit: given.limit()?,
+        };
+        given.close(HEALTH)?;
+        Ok(question)
+    }
+}
+
+impl From<HealthPage> for HistoryQuery {
+    fn from(page: HealthPage) -> Self {
+        let HealthPage { from_ms, to_ms, provider_id, credential_id, model, before, limit } = page;
+        Self { filter: HealthFilter { from_ms, to_ms, provider_id, credential_id, model }, before, limit }
     }
 }

@@ -10,9 +10,11 @@ use super::server::{ControlPlane, Server, Serving};
 use crate::{
     admin::{Control, Stores, oidc::Oidc},
     app::{
+        affinity,
         bootstrap::{self, BootFault, Booted},
         config::{Config, CountersDown, Keep, KeyFault, database_key},
         counting, expire, follow,
+        health::{self, HealthKeeper},
         reconcile::{self, Reconciler},
         reload, retire, seals,
         vault::RecordVault,
@@ -98,13 +100,18 @@ pub async fn run(config: Config, platform: Platform, tasks: Arc<Tasks>) -> Resul
     let Booted { admin_key, .. } = bootstrap::bootstrap(&control, &config).await?;
     let server = listen(&config).await?;
     let keepers = keep(&journal, &writer, &platform);
+    let shared = shared_store(&config, &platform)?;
+    let health = keep_health(&control, shared.as_ref()).await;
     let serving = serving(&config, &control, &journal);
     serving.engine.renew_in(Arc::new(RecordVault::new(Arc::clone(&control))));
     keep_responses(&config, &serving.engine, &store);
+    if let Some(shared) = &shared {
+        affinity::watch(&serving.engine, Arc::clone(shared) as _);
+    }
     if !control.snapshot().load().rows().quotas.is_empty() {
         catch_up(&*journal, &*platform.clock).await;
     }
-    count(&config, &serving.engine, &control, &store).await?;
+    count((&config, shared), &serving.engine, &control, &store).await;
     look_after(&config, &serving.engine, &store);
     let drain = config.drain;
     announce(&server, admin_key.as_ref());
@@ -114,6 +121,9 @@ pub async fn run(config: Config, platform: Platform, tasks: Arc<Tasks>) -> Resul
     server.run(serving, stop(), drain).await;
     if !tasks.drain(resident, drain).await {
         tracing::warn!("some sessions were still open at the end of the drain time");
+    }
+    if let Err(fault) = health.write().await {
+        tracing::warn!(%fault, "what was learnt last of credentials' health is not written");
     }
     end(&writer, &store).await;
     keepers.iter().for_each(tokio::task::JoinHandle::abort);
@@ -166,24 +176,43 @@ async fn catch_up(journal: &dyn Journal, clock: &dyn Clock) {
     }
 }
 
+/// The Redis that several instances share, where there is one.
+fn shared_store(config: &Config, platform: &Platform) -> Result<Option<Arc<RedisStore>>, CacheFault> {
+    // Who listens on it is no session that a shutdown waits for.
+    let listeners = Arc::new(Tasks::default());
+    let open = |address: &Secret<String>| {
+        RedisStore::new(address.expose(), verify::PREFIX, Arc::clone(&platform.clock), listeners as _).map(Arc::new)
+    };
+    config.redis.as_ref().map(open).transpose()
+}
+
+/// Takes over what was known of credentials before this start, and keeps it with the others from here on.
+async fn keep_health(control: &Arc<Control>, shared: Option<&Arc<RedisStore>>) -> Arc<HealthKeeper> {
+    let (cache, platform) = (shared.map(|shared| Arc::clone(shared) as _), control.platform());
+    let keeper = Arc::new(HealthKeeper::new(Arc::clone(control.health()), Arc::clone(control.health_book()), cache, platform));
+    if let Err(fault) = keeper.load(control.snapshot()).await {
+        tracing::warn!(%fault, "what was known of credentials' health cannot be read; it is learnt anew");
+    }
+    health::watch(&keeper, control.snapshot(), platform);
+    keeper
+}
+
 /// Counts limits and budgets: in this process, or with others on one Redis.
-async fn count(config: &Config, engine: &Engine, control: &Control, store: &Arc<SqlStore>) -> Result<(), HostFault> {
+async fn count((config, shared): (&Config, Option<Arc<RedisStore>>), engine: &Engine, control: &Control, store: &Arc<SqlStore>) {
     let platform = &engine.platform;
-    if let Some(address) = &config.redis {
-        let shared = RedisStore::new(address.expose(), verify::PREFIX, Arc::clone(&platform.clock), Arc::clone(&platform.spawn))?;
+    if let Some(shared) = shared {
         let policy = match config.counters_down {
             CountersDown::Closed => Policy::Closed,
             CountersDown::Open => Policy::Open,
             CountersDown::Share(instances) => Policy::Share { instances },
         };
-        engine.count(Arc::new(Guarded::new(Arc::new(shared), policy)));
+        engine.count(Arc::new(Guarded::new(shared, policy)));
     }
     let counters = Arc::clone(engine.counters());
     if let Err(fault) = counting::seed(&*counters, &**store, control.snapshot().load().rows(), platform.clock.unix_ms()).await {
         tracing::error!(%fault, "budgets do not count yet what was spent before this start");
     }
     counting::watch(counters, Arc::clone(store) as _, control.snapshot().clone(), platform);
-    Ok(())
 }
 
 /// Compares counters with rows, and lets old records go.

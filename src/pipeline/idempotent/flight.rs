@@ -217,6 +217,17 @@ impl Flight {
         }
     }
 
+    /// Ready once nobody hears an answer that is not kept: it is to be let go.
+    pub(super) fn poll_deserted(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state();
+        if state.held.is_none() && state.seats.is_empty() {
+            state.is_let_go = true;
+            return Poll::Ready(());
+        }
+        state.pilot = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
     /// The whole answer, where it is kept: its pieces, and the room that they take.
     pub(super) fn whole(&self) -> Option<(Head, Vec<Bytes>, Held)> {
         let mut state = self.state();

@@ -1,10 +1,11 @@
 //! `Idempotency-Key`: calls of one caller under one key are one call, with one bill. Who comes while it is made hears it too, from its
 //! beginning; who comes within a day after its good end is given the same answer; what failed is made anew.
 //!
-//! `asked` knows a call again, `shelf` what became of it, `flight` lets several clients hear one answer, `pilot` makes the call, `held`
+//! `asked` knows a call again, `shelf` what became of it, here, and `common` at other instances, `flight` lets several clients hear one answer, `pilot` makes the call, `held`
 //! counts the room that answers take. What holds for clients is in docs/idempotency.md.
 
 mod asked;
+mod common;
 mod flight;
 mod held;
 mod pilot;
@@ -34,7 +35,7 @@ use crate::{
 };
 use asked::{Asked, IDEMPOTENCY_KEY, SHOWN};
 use flight::{Head, Hearing, Seat};
-use pilot::Pilot;
+use pilot::{Flown, Pilot};
 use shelf::{Entered, Gone, Kept};
 
 pub(super) use pilot::Outcome;
@@ -78,10 +79,8 @@ pub(super) async fn serve(
         Entered::First(flight, seat) => {
             let outcome = Arc::<Outcome>::default();
             trail.note(Fact::Watched(Arc::clone(&outcome)));
-            let own = engine.clone();
-            let walk = Box::pin(async move { super::walk(&own, call, &snapshot, (trail, place)).await });
             let pilot = Pilot { engine: engine.clone(), asked, flight, outcome };
-            engine.platform.spawn.spawn(Box::pin(pilot.fly(walk)));
+            engine.platform.spawn.spawn(Box::pin(pilot.fly(Flown { call, snapshot, trail, place })));
             return first(seat, key.kind().family()).await;
         }
         Entered::Joined(seat) => {
@@ -142,7 +141,10 @@ fn again(mut headers: HeaderMap, request_id: RequestId) -> HeaderMap {
         headers.remove(name);
     }
     headers.insert(REPLAYED, HeaderValue::from_static("true"));
-    if let Ok(id) = HeaderValue::from_bytes(&request_id.digits()) {
+    // One that another instance made says which it was.
+    if !headers.contains_key(ORIGINAL)
+        && let Ok(id) = HeaderValue::from_bytes(&request_id.digits())
+    {
         headers.insert(ORIGINAL, id);
     }
     headers

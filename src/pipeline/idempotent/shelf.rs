@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -10,10 +10,11 @@ use bytes::Bytes;
 
 use super::{
     asked::{Asked, Digest},
+    common::Common,
     flight::{End, Flight, Head, Missed, Seat},
     held::{Held, Room},
 };
-use crate::{base::RequestId, runtime::Instant};
+use crate::{base::RequestId, runtime::Instant, store::cache::Cache};
 
 /// What is remembered of calls that carry an `Idempotency-Key`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,17 +128,37 @@ pub(in crate::pipeline) struct Shelf {
     bounds: Idempotency,
     room: Room,
     entries: Mutex<Entries>,
+    common: OnceLock<Common>,
 }
 
 impl Shelf {
     pub(in crate::pipeline) fn new(bounds: Idempotency) -> Self {
         let bounds = Idempotency { answer: bounds.answer.min(bounds.bytes), ..bounds };
-        Self { bounds, room: Room::new(bounds.bytes), entries: Mutex::default() }
+        Self { bounds, room: Room::new(bounds.bytes), entries: Mutex::default(), common: OnceLock::new() }
     }
 
     /// Whether anything is remembered at all.
     pub(super) fn is_open(&self) -> bool {
         !self.bounds.span.is_zero()
+    }
+
+    /// Shares calls with other instances from here on. What was told first stands.
+    pub(in crate::pipeline) fn share(&self, cache: Arc<dyn Cache>) {
+        let _first = self.common.set(Common::new(cache, self.bounds));
+    }
+
+    /// What other instances know, where there are any.
+    pub(super) fn common(&self) -> Option<&Common> {
+        self.common.get()
+    }
+
+    /// What became of a call that has ended here; `None` where its key is free.
+    pub(super) fn became(&self, asked: Asked, request_id: RequestId) -> Option<Result<Arc<Kept>, Gone>> {
+        match &self.entries().of(&asked.name, request_id)?.state {
+            State::Flying(_) => None,
+            State::Kept(kept) => Some(Ok(Arc::clone(kept))),
+            State::Gone(gone) => Some(Err(*gone)),
+        }
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {

@@ -80,7 +80,9 @@ impl Clock for SystemClock {
     #[cfg(not(target_os = "linux"))]
     #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is told to use")]
     fn unix_ms(&self) -> u64 {
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+        std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
     }
 
     fn now(&self) -> Instant {

@@ -94,8 +94,8 @@ pub trait Cache: Send + Sync + fmt::Debug {
     fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>) -> Counted<'_, ()>;
     /// Puts a value where there is none; whether it did.
     fn set_if_absent(&self, key: &str, value: Bytes, ttl: Option<Duration>) -> Counted<'_, bool>;
-    /// Puts `new` where `old` stands, and keeps its time to live; whether it did.
-    fn compare_and_swap(&self, key: &str, old: &[u8], new: Bytes) -> Counted<'_, bool>;
+    /// Puts `new` where `old` stands, for `ttl` where one is given, else with the time to live that is left; whether it did.
+    fn compare_and_swap(&self, key: &str, old: &[u8], new: Bytes, ttl: Option<Duration>) -> Counted<'_, bool>;
     /// Deletes; whether there was something.
     fn delete(&self, key: &str) -> Counted<'_, bool>;
     /// Takes a lease on a name for `token`'s owner, or renews the one it has; whether it is its own now.

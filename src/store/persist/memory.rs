@@ -14,6 +14,7 @@ use crate::{
 
 mod audit;
 mod changes;
+mod health;
 mod kept;
 
 /// A store that lives as long as its value.
@@ -35,6 +36,7 @@ struct State {
     upstream: BTreeMap<(RequestId, u32), UpstreamRow>,
     kept: kept::Shelf,
     audit: audit::Entries,
+    health: health::Book,
 }
 
 impl MemoryStore {

@@ -14,6 +14,7 @@ mod audit;
 mod books;
 #[cfg(test)]
 mod fixture;
+mod health;
 #[cfg(feature = "native")]
 pub mod journal;
 mod kept;
@@ -27,6 +28,7 @@ pub mod writer;
 
 pub use audit::{AuditFilter, AuditLog};
 pub use books::{Books, Head, Retention, Retired, SealedRow, StandingSums};
+pub use health::{HealthBook, HealthFilter, HealthNews};
 pub use kept::{Kept, Link, Page};
 #[cfg(feature = "native")]
 pub use seal::{SealKey, SealKeys};

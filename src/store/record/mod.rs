@@ -8,6 +8,7 @@ mod audit;
 mod call;
 mod cell;
 mod change;
+mod health;
 mod identity;
 mod kept;
 mod noun;
@@ -24,6 +25,7 @@ pub use call::{Begun, Billed, DownstreamRow, Ended, Entry, Source, UpstreamRow, 
 pub use cell::{Cell, CellKind, Datum, OnDelete};
 pub use change::{Change, ChangeSet, Delta, Finish, Stamp, made_by};
 pub(in crate::store) use change::{finished, maker};
+pub use health::{HealthEventRow, HealthReset, HealthRow, HealthWord, NewHealthEvent, RestRow};
 pub use identity::{NewKey, NewOrganization, NewTeam, NewUser, OnDisconnect, Role};
 pub use kept::{Keep, KeptItem, KeptKind, KeptRow};
 pub use noun::{

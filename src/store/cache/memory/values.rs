@@ -94,12 +94,15 @@ impl Cache for MemoryCache {
         Answer::now(Ok(absent))
     }
 
-    fn compare_and_swap(&self, key: &str, old: &[u8], new: Bytes) -> Counted<'_, bool> {
-        let now = self.clock.unix_ms();
+    fn compare_and_swap(&self, key: &str, old: &[u8], new: Bytes, ttl: Option<Duration>) -> Counted<'_, bool> {
+        let (now, end) = self.span(ttl);
         let mut values = lock(&self.values);
         let swapped = match values.values.get_mut(key) {
             Some((value, until)) if now < *until && **value == *old => {
                 *value = new;
+                if ttl.is_some() {
+                    *until = end;
+                }
                 true
             }
             Some(_) | None => false,

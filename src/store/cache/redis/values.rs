@@ -63,8 +63,9 @@ impl Cache for RedisStore {
         Answer::later(async move { Ok(self.command::<Option<String>>(Repeat::Never, command).await?.is_some()) })
     }
 
-    fn compare_and_swap(&self, key: &str, old: &[u8], new: Bytes) -> Counted<'_, bool> {
-        let arguments = vec![Bytes::from_static(SWAP.as_bytes()), Bytes::copy_from_slice(old), new];
+    fn compare_and_swap(&self, key: &str, old: &[u8], new: Bytes, ttl: Option<Duration>) -> Counted<'_, bool> {
+        let mut arguments = vec![Bytes::from_static(SWAP.as_bytes()), Bytes::copy_from_slice(old), new];
+        arguments.extend(ttl.map(|ttl| Bytes::from(millis(ttl).to_string())));
         Answer::later(self.conditional(Repeat::Never, self.key("v", key), arguments))
     }
 

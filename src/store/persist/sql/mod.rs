@@ -23,6 +23,7 @@ mod data;
 mod dialect;
 mod foreign;
 mod head;
+mod health;
 mod hot;
 mod kept;
 mod ledger;

@@ -12,7 +12,7 @@ pub(super) struct Migration {
 }
 
 /// Every table that the steps make, besides `schema_migrations`.
-pub(super) const TABLES: [&str; 27] = [
+pub(super) const TABLES: [&str; 29] = [
     "organizations",
     "teams",
     "users",
@@ -40,10 +40,13 @@ pub(super) const TABLES: [&str; 27] = [
     "usage_rollups",
     "usage_head",
     "audit_logs",
+    "health",
+    "health_events",
 ];
 
 /// All steps, in order. Step 1 was the schema before the first release; a database that has no other is refused.
-pub(super) const MIGRATIONS: &[Migration] = &[first::STEP, super::kept::STEP, super::rollup::STEP, super::audit::STEP, super::head::STEP];
+pub(super) const MIGRATIONS: &[Migration] =
+    &[first::STEP, super::kept::STEP, super::rollup::STEP, super::audit::STEP, super::head::STEP, super::health::STEP];
 
 /// The oldest version that a step can begin from.
 pub(super) const OLDEST: i64 = 2;
