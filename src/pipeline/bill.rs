@@ -179,7 +179,7 @@ impl Open {
         self.trail.hand_over(self.status, &counted);
     }
 
-    fn settle(mut self: Box<Self>, how: Ended) {
+    fn settle(mut self, how: Ended) {
         if self.streams {
             self.trail.engine().metrics.streams.dec();
         }
