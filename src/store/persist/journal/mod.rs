@@ -77,7 +77,7 @@ impl JournalConfig {
     /// The default limits, in the folder `journal` of a data folder.
     #[must_use]
     pub fn beside(data_dir: &Path) -> Self {
-        Self { folder: data_dir.join("journal"), segment_bytes: 1 << 20, budget_bytes: 1 << 30, sync: SyncPolicy::Never }
+        Self { folder: data_dir.join("journal"), segment_bytes: 4 << 20, budget_bytes: 1 << 30, sync: SyncPolicy::Never }
     }
 
     /// A segment's length; small against the budget, or a journal that the database has all of could still be full.
