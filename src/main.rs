@@ -18,7 +18,6 @@ use gproxy::{
 
 /// A call takes and gives back some sixty blocks; this allocator does that in half the time of glibc's. How soon it gives memory
 /// back to the system stands in `.cargo/config.toml`.
-#[cfg(not(target_env = "msvc"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

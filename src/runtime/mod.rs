@@ -9,6 +9,11 @@ mod body;
 #[cfg(feature = "native")]
 pub mod native;
 mod signature;
+#[cfg(all(feature = "native", target_os = "linux"))]
+mod tick;
+#[cfg(all(feature = "native", not(target_os = "linux")))]
+#[path = "tick_exact.rs"]
+mod tick;
 
 pub use body::{Body, BodyFault};
 pub use signature::{KeyFamily, PublicKey, Scheme, Signed, Verify};

@@ -20,7 +20,7 @@ pub use signature::Signatures;
 pub use tasks::Tasks;
 pub use transport::HyperTransport;
 
-use crate::runtime::{BoxFuture, Clock, Entropy, Instant, Platform};
+use crate::runtime::{BoxFuture, Clock, Entropy, Instant, Platform, tick};
 
 /// Makes the native platform. The tasks are what shutdown waits for.
 #[must_use]
@@ -69,20 +69,8 @@ impl Default for SystemClock {
 }
 
 impl Clock for SystemClock {
-    /// By the tick of the system where it has such a clock: a few milliseconds behind, for a fifth of the cost.
-    #[cfg(target_os = "linux")]
     fn unix_ms(&self) -> u64 {
-        let tick = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
-        // A clock before 1970 is a broken clock; zero says so without a crash.
-        u64::try_from(tick.tv_sec * 1000 + tick.tv_nsec / 1_000_000).unwrap_or(0)
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is told to use")]
-    fn unix_ms(&self) -> u64 {
-        std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+        tick::unix_ms()
     }
 
     fn now(&self) -> Instant {
