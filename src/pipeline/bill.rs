@@ -191,8 +191,8 @@ impl Open {
 }
 
 fn meter(key: OperationKey, shape: Shape, hides_usage: bool) -> Box<Meter> {
-    let meter = Box::new(Meter::new(key, shape));
-    if hides_usage { Box::new(meter.hide_usage()) } else { meter }
+    let meter = Meter::new(key, shape);
+    Box::new(if hides_usage { meter.hide_usage() } else { meter })
 }
 
 /// What was used, and who says so.

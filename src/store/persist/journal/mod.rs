@@ -95,8 +95,10 @@ pub enum OpenFault {
         /// The folder.
         path: PathBuf,
     },
-    /// A newer program wrote it.
-    #[error("the journal file {path:?} has entries of version {version}, newer than this program knows; start the newer program once")]
+    /// A program of another version wrote it.
+    #[error(
+        "the journal file {path:?} has entries of version {version}, which this program does not read; start the one that wrote them once"
+    )]
     Newer {
         /// The segment.
         path: PathBuf,
