@@ -101,7 +101,10 @@ impl<'a> Batch<'a> {
             usage::bind(&mut sheet, row);
             Sealed { row, seal: key.seal(&sheet) }
         });
-        Self::sealed(key, rows.collect())
+        let mut rows: Vec<Sealed<'_>> = rows.collect();
+        // Rows come as their calls ended. In the order of their key, the table's tree is appended to and seldom searched.
+        rows.sort_by_cached_key(|sealed| sealed.row.begun.request_id);
+        Self::sealed(key, rows)
     }
 
     /// Of rows whose seals are known.
