@@ -15,12 +15,14 @@ use crate::{
     runtime::{Platform, Profile, Reply, UpstreamRequest},
 };
 
+mod base_url;
 #[cfg(test)]
 mod contract;
 pub mod kit;
 mod order;
 mod registry;
 
+pub use base_url::{BaseUrl, joined};
 pub use order::{Draft, Order, Payload, Via};
 pub use registry::{CHANNELS, ChannelRow, build, find};
 
@@ -65,8 +67,8 @@ pub struct SettingsFault {
 /// Where a channel's provider stands: what every channel's settings share.
 #[derive(Clone, Debug)]
 pub struct Site {
-    /// Base address without a trailing slash.
-    pub base_url: String,
+    /// Where its paths begin.
+    pub base_url: BaseUrl,
     /// Replaces the honest `gproxy/{version}` towards the upstream.
     pub user_agent: Option<http::HeaderValue>,
     /// The platform, for channels that answer by themselves.

@@ -30,7 +30,7 @@ impl Adapter for AiStudio {
     type Settings = Settings;
 
     fn build(site: Site, _settings: Settings) -> Result<Self, SettingsFault> {
-        let base_url = upstream::without_tail(site.base_url, &["/openai", "/v1beta"]);
+        let base_url = site.base_url.without_tail(&["/openai", "/v1beta"]);
         Ok(Self { site: Site { base_url, ..site } })
     }
 

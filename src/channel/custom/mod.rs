@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     channel::{
-        Adapter, Dispatch, Order, Payload, PrepareFault, Renewal, SettingsFault, Site,
+        Adapter, Dispatch, Order, Payload, PrepareFault, Renewal, SettingsFault, Site, joined,
         kit::{
             auth, edit,
             oauth::{self, RefreshToken},
@@ -94,7 +94,7 @@ impl Adapter for Custom {
     fn prepare(&self, mut order: Order) -> Result<Dispatch, PrepareFault> {
         let family = order.key().kind().family();
         let asked = order.take_path();
-        let path = self.prefixes.get(&family).map_or_else(|| asked.clone(), |prefix| upstream::join(prefix, &asked));
+        let path = self.prefixes.get(&family).map_or_else(|| asked.clone(), |prefix| joined(prefix, &asked));
         let method = order.draft().method.clone();
         if let Payload::Json(document) = order.payload_mut() {
             for rule in self.mask.iter().filter(|rule| rule.fits(method.as_str(), [&asked, &path])) {

@@ -71,7 +71,7 @@ impl Adapter for DeepSeek {
     type Settings = Settings;
 
     fn build(site: Site, _settings: Settings) -> Result<Self, SettingsFault> {
-        let base_url = upstream::without_tail(site.base_url, &["/v1", "/anthropic"]);
+        let base_url = site.base_url.without_tail(&["/v1", "/anthropic"]);
         Ok(Self { site: Site { base_url, ..site } })
     }
 

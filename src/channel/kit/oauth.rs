@@ -173,10 +173,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::channel::BaseUrl;
     use crate::channel::contract::platform;
 
     fn renewal(settings: Value) -> Result<RefreshToken, SettingsFault> {
-        let site = Site { base_url: "https://x.test".into(), user_agent: None, platform: platform() };
+        let site = Site { base_url: BaseUrl::parse("https://x.test").unwrap(), user_agent: None, platform: platform() };
         RefreshToken::new(serde_json::from_value(settings).unwrap(), &site)
     }
 

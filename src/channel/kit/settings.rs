@@ -6,7 +6,7 @@ use http::HeaderValue;
 use serde_json::{Map, Value};
 
 use crate::{
-    channel::{Adapter, Built, SettingsFault, Site},
+    channel::{Adapter, BaseUrl, Built, SettingsFault, Site},
     runtime::Platform,
 };
 
@@ -37,8 +37,7 @@ pub fn split(settings_json: &str, default_base: Option<&str>, platform: &Platfor
     let base = text_member(&mut rest, "base_url")?.filter(|base| !base.is_empty());
     let base_url =
         base.or_else(|| default_base.map(str::to_owned)).ok_or_else(|| fault("base_url", "is required for this channel".into()))?;
-    let base_url = base_url.trim_end_matches('/').to_owned();
-    check_base(&base_url)?;
+    let base_url = read_base(&base_url)?;
     let user_agent = text_member(&mut rest, "user_agent")?
         .map(|agent| HeaderValue::from_str(&agent).map_err(|_| fault("user_agent", format!("{agent:?} is no header value"))))
         .transpose()?;
@@ -48,10 +47,8 @@ pub fn split(settings_json: &str, default_base: Option<&str>, platform: &Platfor
     Ok((Site { base_url, user_agent, platform: platform.clone() }, rest))
 }
 
-fn check_base(base_url: &str) -> Result<(), SettingsFault> {
-    let uri: Result<http::Uri, _> = base_url.parse();
-    let usable = uri.is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some() && uri.query().is_none());
-    if usable { Ok(()) } else { Err(fault("base_url", format!("{base_url:?} must be an http:// or https:// address without a query"))) }
+fn read_base(text: &str) -> Result<BaseUrl, SettingsFault> {
+    BaseUrl::parse(text).ok_or_else(|| fault("base_url", format!("{text:?} must be an http:// or https:// address without a query")))
 }
 
 fn text_member(members: &mut Map<String, Value>, name: &'static str) -> Result<Option<String>, SettingsFault> {

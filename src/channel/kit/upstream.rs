@@ -1,27 +1,16 @@
 //! From an order to a request: address, headers, body.
 
 use http::{
-    HeaderValue, Uri,
+    HeaderValue,
     header::{ACCEPT_ENCODING, USER_AGENT},
 };
 
 use super::auth::ANTHROPIC_VERSION;
 use crate::{
     channel::{Dispatch, Order, PrepareFault, Site},
+    protocol::Family,
     runtime::UpstreamRequest,
 };
-
-/// Joins a base and a path; where the base ends in the version that the path begins with, one of them is dropped.
-#[must_use]
-pub fn join(base_url: &str, path: &str) -> String {
-    for version in ["/v1", "/v1beta"] {
-        let doubled = path.strip_prefix(version).is_some_and(|rest| rest.starts_with('/'));
-        if let (Some(stem), true) = (base_url.strip_suffix(version), doubled) {
-            return [stem, path].concat();
-        }
-    }
-    [base_url, path].concat()
-}
 
 /// Where an order goes and how it proves itself, as a channel decides it.
 #[derive(Debug)]
@@ -42,14 +31,10 @@ pub fn request(
     to: Destination,
     prove: impl FnOnce(&Order, &mut http::HeaderMap) -> Result<(), PrepareFault>,
 ) -> Result<Dispatch, PrepareFault> {
-    let mut address = join(&site.base_url, &to.path);
-    if let Some(query) = to.query.filter(|query| !query.is_empty()) {
-        address.push('?');
-        address.push_str(&query);
-    }
-    let uri = Uri::try_from(address).map_err(|error| PrepareFault::Address(error.to_string()))?;
+    let uri = site.base_url.join(&to.path, to.query.as_deref()).map_err(|error| PrepareFault::Address(error.to_string()))?;
     let mut headers = order.take_headers();
-    let version = headers.get(ANTHROPIC_VERSION).cloned();
+    let is_claude = order.key().kind().family() == Family::Claude;
+    let version = is_claude.then(|| headers.get(ANTHROPIC_VERSION).cloned()).flatten();
     prove(&order, &mut headers)?;
     if let Some(version) = version {
         headers.insert(ANTHROPIC_VERSION, version);
@@ -61,17 +46,6 @@ pub fn request(
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let body = draft.payload.into_body();
     Ok(Dispatch::Send(Box::new(UpstreamRequest { method: draft.method, uri, headers, body, profile: via.profile, timers: via.timers })))
-}
-
-/// A base without the tail that people copy along from a vendor's page, for channels whose paths begin with it.
-#[must_use]
-pub fn without_tail(mut base_url: String, tails: &[&str]) -> String {
-    for tail in tails {
-        if let Some(stem) = base_url.strip_suffix(tail) {
-            base_url.truncate(stem.len());
-        }
-    }
-    base_url
 }
 
 /// The credential's secret of an order.

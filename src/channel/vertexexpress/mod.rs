@@ -41,7 +41,7 @@ impl Adapter for VertexExpress {
         let shipped = || serde_json::from_str(MODELS);
         let models = settings.models.map_or_else(shipped, Ok);
         let models = models.map_err(|error| SettingsFault { path: "models".into(), message: error.to_string() })?;
-        let base_url = upstream::without_tail(site.base_url, &["/v1", "/v1beta1"]);
+        let base_url = site.base_url.without_tail(&["/v1", "/v1beta1"]);
         Ok(Self { site: Site { base_url, ..site }, models })
     }
 
