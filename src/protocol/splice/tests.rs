@@ -30,6 +30,16 @@ fn a_change_leaves_every_other_byte_alone() {
     assert_eq!(text(twice), "{\"model\":\"y\",\"b\":0,\"model\":\"y\"}");
 }
 
+#[test]
+fn one_changed_member_reads_the_same_however_long_the_body_is() {
+    for length in [0, 100, 16 * 1024 - 20, 16 * 1024, 100_000] {
+        let (long, behind) = ("x".repeat(length), "[1.0 , {}]");
+        let mut changed = document(&format!("{{\"a\":\"{long}\",\"model\":\"p/m\",\"z\":{behind}}}"));
+        changed.set("model", "\"m\"");
+        assert_eq!(text(changed), format!("{{\"a\":\"{long}\",\"model\":\"m\",\"z\":{behind}}}"));
+    }
+}
+
 /// JSON objects with repeated keys, odd numbers and odd spaces, as text.
 fn object() -> impl Strategy<Value = Vec<(String, String)>> {
     let key = prop_oneof![Just("a"), Just("b"), Just("c"), Just("d")].prop_map(str::to_owned);
