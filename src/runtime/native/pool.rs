@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, uri::Authority};
+use http::{
+    HeaderValue, Request, Uri,
+    uri::{Authority, Parts, PathAndQuery, Scheme},
+};
 use hyper::client::conn::http2;
 use tokio::time::Instant;
 
@@ -27,6 +30,24 @@ pub(super) struct Origin {
     pub(super) secure: bool,
     pub(super) authority: Authority,
     pub(super) profile: Profile,
+}
+
+impl Origin {
+    /// The address of a path here, or of the origin itself.
+    pub(super) fn address(&self, path: Option<PathAndQuery>) -> Uri {
+        let mut parts = Parts::default();
+        parts.scheme = Some(if self.secure { Scheme::HTTPS } else { Scheme::HTTP });
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+        Uri::from_parts(parts).unwrap_or_default()
+    }
+
+    /// A request with its whole address, as HTTP/2 wants it, in the place of its path.
+    pub(super) fn name_in(&self, mut request: Request<Body>) -> Request<Body> {
+        let path = std::mem::take(request.uri_mut()).into_parts().path_and_query;
+        *request.uri_mut() = self.address(path);
+        request
+    }
 }
 
 /// The connections of one origin, and what its requests have in common.

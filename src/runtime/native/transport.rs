@@ -7,7 +7,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, Uri, header::HOST, uri::PathAndQuery};
+use http::{
+    Request, Response, Uri,
+    header::HOST,
+    uri::{self, PathAndQuery, Scheme},
+};
 use http_body::{Frame, SizeHint};
 use hyper::{body::Incoming, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -44,30 +48,31 @@ impl HyperTransport {
     /// Not an `async fn`, which would keep its arguments twice: many of these wait at a time, and each is moved into its box.
     fn carry(&self, request: UpstreamRequest) -> Result<impl Future<Output = Result<Reply, TransportFault>>, TransportFault> {
         let UpstreamRequest { method, uri, headers, body, profile, timers } = request;
-        let authority = uri.authority().cloned().ok_or_else(|| TransportFault::Unusable("the address has no host".into()))?;
-        let secure = uri.scheme_str() == Some("https");
-        let origin = Origin { secure, authority, profile };
+        let uri::Parts { scheme, authority, path_and_query, .. } = uri.into_parts();
+        let authority = authority.ok_or_else(|| TransportFault::Unusable("the address has no host".into()))?;
+        let origin = Origin { secure: scheme == Some(Scheme::HTTPS), authority, profile };
         let shelf = self.pool.shelf(&origin)?;
-        let proxy = origin.profile.proxy;
         let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.headers_mut() = headers;
+        // HTTP/1.1 wants the path alone.
+        *request.uri_mut() = Uri::from(path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/")));
         Ok(async move {
             loop {
                 let mut now = Instant::now();
                 let (lane, reused) = match shelf.take(now) {
-                    Some(Found::Shared(sender)) => return Box::pin(multiplexed(sender, request, uri, timers)).await,
+                    Some(Found::Shared(sender)) => return Box::pin(multiplexed(sender, origin.name_in(request), timers)).await,
                     Some(Found::Lane(lane)) => (lane, true),
                     // In a box, since all that waits for an answer would be as large as what opens a connection.
-                    None => match Box::pin(self.open(&shelf, &uri, proxy.as_deref(), timers)).await? {
-                        Found::Shared(sender) => return Box::pin(multiplexed(sender, request, uri, timers)).await,
+                    None => match Box::pin(self.open(&shelf, &origin, timers)).await? {
+                        Found::Shared(sender) => return Box::pin(multiplexed(sender, origin.name_in(request), timers)).await,
                         Found::Lane(lane) => {
                             now = Instant::now();
                             (lane, false)
                         }
                     },
                 };
-                plain_form(&mut request, &uri, &shelf);
+                request.headers_mut().insert(HOST, shelf.host());
                 match exchange(lane, request, (timers, now), shelf.clone()).await {
                     Ok(response) => return Ok(reply(response)),
                     // The server had closed a resting connection; nothing was sent, so another one may carry it.
@@ -78,8 +83,8 @@ impl HyperTransport {
         })
     }
 
-    async fn open(&self, shelf: &Shelf, uri: &Uri, proxy: Option<&str>, timers: Timers) -> Result<Found, TransportFault> {
-        let line = self.connector.open(uri, proxy, Offer::Any, timers.connect).await?;
+    async fn open(&self, shelf: &Shelf, origin: &Origin, timers: Timers) -> Result<Found, TransportFault> {
+        let line = self.connector.open(&origin.address(None), origin.profile.proxy.as_deref(), Offer::Any, timers.connect).await?;
         Ok(if line.is_h2 { Found::Shared(Self::share(shelf, line).await?) } else { Found::Lane(Lane::open(line).await?) })
     }
 
@@ -122,20 +127,7 @@ impl Transport for HyperTransport {
     }
 }
 
-/// HTTP/1.1 wants the path alone in the request line, and a `host` header.
-fn plain_form(request: &mut Request<Body>, uri: &Uri, shelf: &Shelf) {
-    request.headers_mut().insert(HOST, shelf.host());
-    let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-    *request.uri_mut() = Uri::from(path);
-}
-
-async fn multiplexed(
-    mut sender: http2::SendRequest<Body>,
-    mut request: Request<Body>,
-    uri: Uri,
-    timers: Timers,
-) -> Result<Reply, TransportFault> {
-    *request.uri_mut() = uri;
+async fn multiplexed(mut sender: http2::SendRequest<Body>, request: Request<Body>, timers: Timers) -> Result<Reply, TransportFault> {
     let end = Instant::now() + timers.total;
     #[expect(clippy::disallowed_methods, reason = "the native runtime may use its own timers")]
     let response = tokio::time::timeout(timers.head, async {
@@ -231,7 +223,9 @@ mod tests {
         let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(ours)).await.unwrap();
         tokio::spawn(connection);
         let timers = Timers { idle: Duration::from_millis(20), ..Timers::default() };
-        let reply = multiplexed(sender, Request::new(Body::Empty), Uri::from_static("http://upstream.test/"), timers).await.unwrap();
+        let mut request = Request::new(Body::Empty);
+        *request.uri_mut() = Uri::from_static("http://upstream.test/");
+        let reply = multiplexed(sender, request, timers).await.unwrap();
         let mut body = reply.body;
         assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "word");
         assert!(matches!(body.frame().await, Some(Err(BodyFault::Timeout("more of the answer")))));
