@@ -8,14 +8,15 @@ use http::{HeaderMap, Request, Response, Uri};
 use super::reply;
 use crate::{
     base::RequestId,
-    pipeline::{Engine, GatewayError, Inbound, Outbound, execute, family_of},
+    pipeline::{Cues, Engine, GatewayError, Inbound, Outbound, execute, family_of},
     protocol::fault::FaultKind,
     runtime::Body,
 };
 
 /// Serves one call of a model, whatever comes of it.
 pub async fn serve(engine: &Engine, request: Request<Body>, peer: Option<IpAddr>) -> Response<Body> {
-    answer(engine.clone(), arrive(engine, request, peer)).await
+    let cues = Cues::of(request.headers());
+    answer(engine.clone(), arrive(engine, request, cues, peer)).await
 }
 
 /// Answers a call that has arrived. One that panics gets a 500; what it reserved is given back on the way, and everybody else
@@ -44,9 +45,10 @@ fn panicked(engine: &Engine, request_id: RequestId, (uri, panic): (&Uri, &(dyn A
 }
 
 /// Names a request on its arrival.
-pub fn arrive(engine: &Engine, request: Request<Body>, peer: Option<IpAddr>) -> Box<Inbound> {
+pub fn arrive(engine: &Engine, request: Request<Body>, cues: Cues, peer: Option<IpAddr>) -> Box<Inbound> {
     let (request_id, at_ms) = engine.request_id();
     let (parts, body) = request.into_parts();
     let arrived = engine.platform.clock.now();
-    Box::new(Inbound { request_id, arrived, at_ms, method: parts.method, uri: parts.uri, headers: parts.headers, body, peer, memory: None })
+    let http::request::Parts { method, uri, headers, .. } = parts;
+    Box::new(Inbound { request_id, arrived, at_ms, method, uri, headers, cues, body, peer, memory: None })
 }

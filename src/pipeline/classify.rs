@@ -5,7 +5,11 @@ use std::{borrow::Cow, ops::Range};
 use http::{HeaderMap, HeaderName, Uri, header::AUTHORIZATION};
 use percent_encoding::percent_decode_str;
 
-use super::{error::GatewayError, inbound::Inbound};
+use super::{
+    cues::{Cue, Cues},
+    error::GatewayError,
+    inbound::Inbound,
+};
 use crate::{
     base::Secret,
     protocol::{
@@ -17,7 +21,6 @@ use crate::{
 /// First segments of paths that belong to no provider.
 const VERSIONS: [&str; 4] = ["v1", "v1beta", "v1alpha", "v2"];
 const GOOGLES_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
-const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 const KEY_HEADERS: [HeaderName; 3] = [HeaderName::from_static("x-api-key"), GOOGLES_KEY, HeaderName::from_static("api-key")];
 
 /// A call whose operation is known.
@@ -40,7 +43,7 @@ pub(super) struct Classified {
 /// Whose conventions an error must follow when nothing else is known: told from the path, then the headers.
 #[must_use]
 pub fn family_of(path: &str, headers: &HeaderMap, query: Option<&str>) -> Family {
-    family_by_path(path).unwrap_or_else(|| hint(headers, query))
+    family_by_path(path).unwrap_or_else(|| hint(Cues::of(headers), query))
 }
 
 /// The family whose path this is, where it is one family's alone.
@@ -56,10 +59,10 @@ fn family_by_path(path: &str) -> Option<Family> {
 }
 
 /// Tells the families apart where they share a path.
-fn hint(headers: &HeaderMap, query: Option<&str>) -> Family {
-    if headers.contains_key(GOOGLES_KEY) || query.is_some_and(|query| query.split('&').any(|pair| pair.starts_with("key="))) {
+fn hint(cues: Cues, query: Option<&str>) -> Family {
+    if cues.has(Cue::GooglesKey) || query.is_some_and(|query| query.split('&').any(|pair| pair.starts_with("key="))) {
         Family::Gemini
-    } else if headers.contains_key(ANTHROPIC_VERSION) {
+    } else if cues.has(Cue::AnthropicVersion) {
         Family::Claude
     } else {
         Family::OpenAi
@@ -72,11 +75,11 @@ fn hint(headers: &HeaderMap, query: Option<&str>) -> Family {
 /// An unknown path, or a method that the path does not take.
 pub(super) fn classify(mut inbound: Box<Inbound>) -> Result<Classified, (Box<Inbound>, Family, GatewayError)> {
     let query = inbound.uri.query().map(str::to_owned);
-    let hint = hint(&inbound.headers, query.as_deref());
+    let hint = hint(inbound.cues, query.as_deref());
     let (scope, path) = split_scope(inbound.uri.path());
     let path = canonical(&path, hint).into_owned();
     let scope = scope.map(str::to_owned);
-    let (token, query) = take_key(&mut inbound.headers, query);
+    let (token, query) = take_key(&mut inbound.headers, inbound.cues, query);
     if inbound.uri.query().is_some() {
         inbound.uri = without_query(&inbound.uri);
     }
@@ -122,12 +125,14 @@ fn is_gemini_verb(path: &str) -> bool {
 }
 
 /// Takes the caller's key out of headers and query: it goes no further than `authenticate`.
-fn take_key(headers: &mut HeaderMap, query: Option<String>) -> (Option<Secret<String>>, Option<String>) {
+fn take_key(headers: &mut HeaderMap, cues: Cues, query: Option<String>) -> (Option<Secret<String>>, Option<String>) {
     let bearer = headers.remove(AUTHORIZATION).and_then(|value| bearer(value.to_str().ok()?));
     let mut token = bearer;
-    for name in KEY_HEADERS {
-        let value = headers.remove(name);
-        token = token.or_else(|| value.and_then(|value| Some(value.to_str().ok()?.trim().to_owned())));
+    if cues.has(Cue::GooglesKey) || cues.has(Cue::OtherKey) {
+        for name in KEY_HEADERS {
+            let value = headers.remove(name);
+            token = token.or_else(|| value.and_then(|value| Some(value.to_str().ok()?.trim().to_owned())));
+        }
     }
     let Some(query) = query else { return (token.map(Secret::new), None) };
     let mut kept = String::with_capacity(query.len());
@@ -157,7 +162,7 @@ fn without_query(uri: &Uri) -> Uri {
 mod tests {
     use http::{HeaderMap, HeaderValue};
 
-    use super::{Family, canonical, split_scope, take_key};
+    use super::{Cues, Family, canonical, split_scope, take_key};
 
     #[test]
     fn a_provider_before_the_version_is_the_scope() {
@@ -198,14 +203,15 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(name, HeaderValue::from_str(value).unwrap());
-            let (token, _) = take_key(&mut headers, None);
+            let cues = Cues::of(&headers);
+            let (token, _) = take_key(&mut headers, cues, None);
             assert_eq!(token.unwrap().expose(), "sk-1", "{name}");
             assert!(headers.is_empty(), "{name}");
         }
-        let (token, query) = take_key(&mut HeaderMap::new(), Some("alt=sse&key=sk%2D1&x=y".into()));
+        let (token, query) = take_key(&mut HeaderMap::new(), Cues::default(), Some("alt=sse&key=sk%2D1&x=y".into()));
         assert_eq!(token.unwrap().expose(), "sk-1");
         assert_eq!(query.as_deref(), Some("alt=sse&x=y"));
-        let (none, query) = take_key(&mut HeaderMap::new(), Some("key=".into()));
+        let (none, query) = take_key(&mut HeaderMap::new(), Cues::default(), Some("key=".into()));
         assert_eq!(none.unwrap().expose(), "");
         assert_eq!(query, None);
     }

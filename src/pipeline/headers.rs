@@ -82,23 +82,31 @@ const OWN: usize = 8;
 /// The client's headers as the upstream gets them.
 pub(super) fn towards_upstream(client: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(client.len() + OWN);
+    let mut nominates = false;
     for (name, value) in client {
-        if !is_hop(name.as_str()) && !is_private(name.as_str()) {
+        if is_hop(name.as_str()) {
+            nominates |= name == header::CONNECTION;
+        } else if !is_private(name.as_str()) {
             headers.append(name, value.clone());
         }
     }
-    if client.contains_key(header::CONNECTION) {
-        drop_nominated(client, &mut headers);
+    if nominates {
+        for name in nominated(client) {
+            headers.remove(name);
+        }
     }
     headers
 }
 
 /// The upstream's headers as the client gets them.
 pub(super) fn towards_client(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONNECTION) {
-        drop_nominated(&headers.clone(), headers);
+    let mut doomed: Vec<HeaderName> = headers.keys().filter(|name| is_hop(name.as_str()) || is_foreign(name.as_str())).cloned().collect();
+    if doomed.contains(&header::CONNECTION) {
+        doomed.extend(nominated(headers));
     }
-    remove(headers, |name| is_hop(name) || is_foreign(name));
+    for name in doomed {
+        headers.remove(name);
+    }
 }
 
 /// A body that was read as JSON goes out as JSON, whatever a bare `curl -d` called it.
@@ -110,18 +118,9 @@ pub(super) fn say_json(headers: &mut HeaderMap) {
 }
 
 /// RFC 9110, 7.6.1: what `connection` names goes no further than this hop.
-fn drop_nominated(from: &HeaderMap, headers: &mut HeaderMap) {
-    let named = from.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
-    for name in named.filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok()) {
-        headers.remove(name);
-    }
-}
-
-fn remove(headers: &mut HeaderMap, is_doomed: impl Fn(&str) -> bool) {
-    let doomed: Vec<HeaderName> = headers.keys().filter(|name| is_doomed(name.as_str())).cloned().collect();
-    for name in doomed {
-        headers.remove(name);
-    }
+fn nominated(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
+    let named = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
+    named.filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
 }
 
 /// Headers as a JSON object for the records, secrets blanked.

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use http::{HeaderMap, Method, Uri};
 
-use super::kept::Memory;
+use super::{cues::Cues, kept::Memory};
 use crate::{
     base::RequestId,
     runtime::{Body, Instant},
@@ -25,6 +25,8 @@ pub struct Inbound {
     pub uri: Uri,
     /// Headers.
     pub headers: HeaderMap,
+    /// Which of the headers that decide its way it has.
+    pub cues: Cues,
     /// Body, unread.
     pub body: Body,
     /// The client's address, as far as trusted proxies tell.

@@ -1,6 +1,7 @@
 //! The life of one request. The files in walking order: `inbound`, `classify`, `authenticate`, `resolve` (with `target`),
 //! `authorize`, `hold`, `attempts` (with `failover` and `prefix`; each `attempt`, where need be with a token of `renew`, goes through
-//! `aim`, `translate`, `rules`, `opened` and `judge`), `settle` (with `rescue` where an answer breaks off). Beside the way `early`
+//! `aim`, `translate`, `rules`, `opened` and `judge`), `settle` (with `rescue` where an answer breaks off). Beside the way `cues`
+//! tells which headers decide it, `early`
 //! gives a head to a client that waits for long, `trail` and `capture` write down what happened, `caught` keeps a panic to its own
 //! answer, `models` answers lists over all providers, `explain` tells what would become of a call, `kept` what responses leave behind
 //! for later calls, `idempotent` makes calls of one `Idempotency-Key` one, `socket`
@@ -15,6 +16,7 @@ mod bill;
 mod capture;
 mod caught;
 mod classify;
+mod cues;
 mod drain;
 mod early;
 mod engine;
@@ -45,6 +47,7 @@ mod trail;
 mod translate;
 
 pub use classify::family_of;
+pub use cues::{Cue, Cues};
 pub use engine::{Engine, Limits, Parts};
 pub use error::GatewayError;
 pub use explain::{Explanation, Fate, explain};

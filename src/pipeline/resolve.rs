@@ -11,6 +11,7 @@ use percent_encoding::percent_decode_str;
 
 use super::{
     authenticate::Authenticated,
+    cues::Cue,
     error::GatewayError,
     form,
     kept::Draft,
@@ -107,14 +108,14 @@ impl Content {
 /// # Errors
 /// A body that is too large or no JSON, a missing or unknown model, an unknown provider, an operation that the provider does not serve.
 pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit: u64) -> Result<Box<Resolved>, (Caller, GatewayError)> {
-    let body = std::mem::take(&mut call.call.inbound.body);
+    let inbound = &mut call.call.inbound;
+    let body = std::mem::take(&mut inbound.body);
     let looked = match &call.call.row.body {
-        BodyShape::Json | BodyShape::Form if coding(&call.call.inbound.headers).is_some() => {
-            Err(coded(&call.call.inbound.headers, body).await)
+        BodyShape::Json | BodyShape::Form if inbound.cues.has(Cue::Coding) && coding(&inbound.headers).is_some() => {
+            Err(coded(&inbound.headers, body).await)
         }
         BodyShape::Json | BodyShape::Form | BodyShape::Empty | BodyShape::Opaque => {
-            let content_type = call.call.inbound.headers.get(CONTENT_TYPE).cloned();
-            look(call.call.row, body, content_type, limit).await
+            look(call.call.row, body, &inbound.headers, limit).await
         }
     };
     match looked.and_then(|looked| place(&call, &looked, snapshot).map(|at| (looked, at))) {
@@ -180,8 +181,8 @@ impl From<Content> for Looked {
     }
 }
 
-async fn look(row: &CatalogRow, body: Body, content_type: Option<HeaderValue>, limit: u64) -> Result<Looked, GatewayError> {
-    let content_type = content_type.as_ref().and_then(|value| value.to_str().ok()).unwrap_or("");
+async fn look(row: &CatalogRow, body: Body, headers: &HeaderMap, limit: u64) -> Result<Looked, GatewayError> {
+    let content_type = || headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     match row.body {
         BodyShape::Empty => Ok(Content::Empty.into()),
         BodyShape::Opaque => Ok(match body {
@@ -189,9 +190,9 @@ async fn look(row: &CatalogRow, body: Body, content_type: Option<HeaderValue>, l
             body @ (Body::Pieces(_) | Body::Stream(_)) => Content::Unread(body),
         }
         .into()),
-        BodyShape::Form if form::is_form(content_type) => {
+        BodyShape::Form if form::is_form(content_type()) => {
             let body = body.collect(limit).await?;
-            let parts = form::scan(&body, content_type).map_err(|message| GatewayError::new(FaultKind::BadRequest, message))?;
+            let parts = form::scan(&body, content_type()).map_err(|message| GatewayError::new(FaultKind::BadRequest, message))?;
             let form_streams = parts.text(&body, "stream") == Some("true");
             let model = parts.range("model");
             Ok(Looked { content: Content::Form { body, model }, form_streams })

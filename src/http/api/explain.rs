@@ -15,7 +15,7 @@ use crate::{
     access::{Caller, stand_in},
     admin::{Admin, AdminFault},
     base::KeyId,
-    pipeline::{self, Engine, Explanation, Inbound},
+    pipeline::{self, Cues, Engine, Explanation, Inbound},
     runtime,
 };
 
@@ -98,7 +98,9 @@ fn inbound(engine: &Engine, input: ExplainInput, peer: Option<IpAddr>) -> Result
         None => runtime::Body::Empty,
         Some(value) => runtime::Body::from(value.to_string()),
     };
-    Ok(Inbound { request_id, arrived: engine.platform.clock.now(), at_ms, method, uri, headers: read(headers)?, body, peer, memory: None })
+    let headers = read(headers)?;
+    let (cues, arrived) = (Cues::of(&headers), engine.platform.clock.now());
+    Ok(Inbound { request_id, arrived, at_ms, method, uri, headers, cues, body, peer, memory: None })
 }
 
 fn read(headers: BTreeMap<String, String>) -> Result<HeaderMap, AdminFault> {

@@ -33,7 +33,7 @@ use crate::{
         ops::{self, Readiness},
         reply,
     },
-    pipeline::{Engine, GatewayError, family_of},
+    pipeline::{Cue, Cues, Engine, GatewayError, family_of},
     protocol::fault::FaultKind,
     runtime::{
         Body, BoxFuture,
@@ -219,21 +219,15 @@ where
     }
 }
 
-/// A panic in one request costs that request, not the connection and not the process.
+/// A panic in one request costs that request, not the connection and not the process. The data plane catches its own.
 fn guarded(
     serving: &Arc<Serving>,
     request: Request<Incoming>,
     peer: IpAddr,
 ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
-    let (engine, address) = (serving.engine.clone(), request.uri().clone());
     let answering = catch_unwind(AssertUnwindSafe(|| route(serving, request, peer)));
-    async move {
-        let answered = match answering {
-            Ok(answering) => AssertUnwindSafe(answering).catch_unwind().await,
-            Err(panic) => Err(panic),
-        };
-        Ok(answered.unwrap_or_else(|_panic| panicked(&engine, &address)))
-    }
+    let answering = answering.unwrap_or_else(|_panic| Box::pin(ready(panicked(&serving.engine, &Uri::default()))));
+    async move { Ok(answering.await) }
 }
 
 fn panicked(engine: &Engine, address: &Uri) -> Response<Body> {
@@ -249,26 +243,38 @@ fn route(serving: &Arc<Serving>, request: Request<Incoming>, peer: IpAddr) -> Bo
     if let Some(response) = ops::serve(&serving.engine, &serving.readiness, request.method(), request.uri().path()) {
         return Box::pin(ready(response));
     }
-    let client = client_address(&request, peer, &serving.trusted_proxies);
+    let cues = Cues::of(request.headers());
+    let client = if cues.has(Cue::Forwarded) { client_address(&request, peer, &serving.trusted_proxies) } else { peer };
     let first = request.uri().path().split('/').nth(1).unwrap_or("");
     if matches!(first, "admin" | "user" | "login") {
-        return (serving.control)(request.map(body::incoming), Some(client));
+        return caught(serving, request.uri().clone(), (serving.control)(request.map(body::incoming), Some(client)));
     }
-    if request.method() == Method::OPTIONS {
-        return Box::pin(ready(serving.cors.preflight(request.headers())));
+    if request.method() == Method::OPTIONS || cues.has(Cue::Upgrade) || cues.has(Cue::Origin) {
+        let address = request.uri().clone();
+        return caught(serving, address, Box::pin(rare(Arc::clone(serving), request, cues, client)));
     }
-    let serving = Arc::clone(serving);
-    if upgrade::is_wanted(request.headers()) {
-        return Box::pin(async move { upgrade::serve(&serving.engine, request, client).await });
-    }
-    if request.headers().contains_key(http::header::ORIGIN) {
-        return Box::pin(async move { for_browser(&serving, request, client).await });
-    }
-    let inbound = data::arrive(&serving.engine, body::arriving(request), Some(client));
+    let inbound = data::arrive(&serving.engine, body::arriving(request), cues, Some(client));
     Box::pin(data::answer(serving.engine.clone(), inbound))
 }
 
-/// The same, with what a browser wants to see before it hands the answer on.
+/// The same answer, or what a client is told where it panics.
+fn caught(serving: &Arc<Serving>, address: Uri, answering: BoxFuture<'static, Response<Body>>) -> BoxFuture<'static, Response<Body>> {
+    let engine = serving.engine.clone();
+    Box::pin(async move { AssertUnwindSafe(answering).catch_unwind().await.unwrap_or_else(|_panic| panicked(&engine, &address)) })
+}
+
+/// What browsers and sockets ask, and whoever would like to upgrade.
+async fn rare(serving: Arc<Serving>, request: Request<Incoming>, cues: Cues, client: IpAddr) -> Response<Body> {
+    if request.method() == Method::OPTIONS {
+        return serving.cors.preflight(request.headers());
+    }
+    if upgrade::is_wanted(request.headers()) {
+        return upgrade::serve(&serving.engine, request, cues, client).await;
+    }
+    for_browser(&serving, request, client).await
+}
+
+/// A call's answer, with what a browser wants to see before it hands that on.
 async fn for_browser(serving: &Serving, request: Request<Incoming>, client: IpAddr) -> Response<Body> {
     let headers = request.headers().clone();
     let mut response = data::serve(&serving.engine, request.map(body::incoming), Some(client)).await;

@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 
 use crate::{
     http::{data, reply},
-    pipeline::{Engine, GatewayError, Outbound, family_of, socket},
+    pipeline::{Cues, Engine, GatewayError, Outbound, family_of, socket},
     protocol::fault::FaultKind,
     runtime::{Body, native::socket as ws},
 };
@@ -22,11 +22,11 @@ pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
 }
 
 /// Admits the session first, and only then says 101.
-pub(super) async fn serve(engine: &Engine, mut request: Request<Incoming>, client: IpAddr) -> Response<Body> {
+pub(super) async fn serve(engine: &Engine, mut request: Request<Incoming>, cues: Cues, client: IpAddr) -> Response<Body> {
     let family = family_of(request.uri().path(), request.headers(), request.uri().query());
     let accept = request.headers().get(SEC_WEBSOCKET_KEY).map(|key| ws::accept_key(key.as_bytes()));
     let upgrading = hyper::upgrade::on(&mut request);
-    let inbound = data::arrive(engine, request.map(|_| Body::Empty), Some(client));
+    let inbound = data::arrive(engine, request.map(|_| Body::Empty), cues, Some(client));
     let request_id = inbound.request_id;
     let Some(accept) = accept.and_then(|accept| HeaderValue::from_str(&accept).ok()) else {
         let error = GatewayError::new(FaultKind::BadRequest, "a WebSocket handshake needs the header sec-websocket-key");

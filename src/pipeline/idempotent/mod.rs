@@ -21,6 +21,7 @@ use http::{
 use super::{
     Outbound,
     authenticate::Authenticated,
+    cues::Cue,
     engine::{Engine, Place},
     error::GatewayError,
     resolve::coding,
@@ -33,7 +34,7 @@ use crate::{
     runtime::{Body, Reply},
     snapshot::Snapshot,
 };
-use asked::{Asked, IDEMPOTENCY_KEY, SHOWN};
+use asked::{Asked, SHOWN};
 use flight::{Head, Hearing, Seat};
 use pilot::{Flown, Pilot};
 use shelf::{Entered, Gone, Kept};
@@ -42,7 +43,7 @@ pub(super) use pilot::Outcome;
 pub use shelf::Idempotency;
 pub(super) use shelf::Shelf;
 
-/// Marks an answer that was made for an earlier call, as Stripe does.
+/// Cues an answer that was made for an earlier call, as Stripe does.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// The call that it was made for.
 const ORIGINAL: HeaderName = HeaderName::from_static("x-gproxy-original-request-id");
@@ -53,13 +54,13 @@ const STALE_PREFIXES: [&str; 2] = ["x-ratelimit-", "anthropic-ratelimit-"];
 /// Whether a call is one of those that a key makes one.
 pub(super) fn concerns(engine: &Engine, call: &Authenticated) -> bool {
     let classified = &call.call;
-    let headers = &classified.inbound.headers;
-    headers.contains_key(IDEMPOTENCY_KEY)
+    let inbound = &classified.inbound;
+    inbound.cues.has(Cue::IdempotencyKey)
         && engine.repeats.is_open()
         && asked::covers(classified.row)
         // All calls of a socket have the headers of its handshake.
-        && classified.inbound.memory.is_none()
-        && coding(headers).is_none()
+        && inbound.memory.is_none()
+        && coding(&inbound.headers).is_none()
 }
 
 /// Makes a call once, whoever else asks for it under its key.

@@ -9,7 +9,7 @@ use http::{HeaderMap, Method, Uri};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    pipeline::{Engine, Inbound, Memory, Outbound, execute},
+    pipeline::{Cues, Engine, Inbound, Memory, Outbound, execute},
     protocol::{
         Family,
         fault::{Fault, FaultKind},
@@ -23,12 +23,13 @@ use crate::{
 pub(super) struct Template {
     uri: Uri,
     headers: HeaderMap,
+    cues: Cues,
     peer: Option<IpAddr>,
 }
 
 impl Template {
     pub(super) fn of(inbound: &Inbound) -> Self {
-        Self { uri: inbound.uri.clone(), headers: inbound.headers.clone(), peer: inbound.peer }
+        Self { uri: inbound.uri.clone(), headers: inbound.headers.clone(), cues: inbound.cues, peer: inbound.peer }
     }
 }
 
@@ -71,6 +72,7 @@ impl Session {
             method: Method::POST,
             uri: self.template.uri.clone(),
             headers: self.template.headers.clone(),
+            cues: self.template.cues,
             body: Body::from(body),
             peer: self.template.peer,
             memory: Some(Arc::clone(&self.memory)),
