@@ -11,6 +11,7 @@ host="$(rustc -vV | sed -n 's/^host: //p')"
 readonly target_dir cargo host
 # Only what carries the load is trained; the tools beside it are built with it, by the same command.
 readonly trained=(gproxy bench-forwarder)
+readonly working=("${trained[@]}" bench-mock bench-load)
 
 say() { printf 'dist: %s\n' "$*"; }
 
@@ -38,7 +39,7 @@ fi
 notes="$target_dir-instrumented/notes"
 rm -rf "$notes"
 say "1 of 3: instrumented binaries"
-build "$target_dir-instrumented" "-Cprofile-generate=$notes" --bins
+build "$target_dir-instrumented" "-Cprofile-generate=$notes" "${working[@]/#/--bin=}"
 say "2 of 3: half a minute of work"
 python3 bench/train.py "$target_dir-instrumented/$host/dist" "${trained[@]}"
 profile="$target_dir-guided/$(cat "$notes"/*.profraw | sha256sum | cut -c 1-16).profdata"
