@@ -164,7 +164,7 @@ pub(crate) fn answered(channel: &Built, call: &Call<'_>) -> (u16, HeaderMap, Vec
 /// A reply mended by a channel.
 pub(crate) fn received(channel: &Built, key: OperationKey, kind: &'static str, body: &str) -> String {
     let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static(kind))]);
-    let reply = Reply { status: http::StatusCode::OK, headers, body: Body::from(body.to_owned()) };
+    let reply = Reply::new(http::StatusCode::OK, headers, Body::from(body.to_owned()));
     String::from_utf8(read(channel.receive(key, reply).body).concat()).unwrap()
 }
 

@@ -85,7 +85,7 @@ pub(super) async fn patiently(engine: &Engine, answer: BoxFuture<'static, Outbou
         Either::Right(((), answer)) => {
             let silence = engine.platform.clock.sleep(Duration::ZERO);
             let body = Late { engine: engine.clone(), stream, silence, state: State::Waiting(answer) };
-            Outbound::Answer(Reply { status: StatusCode::OK, headers: stream.headers(), body: Body::stream(body) })
+            Outbound::Answer(Reply::new(StatusCode::OK, stream.headers(), Body::stream(body)))
         }
     }
 }

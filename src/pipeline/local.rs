@@ -44,7 +44,7 @@ pub(super) fn answer(admitted: Admitted, mut trail: Box<Trail>, _place: Place) -
             headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
             trail.note(Fact::Head(StatusCode::OK.as_u16(), &headers));
             trail.close(None, None);
-            Outbound::Answer(Reply { status: StatusCode::OK, headers, body: Body::from(bytes::Bytes::from(body)) })
+            Outbound::Answer(Reply::new(StatusCode::OK, headers, Body::from(bytes::Bytes::from(body))))
         }
         Err(error) => trail.refuse(error, family),
     }

@@ -53,7 +53,7 @@ pub(super) async fn list(engine: &Engine, call: Authenticated, mut trail: Box<Tr
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     trail.note(Fact::Head(StatusCode::OK.as_u16(), &headers));
     trail.close(None, None);
-    Outbound::Answer(Reply { status: StatusCode::OK, headers, body: Body::from(bytes::Bytes::from(body)) })
+    Outbound::Answer(Reply::new(StatusCode::OK, headers, Body::from(bytes::Bytes::from(body))))
 }
 
 /// One model's description under the id that it has in the list.

@@ -136,6 +136,16 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// Body. Pieces that have arrived together come together; nothing waits for more.
     pub body: Body,
+    /// How long opening its connection took; zero where one was at rest.
+    pub connecting: Duration,
+}
+
+impl Reply {
+    /// An answer that needed no connection.
+    #[must_use]
+    pub fn new(status: StatusCode, headers: HeaderMap, body: Body) -> Self {
+        Self { status, headers, body, connecting: Duration::ZERO }
+    }
 }
 
 /// Why an upstream gave no answer.

@@ -117,7 +117,7 @@ impl Answer {
             Pieces::Events(events) => Body::stream(Paced::new(events, first, Duration::from_millis(pace.event_delay_ms), clock)),
             Pieces::Later(make) => Body::stream(Later(Some(make))),
         };
-        Reply { status: self.status, headers, body }
+        Reply::new(self.status, headers, body)
     }
 }
 

@@ -212,7 +212,7 @@ mod tests {
     fn mended(kind: &'static str, pieces: &[&str]) -> String {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
         let body = Body::from(pieces.iter().map(|piece| Bytes::copy_from_slice(piece.as_bytes())).collect::<Vec<_>>());
-        String::from_utf8(read(reply(Reply { status: StatusCode::OK, headers, body }, MEND).body).concat()).unwrap()
+        String::from_utf8(read(reply(Reply::new(StatusCode::OK, headers, body), MEND).body).concat()).unwrap()
     }
 
     #[test]

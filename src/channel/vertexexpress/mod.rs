@@ -113,7 +113,7 @@ fn model(id: &str) -> Value {
 
 fn answer(status: StatusCode, value: &Value) -> Dispatch {
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"))]);
-    Dispatch::Answer(Box::new(Reply { status, headers, body: Body::from(value.to_string()) }))
+    Dispatch::Answer(Box::new(Reply::new(status, headers, Body::from(value.to_string()))))
 }
 
 #[cfg(test)]

@@ -238,7 +238,7 @@ fn unpacked(mut text: Bytes) -> Option<Reply> {
         let narrow: Option<Vec<u8>> = value.chars().map(|letter| u8::try_from(u32::from(letter)).ok()).collect();
         headers.append(HeaderName::try_from(name).ok()?, HeaderValue::from_bytes(&narrow?).ok()?);
     }
-    Some(Reply { status: StatusCode::from_u16(top.status).ok()?, headers, body: text.split_off(4 + len).into() })
+    Some(Reply::new(StatusCode::from_u16(top.status).ok()?, headers, text.split_off(4 + len).into()))
 }
 
 #[cfg(test)]

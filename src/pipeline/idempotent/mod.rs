@@ -117,7 +117,7 @@ async fn first(seat: Seat, family: Family) -> Outbound {
     match seat.head().await {
         Ok(head) => {
             let body = Hearing::body(seat, &head, None);
-            Outbound::Answer(Reply { status: head.status, headers: head.headers, body })
+            Outbound::Answer(Reply::new(head.status, head.headers, body))
         }
         Err(error) => Outbound::Refused(Box::new(error), family),
     }
@@ -126,12 +126,12 @@ async fn first(seat: Seat, family: Family) -> Outbound {
 fn joined(seat: Seat, head: Head, place: Place) -> Reply {
     let request_id = seat.request_id();
     let body = Hearing::body(seat, &head, Some(place));
-    Reply { status: head.status, headers: again(head.headers, request_id), body }
+    Reply::new(head.status, again(head.headers, request_id), body)
 }
 
 fn replayed(kept: &Kept) -> Reply {
     let Head { status, headers, length: _ } = kept.head.clone();
-    Reply { status, headers: again(headers, kept.request_id), body: Body::Pieces(VecDeque::from(kept.pieces.clone())) }
+    Reply::new(status, again(headers, kept.request_id), Body::Pieces(VecDeque::from(kept.pieces.clone())))
 }
 
 /// The headers of an answer that is given once more.

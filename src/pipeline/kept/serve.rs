@@ -79,7 +79,7 @@ pub(in crate::pipeline) async fn serve(engine: &Engine, mut call: Authenticated,
             headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
             trail.note(Fact::Head(StatusCode::OK.as_u16(), &headers));
             trail.close(None, None);
-            Outbound::Answer(Reply { status: StatusCode::OK, headers, body: Body::from(body) })
+            Outbound::Answer(Reply::new(StatusCode::OK, headers, Body::from(body)))
         }
         Err(error) => trail.refuse(error, Family::OpenAi),
     }

@@ -58,6 +58,7 @@ impl HyperTransport {
         // HTTP/1.1 wants the path alone.
         *request.uri_mut() = Uri::from(path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/")));
         Ok(async move {
+            let mut connecting = Duration::ZERO;
             loop {
                 let mut now = Instant::now();
                 let (lane, reused) = match shelf.take(now) {
@@ -65,16 +66,21 @@ impl HyperTransport {
                     Some(Found::Lane(lane)) => (lane, true),
                     // In a box, since all that waits for an answer would be as large as what opens a connection.
                     None => match Box::pin(self.open(&shelf, &origin, timers)).await? {
-                        Found::Shared(sender) => return Box::pin(multiplexed(sender, origin.name_in(request), timers)).await,
+                        Found::Shared(sender) => {
+                            let connecting = now.elapsed();
+                            let reply = Box::pin(multiplexed(sender, origin.name_in(request), timers)).await?;
+                            return Ok(Reply { connecting, ..reply });
+                        }
                         Found::Lane(lane) => {
-                            now = Instant::now();
+                            let asked = std::mem::replace(&mut now, Instant::now());
+                            connecting += now - asked;
                             (lane, false)
                         }
                     },
                 };
                 request.headers_mut().insert(HOST, shelf.host());
                 match exchange(lane, request, (timers, now), shelf.clone()).await {
-                    Ok(response) => return Ok(reply(response)),
+                    Ok(response) => return Ok(Reply { connecting, ..reply(response) }),
                     // The server had closed a resting connection; nothing was sent, so another one may carry it.
                     Err((_, Some(unsent))) if reused => request = *unsent,
                     Err((fault, _)) => return Err(fault),
@@ -144,7 +150,7 @@ async fn multiplexed(mut sender: http2::SendRequest<Body>, request: Request<Body
 
 fn reply(response: Response<Body>) -> Reply {
     let (parts, body) = response.into_parts();
-    Reply { status: parts.status, headers: parts.headers, body }
+    Reply::new(parts.status, parts.headers, body)
 }
 
 /// A body on a shared HTTP/2 connection. Dropping it resets its stream; the connection serves on.

@@ -179,7 +179,7 @@ impl Transport for FakeProvider {
             let body = request.body.collect(1 << 20).await.unwrap();
             let (status, said) = self.answer(request.uri.path(), &request.headers, std::str::from_utf8(&body).unwrap());
             let status = StatusCode::from_u16(status).unwrap();
-            Ok(Reply { status, headers: HeaderMap::new(), body: Body::from(Bytes::from(said.to_string())) })
+            Ok(Reply::new(status, HeaderMap::new(), Body::from(Bytes::from(said.to_string()))))
         })
     }
 
