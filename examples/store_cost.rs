@@ -118,6 +118,7 @@ fn usage(number: u64) -> UsageRow {
         status: 200,
         first_byte_us: Some(350_000),
         latency_us: 1_900_000,
+        phases: None,
         billed: Some(Billed { cost: Nanos::new(i64::try_from(number).unwrap_or(0) * 1250), price: "2026-11-25".into() }),
         losses: Vec::new(),
     }

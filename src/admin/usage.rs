@@ -14,7 +14,7 @@ use crate::{
     protocol::{Operation, OperationKind},
     store::{
         persist::{UsageFilter, UsageSummary},
-        record::{Ended, Source, UsageRow},
+        record::{Ended, Phases, Source, UsageRow},
     },
 };
 
@@ -97,6 +97,8 @@ pub struct UsageView {
     pub first_byte_us: Option<u64>,
     /// Until the end, microseconds.
     pub latency_us: u64,
+    /// Where the time went; `None` of a call that this gateway did not see to its end.
+    pub phases: Option<Phases>,
     /// What it cost, dollars; `None` where nobody has a price for it.
     pub cost: Option<Nanos>,
     /// The version of the price.
@@ -131,6 +133,7 @@ impl From<&UsageRow> for UsageView {
             status: row.status,
             first_byte_us: row.first_byte_us,
             latency_us: row.latency_us,
+            phases: row.phases,
             cost: row.billed.as_ref().map(|billed| billed.cost),
             price: row.billed.as_ref().map(|billed| Arc::clone(&billed.price)),
             team_id: begun.team_id,

@@ -7,7 +7,7 @@ use crate::{
     base::RequestId,
     store::{
         persist::{Ledger, StoreFault, UsageFilter},
-        record::UsageRow,
+        record::{Phases, UsageRow},
     },
 };
 
@@ -18,7 +18,7 @@ const PAGE: u64 = 1000;
 
 const HEAD: &str = "request_id,at,user_id,key_id,team_id,organization_id,provider_id,credential_id,operation,kind,model,input_tokens,\
 cache_read_tokens,cache_write_5m_tokens,cache_write_30m_tokens,cache_write_1h_tokens,output_tokens,reasoning_tokens,images,media_ms,\
-searches,source,ended,status,first_byte_us,latency_us,cost,price";
+searches,source,ended,status,first_byte_us,latency_us,cost,price,queue_us,auth_us,route_us,journal_us,connect_us,head_us,content_us,gap_us,tail_us";
 
 /// A table, newest row first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +89,11 @@ fn line(csv: &mut String, row: &UsageRow) {
     let first_byte = view.first_byte_us.map(|us| us.to_string()).unwrap_or_default();
     let cost = view.cost.map(|cost| cost.to_string()).unwrap_or_default();
     let price = view.price.as_deref().map(cell).unwrap_or_default();
-    let _ = write!(csv, "{source},{ended},{},{first_byte},{},{cost},{price}\r\n", view.status, view.latency_us);
+    let _ = write!(csv, "{source},{ended},{},{first_byte},{},{cost},{price}", view.status, view.latency_us);
+    for phase in view.phases.map_or([None; Phases::COUNT], |phases| phases.figures().map(Some)) {
+        let _ = write!(csv, ",{}", phase.map(|us| us.to_string()).unwrap_or_default());
+    }
+    csv.push_str("\r\n");
 }
 
 /// A text of others, quoted where it must be. What a spreadsheet would run as a formula gets an apostrophe before it.

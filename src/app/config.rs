@@ -9,7 +9,12 @@ use std::{
     time::Duration,
 };
 
-use crate::{admin::oidc, base::Secret, pipeline::Idempotency, runtime::Platform};
+use crate::{
+    admin::oidc,
+    base::Secret,
+    pipeline::{Idempotency, Timing},
+    runtime::Platform,
+};
 
 mod channel_entry;
 mod check;
@@ -136,6 +141,8 @@ pub struct Config {
     pub keep: Keep,
     /// What is remembered of calls that carry an `Idempotency-Key`.
     pub idempotency: Idempotency,
+    /// Whether answers carry `Server-Timing`.
+    pub timing: Timing,
     /// How long records are kept, and how many.
     pub kept: super::retire::Kept,
     /// Where several instances count together.

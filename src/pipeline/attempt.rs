@@ -224,6 +224,9 @@ async fn send(engine: &Engine, request: Box<UpstreamRequest>, (provider, trail):
     // On record before it leaves: a kill in the midst of sending must not lose a call that the provider bills.
     note_begun(engine, trail).map_err(Failure::ours)?;
     let answer = engine.platform.transport.send(*request).await;
+    if let Ok(reply) = &answer {
+        trail.note(Fact::Headed(reply.connecting));
+    }
     let outcome = if answer.as_ref().is_ok_and(|reply| reply.status.is_success()) { "success" } else { "failure" };
     engine.metrics.attempt(&provider.name, outcome);
     if let Some(wire) = wire.take() {

@@ -59,6 +59,7 @@ pub(super) async fn answer(
             Step::Try { at, after } => {
                 if !after.is_zero() {
                     engine.platform.clock.sleep(after).await;
+                    trail.note(Fact::Waited(after));
                 }
                 at
             }

@@ -137,7 +137,7 @@ impl Bill {
                     open.trail.keep(&told.body);
                 }
                 self.settle(Ended::Complete);
-                Outbound::Answer(Reply { status: told.status, headers, body: Body::from(told.body) })
+                Outbound::Answer(Reply::new(told.status, headers, Body::from(told.body)))
             }
             Err(error) => {
                 if let Some(open) = self.as_mut() {

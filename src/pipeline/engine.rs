@@ -35,11 +35,23 @@ pub struct Limits {
     pub in_flight: usize,
     /// What is remembered of calls that carry an `Idempotency-Key`.
     pub idempotency: Idempotency,
+    /// Whether clients are told where the time went.
+    pub timing: Timing,
+}
+
+/// Whether answers carry `Server-Timing`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Timing {
+    /// They do not.
+    #[default]
+    Kept,
+    /// They do.
+    Told,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body: 50 << 20, in_flight: 4096, idempotency: Idempotency::default() }
+        Self { body: 50 << 20, in_flight: 4096, idempotency: Idempotency::default(), timing: Timing::default() }
     }
 }
 

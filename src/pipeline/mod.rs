@@ -2,7 +2,7 @@
 //! `authorize`, `hold`, `attempts` (with `failover` and `prefix`; each `attempt`, where need be with a token of `renew`, goes through
 //! `aim`, `translate`, `rules`, `opened` and `judge`), `settle` (with `rescue` where an answer breaks off). Beside the way `cues`
 //! tells which headers decide it, `early`
-//! gives a head to a client that waits for long, `trail` and `capture` write down what happened, `caught` keeps a panic to its own
+//! gives a head to a client that waits for long, `trail` (with `laps`) and `capture` write down what happened, `caught` keeps a panic to its own
 //! answer, `models` answers lists over all providers, `explain` tells what would become of a call, `kept` what responses leave behind
 //! for later calls, `idempotent` makes calls of one `Idempotency-Key` one, `socket`
 //! walks the same way for each message of a WebSocket.
@@ -31,6 +31,7 @@ mod inbound;
 mod judge;
 mod kept;
 mod known;
+mod laps;
 mod local;
 mod models;
 mod opened;
@@ -48,7 +49,7 @@ mod translate;
 
 pub use classify::family_of;
 pub use cues::{Cue, Cues};
-pub use engine::{Engine, Limits, Parts};
+pub use engine::{Engine, Limits, Parts, Timing};
 pub use error::GatewayError;
 pub use explain::{Explanation, Fate, explain};
 pub use idempotent::Idempotency;
@@ -57,7 +58,7 @@ pub use kept::{Keeping, Memory};
 
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use crate::{
     protocol::{Family, Operation},
@@ -88,6 +89,9 @@ impl Outbound {
         self
     }
 }
+
+/// Says where a call's time went: W3C Server Timing.
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Walks one call through the rooms. What is rare stands in a box, so that the common walk stays small enough to be moved cheaply.
 pub async fn execute(engine: &Engine, inbound: Box<Inbound>) -> Outbound {
@@ -185,7 +189,10 @@ async fn answer(engine: &Engine, mut admitted: Admitted, mut trail: Box<Trail>, 
             if admitted.lists_over_all() {
                 attempted = Box::pin(models::prefixed(attempted)).await;
             }
-            let who = attempts::who(&admitted.call, &trail);
+            let mut more = attempts::who(&admitted.call, &trail);
+            if engine.limits.timing == Timing::Told {
+                more.get_or_insert_default().insert(SERVER_TIMING, trail.server_timing());
+            }
             let outbound = match stood {
                 Some(stood) => {
                     let kind = admitted.call.key.kind();
@@ -194,8 +201,8 @@ async fn answer(engine: &Engine, mut admitted: Admitted, mut trail: Box<Trail>, 
                 }
                 None => settle::settle(engine, (attempted, admitted.call.key.kind()), trail, place).await,
             };
-            match who {
-                Some(who) => outbound.with(who),
+            match more {
+                Some(more) => outbound.with(more),
                 None => outbound,
             }
         }

@@ -70,7 +70,7 @@ pub(super) fn with_rescue(
     let settling = Settling::new(body, bill, shape, Shaping::Convert(translation.rescuable(shape)));
     let settling = settling.watched(draft.map(|draft| Watch::new(engine, draft))).relayed(Relay::new(rescue));
     let body = Body::stream(Caught::new(settling, told));
-    Outbound::Answer(Reply { status: reply.status, headers, body })
+    Outbound::Answer(Reply { headers, body, ..reply })
 }
 
 /// Wraps an answer's body so that passing it settles the call.
@@ -119,14 +119,8 @@ async fn turn(
                 Shape::Whole => Shaping::Gather(Box::new(Gather::new(translation, engine))),
                 Shape::Sse | Shape::Ndjson | Shape::JsonArray => Shaping::Convert(translation.converter(shape)),
             };
-            return Outbound::Answer(Reply {
-                status: reply.status,
-                headers,
-                body: Body::stream(Caught::new(
-                    Settling::new(body, bill, shape, shaping).watched(draft.map(|draft| Watch::new(engine, draft))),
-                    words,
-                )),
-            });
+            let settling = Settling::new(body, bill, shape, shaping).watched(draft.map(|draft| Watch::new(engine, draft)));
+            return Outbound::Answer(Reply { headers, body: Body::stream(Caught::new(settling, words)), ..reply });
         }
     };
     // The client's next call may come as soon as it has this answer: what that one leans on stands before.

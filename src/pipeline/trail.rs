@@ -2,12 +2,21 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use tracing::{Level, error, info};
 
 use super::{
-    Outbound, capture::Half, classify::Classified, engine::Engine, error::GatewayError, hold::Hold, idempotent::Outcome, inbound::Inbound,
-    resolve::Resolved, target::Target,
+    Outbound,
+    capture::Half,
+    classify::Classified,
+    engine::Engine,
+    error::GatewayError,
+    hold::Hold,
+    idempotent::Outcome,
+    inbound::Inbound,
+    laps::{self, Laps},
+    resolve::Resolved,
+    target::Target,
 };
 use crate::{
     access::Caller,
@@ -50,10 +59,14 @@ pub(super) enum Fact<'a> {
     Repeats(OperationKey),
     /// What is reserved for the call.
     Held(Hold),
+    /// The call waited so long before somebody was asked.
+    Waited(Duration),
+    /// The request is ready to leave for the upstream.
+    Sent(Instant),
     /// The call is on record as begun.
     Begun(Begun),
-    /// The request leaves for the upstream now.
-    Sent(Instant),
+    /// The upstream answers; opening its connection took so long.
+    Headed(Duration),
     /// The status and headers that the client gets.
     Head(u16, &'a HeaderMap),
     /// A piece of the answer's body is here.
@@ -86,6 +99,7 @@ pub(super) struct Trail {
     request_id: RequestId,
     at_ms: u64,
     arrived: Instant,
+    laps: Laps,
     method: String,
     path: String,
     query: Option<String>,
@@ -107,7 +121,6 @@ pub(super) struct Trail {
     open: Option<Begun>,
     model: Option<Arc<str>>,
     status: u16,
-    first_byte: Option<Instant>,
     losses: Vec<String>,
     request_half: Option<Half>,
     response_half: Option<Half>,
@@ -122,6 +135,7 @@ impl Trail {
             request_id: inbound.request_id,
             at_ms: inbound.at_ms,
             arrived: inbound.arrived,
+            laps: Laps::begin(inbound.arrived),
             method: if depth == Capture::Off { String::new() } else { inbound.method.to_string() },
             path: inbound.uri.path().to_owned(),
             query: None,
@@ -139,7 +153,6 @@ impl Trail {
             open: None,
             model: None,
             status: 0,
-            first_byte: None,
             losses: Vec::new(),
             request_half: (depth != Capture::Off).then(|| Half::new(depth, &inbound.headers)),
             response_half: (depth != Capture::Off).then(|| Half::new(depth, &HeaderMap::new())),
@@ -151,7 +164,10 @@ impl Trail {
         match fact {
             Fact::Row(row) => self.row = Some(row),
             Fact::Request(call) => self.query.clone_from(&call.query),
-            Fact::Caller(caller) => self.caller = Some(caller.clone()),
+            Fact::Caller(caller) => {
+                self.caller = Some(caller.clone());
+                self.laps.known(self.now());
+            }
             Fact::Asked(call) => {
                 self.key = Some(call.key);
                 if let (Some(half), Some(document)) = (&mut self.request_half, call.content.json()) {
@@ -176,17 +192,26 @@ impl Trail {
             Fact::Watched(outcome) => self.outcome = Some(outcome),
             Fact::Repeats(key) => self.key = Some(key),
             Fact::Held(hold) => self.hold = Some(hold),
-            Fact::Begun(begun) => self.open = Some(begun),
-            // What the first try took is no cost of ours.
-            Fact::Sent(at) if self.attempts <= 1 => self.engine.metrics.overhead(at.since(self.arrived)),
-            Fact::Sent(_) => {}
+            Fact::Waited(span) => self.laps.waited(span),
+            Fact::Sent(at) => {
+                self.laps.ready(at);
+                // What the first try took is no cost of ours.
+                if self.attempts <= 1 {
+                    self.engine.metrics.overhead(at.since(self.arrived));
+                }
+            }
+            Fact::Begun(begun) => {
+                self.open = Some(begun);
+                self.laps.journaled(self.now());
+            }
+            Fact::Headed(connecting) => self.laps.headed(self.now(), connecting),
             Fact::Head(status, headers) => {
                 self.status = status;
                 if let Some(half) = &mut self.response_half {
                     *half = Half::new(half.depth(), headers);
                 }
             }
-            Fact::Byte => _ = self.first_byte.get_or_insert_with(|| self.engine.platform.clock.now()),
+            Fact::Byte => self.laps.piece(self.now()),
             Fact::Losses(more) => {
                 let room = LOSSES.saturating_sub(self.losses.len());
                 self.losses.extend(more.iter().take(room).map(|loss| format!("{} {}", loss.path, loss.kind.id())));
@@ -222,10 +247,13 @@ impl Trail {
         })
     }
 
-    /// Microseconds from arrival to the first byte of the answer, and to `now`.
-    fn spans(&self, now: Instant) -> (Option<u64>, u64) {
-        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
-        (self.first_byte.map(|at| micros(at.since(self.arrived))), micros(now.since(self.arrived)))
+    fn now(&self) -> Instant {
+        self.engine.platform.clock.now()
+    }
+
+    /// The phases that are over when the head leaves for the client.
+    pub(super) fn server_timing(&self) -> HeaderValue {
+        self.laps.server_timing(self.now())
     }
 
     /// Whether the journal waits for the call's end.
@@ -236,8 +264,10 @@ impl Trail {
     /// The call's row, where the journal waits for its end.
     pub(super) fn end(&mut self, status: u16, ended: Ended, counted: &Counted<'_>) -> Option<UsageRow> {
         let Counted { usage, source, tier } = *counted;
-        let (first_byte_us, latency_us) = self.spans(self.engine.platform.clock.now());
         let begun = self.open.take()?;
+        let now = self.now();
+        let (first_byte_us, latency_us) = (self.laps.first().map(micros), micros(now.since(self.arrived)));
+        let phases = Some(self.laps.phases(now));
         if let Some((_, taken)) = &self.credential {
             taken.used(self.at_ms.saturating_add(latency_us / 1000), usage.total());
         }
@@ -246,7 +276,8 @@ impl Trail {
             let at_ms = self.at_ms.saturating_add(latency_us / 1000);
             hold.settle(at_ms, usage.total(), billed.as_ref().map(|billed| billed.cost));
         }
-        Some(UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us, billed, losses: self.losses.clone() })
+        let losses = self.losses.clone();
+        Some(UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us, phases, billed, losses })
     }
 
     /// The provider of now has broken off: its row is written, and the next one has a row of its own.
@@ -332,20 +363,21 @@ impl Trail {
     pub(super) fn close(mut self: Box<Self>, usage: Option<UsageRow>, refused: Option<FaultKind>) {
         let duration = match &usage {
             Some(row) => Duration::from_micros(row.latency_us),
-            None => self.engine.platform.clock.now().since(self.arrived),
+            None => self.now().since(self.arrived),
         };
         if let Some((_underway, state)) = self.member.take() {
             // A client's own mistake says nothing of the member.
             let failed = self.status >= 500 || self.status == 429;
-            let head = self.first_byte.map_or(duration, |at| at.since(self.arrived));
+            let head = self.laps.first().unwrap_or(duration);
             if failed || self.status < 400 {
-                state.observe((!failed).then(|| u64::try_from(head.as_micros()).unwrap_or(u64::MAX)));
+                state.observe((!failed).then(|| micros(head)));
             }
         }
         if let Some(outcome) = &self.outcome {
             outcome.end(usage.as_ref().map_or(refused.map_or(Ended::Complete, |_| Ended::Failed), |row| row.ended));
         }
         if let Some(row) = usage {
+            row.phases.iter().for_each(|phases| laps::trace(self.request_id, phases));
             self.record(row);
         }
         let labels = CallLabels {
@@ -408,6 +440,10 @@ impl Trail {
             }
         }
     }
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
 impl Drop for Trail {

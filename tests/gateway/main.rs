@@ -19,6 +19,7 @@ mod identity;
 mod kept;
 mod money;
 mod names;
+mod phases;
 mod program;
 mod refusals;
 mod renewal;

@@ -307,6 +307,7 @@ fn row(at: u64, user: i64, cost: i64) -> UsageRow {
         status: 200,
         first_byte_us: None,
         latency_us: 1,
+        phases: None,
         billed: Some(Billed { cost: Nanos::new(cost), price: "p".into() }),
         losses: Vec::new(),
     }

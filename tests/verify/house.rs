@@ -287,6 +287,7 @@ impl House {
             status: if fails { 502 } else { 200 },
             first_byte_us: Some(1000),
             latency_us: 1_000 * (number % 9_000),
+            phases: None,
             billed,
             losses: Vec::new(),
         }

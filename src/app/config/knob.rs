@@ -128,6 +128,11 @@ pub static KNOBS: &[Knob] = &[
     at("runtime", Kind::Whole, knob("body-limit", &["GPROXY_BODY_LIMIT"], "52428800", "bytes of one request body at most")),
     at(
         "runtime",
+        Kind::Switch,
+        knob("server-timing", &["GPROXY_SERVER_TIMING"], "false", "tell clients in Server-Timing where the time went"),
+    ),
+    at(
+        "runtime",
         Kind::Whole,
         knob("drain-seconds", &["GPROXY_DRAIN_SECONDS"], "30", "how long requests in flight may finish at shutdown"),
     ),

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     app::retire::{Kept, LEAST_USAGE_DAYS},
     base::Secret,
-    pipeline::Idempotency,
+    pipeline::{Idempotency, Timing},
     runtime::Platform,
     snapshot::name,
 };
@@ -200,6 +200,7 @@ impl Layers<'_> {
                 bytes: self.whole("keep-response-bytes", 16 << 20, (1024, 1 << 30)),
             },
             idempotency: self.idempotency(),
+            timing: if self.parsed("server-timing", false, switch) { Timing::Told } else { Timing::Kept },
             kept: self.kept(),
             redis: self.told("redis-url").map(|told| told.value),
             counters_down: self.parsed("counters-down", CountersDown::Closed, counters_down),

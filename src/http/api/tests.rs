@@ -387,6 +387,7 @@ fn usage(number: u64, user: i64, model: &str) -> UsageRow {
         status: 200,
         first_byte_us: Some(1),
         latency_us: 2,
+        phases: None,
         billed: None,
         losses: Vec::new(),
     }

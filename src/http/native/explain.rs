@@ -67,7 +67,7 @@ pub async fn run(asked: &Asked, config: &Config, platform: &Platform) -> Result<
     let store = Arc::new(SqlStore::look_at(config.dsn.expose(), seals::keys(&sealer)).await?);
     let control = Control::new(Stores::of(&store), sealer, platform.clone());
     control.refresh().await?;
-    let limits = Limits { body: config.body_limit as u64, in_flight: 1, idempotency: config.idempotency };
+    let limits = Limits { body: config.body_limit as u64, in_flight: 1, idempotency: config.idempotency, timing: config.timing };
     let engine = Engine::new(control.snapshot().clone(), platform.clone(), Arc::new(Unwritten), Arc::new(Metrics::new()), limits);
     let counters = Arc::new(MemoryCounters::new());
     let now_ms = platform.clock.unix_ms();

@@ -151,7 +151,8 @@ fn keep(journal: &Arc<FileJournal>, writer: &Arc<Writer>, platform: &Platform) -
 }
 
 fn serving(config: &Config, control: &Arc<Control>, journal: &Arc<FileJournal>) -> Serving {
-    let limits = Limits { body: config.body_limit as u64, in_flight: config.max_in_flight, idempotency: config.idempotency };
+    let Config { max_in_flight: in_flight, idempotency, timing, .. } = *config;
+    let limits = Limits { body: config.body_limit as u64, in_flight, idempotency, timing };
     let metrics = Arc::new(Metrics::new());
     let engine = Engine::new(control.snapshot().clone(), control.platform().clone(), Arc::clone(journal) as _, metrics, limits);
     let engine = engine.with_health(Arc::clone(control.health()));

@@ -17,7 +17,7 @@ use crate::{
     runtime::{BoxFuture, Clock, Instant},
     store::{
         persist::{Ledger, StoreFault, Stored, UsageFilter, UsageSummary},
-        record::{Begun, Billed, DownstreamRow, Ended, Entry, Source, UpstreamRow, UsageRow},
+        record::{Begun, Billed, DownstreamRow, Ended, Entry, Phases, Source, UpstreamRow, UsageRow},
     },
 };
 
@@ -58,6 +58,7 @@ pub(crate) fn ended(number: u64) -> UsageRow {
         status: 200,
         first_byte_us: Some(number),
         latency_us: number * 2,
+        phases: (!number.is_multiple_of(3)).then(|| Phases { auth_us: 1, head_us: u32::try_from(number).unwrap(), ..Phases::default() }),
         billed: (!number.is_multiple_of(4))
             .then(|| Billed { cost: Nanos::new(i64::try_from(number).unwrap() * 7), price: "2026-11-25".into() }),
         losses: Vec::new(),

@@ -256,7 +256,7 @@ impl Writer {
     /// What comes next: from memory where the journal has it there, else from its files.
     fn gather(&self, tail: &mut Tail) -> io::Result<Batch> {
         let Some((rows, upto)) = self.journal.recent(tail.committed, self.config.max_batch) else { return self.read(tail) };
-        let mut batch = Batch { upto, ..Batch::default() };
+        let mut batch = Batch { upto, usages: Vec::with_capacity(rows.len()), ..Batch::default() };
         for row in rows {
             batch.take(row);
         }
@@ -376,6 +376,7 @@ fn interrupted(begun: &Begun) -> UsageRow {
         status: 0,
         first_byte_us: None,
         latency_us: 0,
+        phases: None,
         billed: None,
         losses: Vec::new(),
     }

@@ -74,6 +74,42 @@ pub struct Billed {
     pub price: Arc<str>,
 }
 
+/// How long each part of a call took, in microseconds; a part that it did not have took none. Of a call that several targets were
+/// asked for, `connect_us`, `head_us` and `content_us` are those of the last one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Phases {
+    /// Waiting for a target that rests, or before it is asked once more.
+    pub queue_us: u32,
+    /// From arrival until the caller was known.
+    pub auth_us: u32,
+    /// From there until the first request could leave: body, model, admission, choice.
+    pub route_us: u32,
+    /// Writing the call's beginning into the journal.
+    pub journal_us: u32,
+    /// Opening the connection; zero where one was at rest.
+    pub connect_us: u32,
+    /// From the request until the head of its answer.
+    pub head_us: u32,
+    /// From the head until the first piece of the body.
+    pub content_us: u32,
+    /// The longest pause between two pieces.
+    pub gap_us: u32,
+    /// From the last piece until the end.
+    pub tail_us: u32,
+}
+
+impl Phases {
+    /// How many there are.
+    pub const COUNT: usize = 9;
+
+    /// Each of them, in the order of a call's way.
+    #[must_use]
+    pub fn figures(&self) -> [u32; Self::COUNT] {
+        let Self { queue_us, auth_us, route_us, journal_us, connect_us, head_us, content_us, gap_us, tail_us } = *self;
+        [queue_us, auth_us, route_us, journal_us, connect_us, head_us, content_us, gap_us, tail_us]
+    }
+}
+
 /// One finished call: a row of `usages`, keyed by `request_id`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsageRow {
@@ -91,6 +127,8 @@ pub struct UsageRow {
     pub first_byte_us: Option<u64>,
     /// From the request's arrival to the end, microseconds.
     pub latency_us: u64,
+    /// Where the time went; `None` where nobody is left to say.
+    pub phases: Option<Phases>,
     /// What it cost; `None` where nobody has a price for it.
     pub billed: Option<Billed>,
     /// What a conversion could not carry: `path dropped` or `path changed`, each in the sender's words.

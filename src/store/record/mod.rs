@@ -21,7 +21,7 @@ mod upstream;
 
 pub use allowance::{Admission, NewPermission, NewPriceRule, NewQuota, NewRateLimit, PriceMatch, Scope, ScopeKind};
 pub use audit::{AuditAction, AuditRow, NewAudit};
-pub use call::{Begun, Billed, DownstreamRow, Ended, Entry, Source, UpstreamRow, UsageRow};
+pub use call::{Begun, Billed, DownstreamRow, Ended, Entry, Phases, Source, UpstreamRow, UsageRow};
 pub use cell::{Cell, CellKind, Datum, OnDelete};
 pub use change::{Change, ChangeSet, Delta, Finish, Stamp, made_by};
 pub(in crate::store) use change::{finished, maker};

@@ -5,7 +5,7 @@ use gproxy::{
     protocol::{Operation, OperationKind},
     store::{
         persist::{Ledger, UsageFilter, UsageSummary},
-        record::{Begun, Billed, DownstreamRow, Ended, Source, UpstreamRow, UsageRow},
+        record::{Begun, Billed, DownstreamRow, Ended, Phases, Source, UpstreamRow, UsageRow},
     },
 };
 use proptest::{collection::vec, prelude::*, sample::select, strategy::ValueTree, test_runner::TestRunner};
@@ -164,6 +164,12 @@ fn usage_row() -> impl Strategy<Value = UsageRow> {
         status: times.2,
         first_byte_us: times.0,
         latency_us: times.1,
+        phases: times.0.map(|us| Phases {
+            auth_us: 9,
+            head_us: u32::try_from(us % (1 << 32)).unwrap_or(0),
+            tail_us: u32::MAX,
+            ..Phases::default()
+        }),
         billed: (times.1 % 3 > 0).then(|| Billed { cost: Nanos::new(i64::from(times.2) * 1_000_003), price: "2026-11-25".into() }),
         losses: if times.1 % 5 == 0 { vec!["messages[0].name dropped".to_owned(), "temperature changed".to_owned()] } else { Vec::new() },
     })

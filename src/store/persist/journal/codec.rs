@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     base::{CredentialId, KeyId, Nanos, OrganizationId, ProviderId, RequestId, TeamId, Usage, UserId},
     protocol::{Operation, OperationKind},
-    store::record::{Begun, Billed, DownstreamRow, Ended, Entry, Source, UpstreamRow, UsageRow},
+    store::record::{Begun, Billed, DownstreamRow, Ended, Entry, Phases, Source, UpstreamRow, UsageRow},
 };
 
 /// The version of frames that this program writes.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 /// Length and checksum.
 pub(super) const HEAD: usize = 8;
 /// The largest payload that can be real; a larger length is damage.
@@ -78,6 +78,7 @@ struct WireEnded<'a> {
     status: u16,
     first_byte_us: Option<u64>,
     latency_us: u64,
+    phases: Option<Phases>,
     billed: Option<(i64, &'a str)>,
 }
 
@@ -134,6 +135,7 @@ impl WireEnded<'_> {
             status: self.status,
             first_byte_us: self.first_byte_us,
             latency_us: self.latency_us,
+            phases: self.phases,
             billed: self.billed.map(|(cost, price)| Billed { cost: Nanos::new(cost), price: price.into() }),
             losses: Vec::new(),
         })
@@ -152,7 +154,7 @@ pub(crate) fn write(out: &mut Vec<u8>, entry: &Entry) -> Result<(), postcard::Er
     match entry {
         Entry::Begun(begun) => frame(out, BEGUN, &WireBegun::of(begun)),
         Entry::Ended(row) => {
-            let UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us, billed, losses } = row.as_ref();
+            let UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us, phases, billed, losses } = row.as_ref();
             let (mut figures, mut count) = ([(0, 0); Usage::FIGURES], 0);
             for (slot, figure) in figures.iter_mut().zip(usage.figures()) {
                 *slot = figure;
@@ -166,6 +168,7 @@ pub(crate) fn write(out: &mut Vec<u8>, entry: &Entry) -> Result<(), postcard::Er
                 status: *status,
                 first_byte_us: *first_byte_us,
                 latency_us: *latency_us,
+                phases: *phases,
                 billed: billed.as_ref().map(|billed| (billed.cost.get(), &*billed.price)),
             };
             if losses.is_empty() {

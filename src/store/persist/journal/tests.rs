@@ -168,7 +168,7 @@ fn frame_length(record: &Record) -> usize {
 }
 
 #[test]
-fn the_bytes_of_version_3_never_change() {
+fn the_bytes_of_version_4_never_change() {
     let mut out = Vec::new();
     let entry = Entry::Ended(Arc::new(ended(7)));
     codec::write(&mut out, &entry).unwrap();
@@ -177,7 +177,7 @@ fn the_bytes_of_version_3_never_change() {
     assert_eq!(codec::read(&golden), Ok((Record::Entry(entry), golden.len())));
 }
 
-const GOLDEN: &str = "5a000000a0465fdf030301a0c4506c077707870707070707070787d8c1a28c340204000006001172657472696576655f726573706f6e73650667656d696e69076d6f64656c2d3703001515021e010000c80101070e01620a323032362d31312d3235";
+const GOLDEN: &str = "64000000fffb4003040301a0c4506c077707870707070707070787d8c1a28c340204000006001172657472696576655f726573706f6e73650667656d696e69076d6f64656c2d3703001515021e010000c80101070e0100010000000700000001620a323032362d31312d3235";
 
 #[test]
 fn a_kill_between_a_frame_and_its_head_leaves_a_torn_entry_and_no_damage() {

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     base::{Bucket, RequestId},
-    store::record::UsageRow,
+    store::record::{Phases, UsageRow},
 };
 
 /// Rows per statement: few different texts, and few turns of the database's thread for a full batch.
@@ -222,6 +222,10 @@ impl Binder for Vec<Value> {
     fn optional_int(&mut self, figure: Option<i64>) {
         self.push(figure.into());
     }
+
+    fn phases(&mut self, phases: Option<&Phases>) {
+        self.push(usage::packed(phases).into());
+    }
 }
 
 /// The driver's own list of values. Words that repeat from row to row are shared instead of copied.
@@ -329,5 +333,9 @@ impl Binder for SqliteValues {
 
     fn optional_int(&mut self, figure: Option<i64>) {
         self.add(figure);
+    }
+
+    fn phases(&mut self, phases: Option<&Phases>) {
+        self.add(usage::packed(phases));
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     protocol::Operation,
     store::{
         persist::seal::{SealKey, Sheet},
-        record::{Begun, Dimensions, SEALS, Span, Sums, UsageRow},
+        record::{Begun, Dimensions, Phases, SEALS, Span, Sums, UsageRow},
     },
 };
 
@@ -221,6 +221,8 @@ impl Binder for Sheet {
     fn optional_int(&mut self, figure: Option<i64>) {
         self.int(figure);
     }
+
+    fn phases(&mut self, _: Option<&Phases>) {}
 }
 
 /// The seal that the columns of a standing row should have.
@@ -232,6 +234,7 @@ pub(super) fn seal_of(key: &SealKey, row: &QueryResult) -> Result<i64, DbErr> {
             "request_id" | "operation" | "kind" | "model" | "metrics_json" | "source" | "ended" | "price_version" => {
                 sheet.text(row.try_get::<Option<String>>("", column)?.as_deref());
             }
+            "phases" => {}
             _ => sheet.int(row.try_get("", column)?),
         }
     }

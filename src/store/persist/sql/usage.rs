@@ -5,14 +5,18 @@ use std::collections::BTreeMap;
 use sea_orm::{DbErr, QueryResult, Value};
 use serde::{Deserialize, Serialize};
 
+use super::schema::Migration;
 use crate::{
     base::{Bucket, Counts, CredentialId, KeyId, Modality, Nanos, OrganizationId, ProviderId, RequestId, TeamId, Usage, UserId},
     protocol::{Operation, OperationKind},
-    store::record::{Begun, Billed, Ended, Source, UsageRow},
+    store::record::{Begun, Billed, Ended, Phases, Source, UsageRow},
 };
 
+/// Where a call's time went: its [`Phases`] in postcard. They are told, not proved: no seal is made of them.
+pub(super) const STEP: Migration = Migration { version: 8, statements: &["ALTER TABLE usages {add} phases {bytes}"] };
+
 /// The columns of `usages`, in the order of [`bind`] and with the seal last.
-pub(super) const COLUMNS: [&str; 27] = [
+pub(super) const COLUMNS: [&str; 28] = [
     "request_id",
     "at",
     "user_id",
@@ -39,6 +43,7 @@ pub(super) const COLUMNS: [&str; 27] = [
     "latency_us",
     "cost_nanos",
     "price_version",
+    "phases",
     "seal",
 ];
 
@@ -81,11 +86,12 @@ pub(super) trait Binder {
     fn metrics(&mut self, json: Option<&str>);
     fn int(&mut self, figure: i64);
     fn optional_int(&mut self, figure: Option<i64>);
+    fn phases(&mut self, phases: Option<&Phases>);
 }
 
 /// Binds one row, in the order of [`COLUMNS`], without its seal.
 pub(super) fn bind(to: &mut impl Binder, row: &UsageRow) {
-    let UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us, billed, losses } = row;
+    let UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us, phases, billed, losses } = row;
     to.id(begun.request_id);
     to.int(signed(begun.at));
     to.int(begun.user_id.0);
@@ -108,6 +114,12 @@ pub(super) fn bind(to: &mut impl Binder, row: &UsageRow) {
     to.int(signed(*latency_us));
     to.optional_int(billed.as_ref().map(|billed| billed.cost.get()));
     to.word(Word::Price, billed.as_ref().map_or("", |billed| &billed.price));
+    to.phases(phases.as_ref());
+}
+
+/// Phases as their column holds them.
+pub(super) fn packed(phases: Option<&Phases>) -> Option<Vec<u8>> {
+    phases.and_then(|phases| postcard::to_stdvec(phases).ok())
 }
 
 /// Where rows that are alike went: bound once for many of them.
@@ -242,6 +254,8 @@ pub(super) fn read(row: &QueryResult) -> Result<UsageRow, DbErr> {
             None => None,
         },
         losses,
+        // What a later program wrote in another way is nothing to fail for.
+        phases: row.try_get::<Option<Vec<u8>>>("", "phases")?.and_then(|packed| postcard::from_bytes(&packed).ok()),
     })
 }
 
