@@ -25,6 +25,7 @@ class Figures:
     def __init__(self, realtime):
         self.runs = {}
         self.memory = {}
+        self.admission = None
         self.realtime = realtime
 
     def add(self, scene, target, result):
@@ -147,6 +148,17 @@ def judge(figures):
         value = figures.memory.get("gateway", {}).get(name)
         shown, outcome = ("-", "not measured") if value is None else (f"{value:,.0f} {unit}", verdict(value, limit, 0, least=False))
         verdicts.append(Verdict(text, f"<= {limit:,.0f} {unit}", value, shown, "-", outcome))
+    return verdicts + admitted(figures.admission)
+
+
+def admitted(found):
+    """The bar of `bench-admission`; the spread is that of its repetitions."""
+    verdicts = []
+    for row in (found or {}).get("rows", []):
+        text = f"admission, four scopes, ten limits, three quotas, {row['who']}: CPU of a call"
+        value, spread = row["admit"]["median_us"], f"{row['admit']['min_us']:.2f} to {row['admit']['max_us']:.2f} us"
+        outcome = verdict(value, found["bar_us"], 0, least=False)
+        verdicts.append(Verdict(text, f"<= {found['bar_us']:g} us", value, f"{value:.2f} us", spread, outcome))
     return verdicts
 
 

@@ -30,7 +30,7 @@ from scenes import SCENES, Stage, body_memory, stream_memory, warm
 from targets import Direct, Forwarder, Gateway, Nginx
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-TOOLS = ("bench-mock", "bench-load", "bench-forwarder", "bench-pairs")
+TOOLS = ("bench-mock", "bench-load", "bench-forwarder", "bench-pairs", "bench-admission")
 STARTS = 7
 STREAMS = 1000
 # The yardstick must be good: at least this share of nginx on plain traffic.
@@ -198,6 +198,15 @@ def conversions(directory):
     return done.stdout.strip()
 
 
+def admission(directory):
+    """What admission costs, as JSON; a bar that fails is told by its figures. Its threads need all cores."""
+    say("admission")
+    done = subprocess.run([os.path.join(directory, "bench-admission"), "--json"], stdout=subprocess.PIPE, text=True)
+    if done.returncode not in (0, 1):
+        raise Fault(f"bench-admission: {done.stdout.strip()}")
+    return json.loads(done.stdout)
+
+
 def why_void(figures, stage):
     """What makes the run worthless, or None."""
     share = figures.against_nginx() if "nginx" in stage.targets else None
@@ -257,6 +266,7 @@ def record(chosen, stage, figures, runs, rate, verdicts, books, void):
         "bars": [vars(verdict) for verdict in verdicts],
         "books": [{"name": name, "database": left, "mock": right, "equal": equal} for name, left, right, equal in books],
         "memory": figures.memory,
+        "admission": figures.admission,
         "measured": [{"scene": scene, "target": target, "runs": results} for (scene, target), results in figures.runs.items()],
     }
 
@@ -274,6 +284,7 @@ def bench(chosen, stage, directory):
     if not chosen.scenes:
         memories(chosen, stage, figures)
         pairs = conversions(directory)
+        figures.admission = admission(directory)
     return report(chosen, stage, figures, runs, rate, pairs)
 
 

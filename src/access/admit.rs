@@ -1,5 +1,7 @@
 //! From a caller to a permit: the one place where a call is allowed.
 
+use std::cell::OnceCell;
+
 use super::{Caller, Grant};
 use crate::{
     base::{Glob, KeyId, UserId},
@@ -76,7 +78,8 @@ pub fn may_see(caller: &Caller, provider: &str, model: &str) -> bool {
 }
 
 fn may_use(caller: &Caller, group: Option<OperationGroup>, provider: &str, model: Option<&str>) -> bool {
-    may(caller, group, &|pattern| fits(pattern, provider, model))
+    let name = OnceCell::new();
+    may(caller, group, &|pattern| fits(pattern, provider, model, &name))
 }
 
 /// The user's, the team's and the organization's permissions add up; the key's own narrow them.
@@ -88,12 +91,13 @@ fn may(caller: &Caller, group: Option<OperationGroup>, fits: &dyn Fn(&Glob) -> b
     caller.own().is_none_or(|own| own.grants.is_empty() || opens(&own.grants)) && caller.shared().iter().any(|shared| opens(&shared.grants))
 }
 
-fn fits(pattern: &Glob, provider: &str, model: Option<&str>) -> bool {
+/// Whether a pattern fits; the whole name is put together once, where a pattern wants it.
+fn fits(pattern: &Glob, provider: &str, model: Option<&str>, name: &OnceCell<String>) -> bool {
     match model {
         // A call without a model (a file, a list) is open to whoever may use something of the provider.
         None => reaches(pattern.as_str(), provider),
         Some(_) if pattern.as_str() == "*" || pattern.as_str() == provider => true,
-        Some(model) => pattern.matches(&format!("{provider}/{model}")),
+        Some(model) => pattern.matches(name.get_or_init(|| format!("{provider}/{model}"))),
     }
 }
 

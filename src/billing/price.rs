@@ -140,6 +140,11 @@ impl<'a> View<'a> {
         Some(price.wide() * i128::from(times))
     }
 
+    /// Whether the modality has a price of its own; else its tokens are billed as text.
+    pub(super) fn gives(self, modality: Modality) -> bool {
+        self.held().any(|band| band.gives(modality))
+    }
+
     fn above(self) -> u64 {
         self.held().next().map_or(0, |band| band.above)
     }

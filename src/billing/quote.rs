@@ -165,11 +165,14 @@ impl Ask<'_> {
 
     /// The highest price of a token in any of the buckets.
     fn dearest(&self, view: View<'_>, buckets: impl Iterator<Item = Bucket>) -> i128 {
-        let modalities = match self.content {
-            Content::Text => &Modality::ALL[..1],
-            Content::Any => &Modality::ALL[..],
+        let counts = |modality: &Modality| match self.content {
+            Content::Text => *modality == Modality::Text,
+            // What has no price of its own is billed as text.
+            Content::Any => *modality == Modality::Text || view.gives(*modality),
         };
-        let prices = buckets.flat_map(|bucket| modalities.iter().filter_map(move |modality| view.price(Unit::Tokens(bucket, *modality))));
+        let modalities = Modality::ALL.map(|modality| Some(modality).filter(counts));
+        let prices =
+            buckets.flat_map(|bucket| modalities.iter().flatten().filter_map(move |modality| view.price(Unit::Tokens(bucket, *modality))));
         prices.max().unwrap_or_default()
     }
 

@@ -169,6 +169,11 @@ impl Band {
         self.units & ((1 << TOKEN_UNITS) - 1) != 0
     }
 
+    /// Whether a token of a modality has a price here, in any bucket.
+    pub(super) fn gives(&self, modality: Modality) -> bool {
+        Bucket::ALL.iter().any(|bucket| self.units & 1 << Unit::Tokens(*bucket, modality).slot() != 0)
+    }
+
     /// What prices of tokens are multiplied by, in millionths, where the tier has a multiplier.
     #[must_use]
     pub fn times(&self) -> Option<u32> {

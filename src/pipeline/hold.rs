@@ -19,10 +19,25 @@ use crate::{
 
 /// How long a reservation stands whose end is never told: longer than any call may last.
 const LEASE: Duration = Duration::from_mins(30);
+/// So many limits and quotas of a caller are looked at without growing.
+const USUAL_DRAWS: usize = 16;
 /// Windows, in milliseconds.
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
+
+/// What is said of a limit, as its figure, what is left, and when all of it is there again.
+const fn names(of: [&'static str; 3]) -> [HeaderName; 3] {
+    let [limit, remaining, reset] = of;
+    [HeaderName::from_static(limit), HeaderName::from_static(remaining), HeaderName::from_static(reset)]
+}
+
+const REQUESTS: [HeaderName; 3] = names(["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"]);
+const TOKENS: [HeaderName; 3] = names(["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"]);
+const CLAUDES_REQUESTS: [HeaderName; 3] =
+    names(["anthropic-ratelimit-requests-limit", "anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset"]);
+const CLAUDES_TOKENS: [HeaderName; 3] =
+    names(["anthropic-ratelimit-tokens-limit", "anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset"]);
 
 /// What is reserved for one call. Dropped without an end, it is given back.
 #[derive(Debug)]
@@ -155,7 +170,7 @@ fn draws(call: &Resolved, snapshot: &Snapshot) -> Result<Vec<Draw>, GatewayError
     let caller = &call.call.caller;
     let names: Vec<String> = call.targets.iter().map(name).collect();
     let most = most_output(call);
-    let mut draws = Vec::new();
+    let mut draws = Vec::with_capacity(USUAL_DRAWS);
     for allowance in caller.allowances() {
         // Whoever of them answers in the end: what limits one limits the call.
         let counts = |limit: &&Limit| names.iter().map(String::as_str).chain(call.route.as_deref()).any(|name| limit.pattern.matches(name));
@@ -307,7 +322,7 @@ fn answers(call: &Resolved) -> u64 {
 
 /// How much is left, in the names that the family's SDKs know.
 fn left(rooms: &[Room], family: Family) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderMap::with_capacity(if rooms.is_empty() { 0 } else { 6 });
     for counts in [Counts::Requests, Counts::Tokens] {
         // Of several limits the one that is nearest to its end counts.
         if let Some(room) = rooms.iter().filter(|room| room.meter.counts == counts).min_by_key(|room| room.remaining) {
@@ -318,19 +333,17 @@ fn left(rooms: &[Room], family: Family) -> HeaderMap {
 }
 
 fn say(headers: &mut HeaderMap, family: Family, counts: Counts, (limit, remaining, reset_ms): (i64, i64, Option<u64>)) {
-    let what = match counts {
-        Counts::Requests => "requests",
-        Counts::Tokens => "tokens",
-        Counts::NanoDollars | Counts::Concurrency => return,
+    let names = match (family, counts) {
+        (_, Counts::NanoDollars | Counts::Concurrency) => return,
+        (Family::Claude, Counts::Requests) => CLAUDES_REQUESTS,
+        (Family::Claude, Counts::Tokens) => CLAUDES_TOKENS,
+        (Family::OpenAi | Family::Gemini, Counts::Requests) => REQUESTS,
+        (Family::OpenAi | Family::Gemini, Counts::Tokens) => TOKENS,
     };
     let reset = format!("{}s", reset_ms.unwrap_or(0).div_ceil(1000));
-    let figures = [("limit", limit.to_string()), ("remaining", remaining.to_string()), ("reset", reset)];
-    for (figure, text) in figures {
-        let name = match family {
-            Family::Claude => format!("anthropic-ratelimit-{what}-{figure}"),
-            Family::OpenAi | Family::Gemini => format!("x-ratelimit-{figure}-{what}"),
-        };
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(text)) {
+    let figures = [Some(limit.into()), Some(remaining.into()), HeaderValue::try_from(reset).ok()];
+    for (name, value) in names.into_iter().zip(figures) {
+        if let Some(value) = value {
             headers.insert(name, value);
         }
     }

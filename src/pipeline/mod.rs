@@ -5,7 +5,7 @@
 //! gives a head to a client that waits for long, `trail` (with `laps`) and `capture` write down what happened, `caught` keeps a panic to its own
 //! answer, `models` answers lists over all providers, `explain` tells what would become of a call, `kept` what responses leave behind
 //! for later calls, `idempotent` makes calls of one `Idempotency-Key` one, `socket`
-//! walks the same way for each message of a WebSocket.
+//! walks the same way for each message of a WebSocket, `gauge` brings a call as far as its admission for those who measure that.
 
 mod aim;
 mod attempt;
@@ -24,6 +24,8 @@ mod error;
 mod explain;
 mod failover;
 mod form;
+#[cfg(feature = "bench")]
+mod gauge;
 mod headers;
 mod hold;
 mod idempotent;
@@ -52,6 +54,8 @@ pub use cues::{Cue, Cues};
 pub use engine::{Engine, Limits, Parts, Timing};
 pub use error::GatewayError;
 pub use explain::{Explanation, Fate, explain};
+#[cfg(feature = "bench")]
+pub use gauge::{Gauge, Pass};
 pub use idempotent::Idempotency;
 pub use inbound::Inbound;
 pub use kept::{Keeping, Memory};
