@@ -97,7 +97,7 @@ struct Tally {
 /// # Errors
 /// [`LabFault`], where it cannot be run at all.
 pub(super) async fn run(platform: &Platform, exe: &Path, mix: Mix, tell: &(dyn Fn(&str) + Sync)) -> Result<Report, LabFault> {
-    let provider = Provider::start(platform, Settings { listen: loopback(), pace: PACE }).await.map_err(LabFault::Listen)?;
+    let provider = Provider::start(platform, Settings { listen: loopback(), pace: PACE, secured: None }).await.map_err(LabFault::Listen)?;
     let members: Vec<(String, Table)> = Dialect::ALL
         .into_iter()
         .flat_map(|dialect| ["a", "b", "c"].map(|target| (format!("lab-{dialect}-{target}"), speaking(dialect))))

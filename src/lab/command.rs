@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use super::{
-    Dialect,
+    Dialect, certificate,
     chaos::{self, Mix},
     fault::Outage,
     run::{LabFault, OnStreamFault, Options, Pairs, Profile, run, serve},
@@ -29,8 +29,13 @@ pub enum Outcome {
 /// [`LabFault`], where it cannot be done at all.
 pub async fn obey(asked: Asked, config: Option<&Path>, platform: &Platform, say: &(dyn Fn(&str) + Sync)) -> Result<Outcome, LabFault> {
     match asked {
-        Asked::Serve { listen } => {
-            let provider = serve(platform, listen).await?;
+        Asked::Serve { listen, secured } => {
+            let (listen_secured, path) = secured.unzip();
+            let provider = serve(platform, listen, listen_secured).await?;
+            if let (Some(secured), Some(path)) = (provider.secured(), path) {
+                fs::write(&path, certificate::pem(&secured.certificate)).map_err(LabFault::Certificate)?;
+                say(&format!("by TLS, and so by HTTP/2, at https://{}; its certificate is in {}", secured.address, path.display()));
+            }
             say(&format!("a provider that misbehaves serves at http://{}; Ctrl-C ends it", provider.address()));
             std::future::pending().await
         }

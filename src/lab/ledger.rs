@@ -31,6 +31,8 @@ pub enum Ending {
     Cut,
     /// The peer went away.
     Left,
+    /// Not begun with: the connection takes its leave.
+    GoneAway,
 }
 
 /// One attempt.
@@ -48,6 +50,8 @@ pub struct Attempt {
     pub stream: bool,
     /// Whether the last turn was the assistant's.
     pub prefill: bool,
+    /// The number of the HTTP/2 connection that it came by.
+    pub connection: Option<u64>,
     /// The status that was sent; none before the head.
     pub status: Option<u16>,
     /// Content events that were sent.
@@ -136,6 +140,7 @@ impl Ledger {
             at_ms: self.ms(now),
             stream: ask.delivery == Delivery::Stream,
             prefill: ask.prefill,
+            connection: None,
             status: None,
             events: 0,
             tokens: 0,

@@ -6,6 +6,7 @@
 
 mod answer;
 mod ask;
+mod certificate;
 mod chaos;
 mod client;
 mod command;
@@ -14,6 +15,7 @@ pub mod fault;
 mod gateway;
 pub mod judge;
 mod ledger;
+mod line;
 mod mix;
 mod play;
 mod proof;
@@ -22,6 +24,7 @@ mod round;
 mod run;
 mod scorecard;
 mod script;
+mod secured;
 mod wire;
 
 pub use crate::transform::generate::Dialect;
@@ -29,7 +32,7 @@ pub use answer::{PROMPT, TOKENS, text};
 pub use client::{Client, Ending as Heard, Seen};
 pub use command::{Outcome, obey};
 pub use ledger::{Attempt, Ending};
-pub use provider::{Provider, Settings};
+pub use provider::{Provider, Secured, Settings};
 pub use run::{LabFault, OnStreamFault, Options, Pairs, Profile, run, serve};
 pub use scorecard::Scorecard;
 pub use script::Script;

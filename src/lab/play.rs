@@ -9,6 +9,7 @@ use super::{
     answer::{self, Parts},
     ask::{Ask, Delivery, Form},
     ledger::{Ending, Entry},
+    line::Stream,
     provider::Desk,
     script::Script,
     wire::Connection,
@@ -29,6 +30,8 @@ pub(super) struct Play<'a> {
     pub(super) ask: &'a Ask,
     pub(super) script: &'a Script,
     pub(super) entry: Entry,
+    /// The HTTP/2 stream that it came by, where it came by one.
+    pub(super) stream: Option<Stream>,
 }
 
 /// Why a play ends before its end.
@@ -72,6 +75,12 @@ impl Play<'_> {
         self.wait(connection, self.script.head_wait()).await?;
         if self.script.reset {
             return Ok(Ending::Reset);
+        }
+        if self.script.goaway {
+            if let Some(stream) = &self.stream {
+                stream.refuse();
+            }
+            return Ok(Ending::GoneAway);
         }
         if self.script.refuses_prefill && self.ask.prefill {
             let message = "this model does not take a conversation that ends with the assistant's turn (prefill)";
@@ -154,6 +163,9 @@ impl Play<'_> {
     /// What the script wants before the content event of this index is sent, which is after as many were.
     async fn before(&self, connection: &mut Connection, index: usize, (garbage, room): (&[u8], &mut usize)) -> Result<(), Stop> {
         let script = self.script;
+        if let Some(stream) = self.stream.as_ref().filter(|_| script.goaway_event == Some(index)) {
+            stream.be_last();
+        }
         if script.garbage_event == Some(index + 1) {
             send(connection, garbage, room).await?;
         }

@@ -16,8 +16,10 @@ use super::{
     control,
     fault::Role,
     ledger::{Attempt, Entry, Ledger, Totals},
+    line::Lines,
     play::{After, Play},
     script::Script,
+    secured::Front,
     wire::{Connection, Request},
 };
 use crate::runtime::{Clock, Platform};
@@ -29,13 +31,25 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// From one token to the next.
     pub pace: Duration,
+    /// Where it listens for TLS, by which HTTP/2 is spoken too; nowhere where nothing is said.
+    pub secured: Option<SocketAddr>,
 }
 
 /// A running provider. It serves as long as the runtime does.
 #[derive(Clone, Debug)]
 pub struct Provider {
     address: SocketAddr,
+    secured: Option<Secured>,
     desk: Arc<Desk>,
+}
+
+/// Where a provider is reached by TLS.
+#[derive(Clone, Debug)]
+pub struct Secured {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The certificate that its clients have to trust (DER).
+    pub certificate: Arc<[u8]>,
 }
 
 /// What all connections share.
@@ -44,6 +58,8 @@ pub(super) struct Desk {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) pace: Duration,
     pub(super) ledger: Ledger,
+    /// The HTTP/2 connections.
+    lines: Arc<Lines>,
     /// Scripts by model, one an attempt; the last one stays.
     scripts: Mutex<HashMap<String, Vec<Script>>>,
 }
@@ -58,7 +74,11 @@ impl Provider {
         let address = listener.local_addr()?;
         let clock = Arc::clone(&platform.clock);
         let ledger = Ledger::new(clock.now());
-        let desk = Arc::new(Desk { clock, pace: settings.pace, ledger, scripts: Mutex::default() });
+        let desk = Arc::new(Desk { clock, pace: settings.pace, ledger, lines: Arc::default(), scripts: Mutex::default() });
+        let secured = match settings.secured {
+            Some(listen) => Some(secure(platform, listen, (&desk.lines, address)).await?),
+            None => None,
+        };
         let (serving, spawn) = (Arc::clone(&desk), Arc::clone(&platform.spawn));
         platform.spawn.spawn(Box::pin(async move {
             loop {
@@ -74,7 +94,13 @@ impl Provider {
                 }
             }
         }));
-        Ok(Self { address, desk })
+        Ok(Self { address, secured, desk })
+    }
+
+    /// Where it is reached by TLS.
+    #[must_use]
+    pub fn secured(&self) -> Option<&Secured> {
+        self.secured.as_ref()
     }
 
     /// Where it listens.
@@ -121,6 +147,15 @@ impl Desk {
     }
 }
 
+/// Serves TLS in front of the provider at an address.
+async fn secure(platform: &Platform, listen: SocketAddr, (lines, provider): (&Arc<Lines>, SocketAddr)) -> io::Result<Secured> {
+    let (front, certificate) = Front::new(Arc::clone(lines), Arc::clone(&platform.spawn), provider)?;
+    let listener = TcpListener::bind(listen).await?;
+    let address = listener.local_addr()?;
+    platform.spawn.spawn(Box::pin(front.serve(listener)));
+    Ok(Secured { address, certificate: certificate.as_ref().into() })
+}
+
 async fn serve(stream: TcpStream, desk: &Desk) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
@@ -153,5 +188,9 @@ async fn answer(mut connection: Connection, request: &Request, desk: &Desk) -> i
     };
     let entry = desk.ledger.begin(&ask, desk.clock.now());
     let script = desk.script(&ask.model, entry).unwrap_or_else(|message| Script { code: Some(message), ..Script::refusal(404) });
-    Ok(Play { desk, ask: &ask, script: &script, entry }.run(connection).await)
+    let stream = request.stream.as_deref().and_then(|name| desk.lines.find(name));
+    if let Some(stream) = &stream {
+        desk.ledger.note(entry, |attempt| attempt.connection = Some(stream.line.number));
+    }
+    Ok(Play { desk, ask: &ask, script: &script, entry, stream }.run(connection).await)
 }

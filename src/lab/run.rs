@@ -112,6 +112,9 @@ pub enum LabFault {
     /// The provider's port.
     #[error("the provider cannot listen")]
     Listen(#[source] io::Error),
+    /// The provider's certificate.
+    #[error("the certificate cannot be written")]
+    Certificate(#[source] io::Error),
     /// The folder of the scratch gateway.
     #[error("the scratch folder cannot be written")]
     Scratch(#[source] io::Error),
@@ -150,8 +153,9 @@ async fn score(setting: Setting<'_>, pairs: &[Pair]) -> Result<Scorecard, LabFau
     let mut card = Scorecard { profile: profile.name(), on_stream_fault: on_stream_fault.name(), pairs: Vec::new() };
     for some in pairs.chunks(AT_ONCE) {
         let rounds = some.iter().map(|pair| async move {
-            let provider =
-                Provider::start(setting.platform, Settings { listen: loopback(), pace: PACE }).await.map_err(LabFault::Listen)?;
+            let provider = Provider::start(setting.platform, Settings { listen: loopback(), pace: PACE, secured: None })
+                .await
+                .map_err(LabFault::Listen)?;
             Ok::<_, LabFault>((*pair, round(setting, &provider, *pair).await?))
         });
         for played in join_all(rounds).await {
@@ -186,6 +190,6 @@ fn pairs(options: &Options) -> Vec<Pair> {
 ///
 /// # Errors
 /// [`LabFault::Listen`].
-pub async fn serve(platform: &Platform, listen: SocketAddr) -> Result<Provider, LabFault> {
-    Provider::start(platform, Settings { listen, pace: PACE }).await.map_err(LabFault::Listen)
+pub async fn serve(platform: &Platform, listen: SocketAddr, secured: Option<SocketAddr>) -> Result<Provider, LabFault> {
+    Provider::start(platform, Settings { listen, pace: PACE, secured }).await.map_err(LabFault::Listen)
 }

@@ -45,6 +45,12 @@ pub struct Script {
     pub without_done: bool,
     /// Milliseconds that the body stays open after the last event.
     pub linger_ms: u64,
+    /// Over HTTP/2: a GOAWAY says before the head that this request was not begun with. Over HTTP/1.1, which has no such word, the
+    /// connection is closed before any byte.
+    pub goaway: bool,
+    /// Over HTTP/2: after so many content events a GOAWAY says that this is the last request of its connection; the stream goes on. Over
+    /// HTTP/1.1 nothing.
+    pub goaway_event: Option<usize>,
     /// Refuses a request whose last turn is the assistant's, with 400.
     pub refuses_prefill: bool,
 }

@@ -2,10 +2,14 @@
 
 use std::io;
 
+use http::HeaderName;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+
+/// By which header [`super::secured`] names the stream that it asks for.
+pub(super) const STREAM: HeaderName = HeaderName::from_static("x-lab-stream");
 
 /// The longest request that is read, in bytes.
 const LIMIT: usize = 16 << 20;
@@ -17,6 +21,8 @@ pub(super) struct Request {
     /// With its query.
     pub(super) path: String,
     pub(super) body: Vec<u8>,
+    /// The HTTP/2 stream that it came by, where it came by one.
+    pub(super) stream: Option<String>,
 }
 
 /// A connection, and what was read of it beyond the last request.
@@ -55,13 +61,14 @@ impl Connection {
             let pairs = head.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
             pairs.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim().to_owned())
         };
+        let stream = header(STREAM.as_str());
         let body = if header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
             self.chunks().await?
         } else {
             let length = header("content-length").map_or(Ok(0), |length| length.parse());
             self.take(length.map_err(|_| malformed("content-length is no number"))?).await?
         };
-        Ok(Some(Request { method, path, body }))
+        Ok(Some(Request { method, path, body, stream }))
     }
 
     async fn chunks(&mut self) -> io::Result<Vec<u8>> {

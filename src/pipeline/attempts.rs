@@ -355,7 +355,12 @@ impl<'a> Course<'a> {
     }
 
     pub(super) fn failed(&mut self, at: usize, failure: Failure, trail: &mut Trail) {
-        let Failure { judged: (outcome, trouble), said } = failure;
+        let Failure { judged, said } = failure;
+        let (outcome, trouble) = match judged {
+            // Who lets nothing begin twice in a row is not well.
+            (Outcome::Unbegun, _) if self.left.tried.iter().any(|tried| tried.at == at) => (Outcome::Broken, Some(Trouble::Transient)),
+            judged => judged,
+        };
         match (&trouble, &said) {
             (Some(trouble), _) => {
                 self.note(at, trouble);

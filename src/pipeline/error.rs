@@ -122,7 +122,7 @@ impl From<TransportFault> for GatewayError {
                 Self::new(FaultKind::Internal, "the provider is not configured well").because(fault)
             }
             TransportFault::Connect(_) => Self::new(FaultKind::Upstream, "the provider cannot be reached").because(fault),
-            TransportFault::Broken(_) | TransportFault::Refused { .. } => {
+            TransportFault::Broken(_) | TransportFault::Unbegun(_) | TransportFault::Refused { .. } => {
                 Self::new(FaultKind::Upstream, "the provider gave no answer").because(fault)
             }
         }

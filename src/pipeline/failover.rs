@@ -1,6 +1,7 @@
 //! What to do next, told from what happened so far. Pure: no clock, no dice, no network.
 //!
-//! The first failure of the provider's own making is tried again where it happened, once; the second one goes to the next
+//! What its provider did not begin with is sent again at once, once. The first failure of the provider's own making is tried again where it
+//! happened, once; the second one goes to the next
 //! member of the route. What is a credential's fault goes to the next credential. A short wait that the provider asked for
 //! is kept to. What is the client's own fault goes to nobody else.
 //!
@@ -41,6 +42,8 @@ pub(super) struct Candidate {
 pub(super) enum Outcome {
     /// The provider or the way to it failed.
     Broken,
+    /// The provider said that it did not begin with the call, since its connection takes no more of them.
+    Unbegun,
     /// It said nothing for too long, and would again.
     Silent,
     /// Too much for now; how long it asked to be left alone.
@@ -118,6 +121,7 @@ pub(super) fn next(view: &View<'_>) -> Step {
         // The others of its own would say the same: only those are asked who stand by for it, and none of them is where none does.
         Outcome::Declined(_) => return view.elsewhere().unwrap_or_else(|| view.wait()),
         Outcome::Broken => view.once_more(last.at, view.pause),
+        Outcome::Unbegun => view.at_once(last.at),
         Outcome::Limited(Some(span)) if span <= SHORT && !view.has_sibling(last.at) => view.once_more(last.at, span),
         Outcome::Silent | Outcome::Limited(_) | Outcome::Refused | Outcome::Unfit => None,
     };
@@ -134,9 +138,10 @@ impl View<'_> {
         // Whose answer is another one than what the client has says so to everybody who only asks again.
         let diverged = self.tried.iter().any(|tried| tried.outcome == Outcome::Diverged);
         let fits = |at: usize| !diverged || (self.continues)(at);
-        let again = if fits(last.at) { self.once_more(last.at, self.pause) } else { None };
+        let once_more = || if last.outcome == Outcome::Unbegun { self.at_once(last.at) } else { self.once_more(last.at, self.pause) };
+        let again = if fits(last.at) { once_more() } else { None };
         let step = match last.outcome {
-            Outcome::Broken => again.or_else(|| self.elsewhere_among(&fits)),
+            Outcome::Broken | Outcome::Unbegun => again.or_else(|| self.elsewhere_among(&fits)),
             Outcome::Cut => self.elsewhere_among(&fits).or(again),
             Outcome::Silent
             | Outcome::Limited(_)
@@ -175,6 +180,7 @@ impl View<'_> {
         let declined = self.tried.iter().rev().find_map(|tried| match tried.outcome {
             Outcome::Declined(cause) => Some(cause),
             Outcome::Broken
+            | Outcome::Unbegun
             | Outcome::Silent
             | Outcome::Limited(_)
             | Outcome::Refused
@@ -194,6 +200,12 @@ impl View<'_> {
     fn once_more(&self, at: usize, after: Duration) -> Option<Step> {
         let may = self.tries(at) == 1 && ((self.standing)(at) < Standing::Condemned || self.is_short_rest(at));
         (may && self.in_time(after) && (self.may_retry)(at)).then_some(Step::Try { at, after })
+    }
+
+    /// The same candidate a second time, without a pause and at nobody's expense: the first time did not count.
+    fn at_once(&self, at: usize) -> Option<Step> {
+        let may = self.tries(at) == 1 && (self.standing)(at) < Standing::Condemned;
+        may.then_some(Step::Try { at, after: Duration::ZERO })
     }
 
     /// Whether the candidate rests only because it has just said so.
@@ -279,7 +291,7 @@ mod tests {
         Candidate,
         Cause::{ContentPolicy, ContextLength},
         OnStreamFault,
-        Outcome::{self, Broken, Cut, Diverged, Final, Limited, Refused, Silent, Unfit},
+        Outcome::{self, Broken, Cut, Diverged, Final, Limited, Refused, Silent, Unbegun, Unfit},
         Standing::{self, Condemned, Doubtful, Ready, Resting},
         Step, Tried, View, next,
     };
@@ -379,7 +391,7 @@ mod tests {
 
     #[test]
     fn the_table() {
-        let rows: [Row<'_>; 33] = [
+        let rows: [Row<'_>; 35] = [
             ("the first of the plan", &[0, 1], &[Ready, Ready], &[], go(0)),
             ("the doubtful step back", &[0, 1], &[Doubtful, Ready], &[], go(1)),
             ("but serve where nobody else does", &[0, 1], &[Doubtful, Resting(NOW + 60_000)], &[], go(0)),
@@ -389,6 +401,8 @@ mod tests {
             ("a long one is told", &[0, 1], &[Resting(NOW + 60_000), Resting(NOW + 9_000)], &[], Step::Rest(NOW + 9_000)),
             ("a first failure is tried again", &[0, 1], &[Doubtful, Ready], &[(0, Broken)], again(0, 70)),
             ("a second one is not", &[0, 1], &[Doubtful, Ready], &[(0, Broken), (0, Broken)], go(1)),
+            ("what was not begun with is sent again at once", &[0, 1], &[Ready, Ready], &[(0, Unbegun)], go(0)),
+            ("and once only", &[0, 1], &[Doubtful, Ready], &[(0, Unbegun), (0, Broken)], go(1)),
             ("silence is not tried again", &[0, 1], &[Doubtful, Ready], &[(0, Silent)], go(1)),
             ("a broken circuit is not", &[0, 1], &[Resting(NOW + 15_000), Ready], &[(0, Broken)], go(1)),
             (
@@ -502,6 +516,7 @@ mod tests {
     fn without_budget_nothing_is_tried_over_again() {
         assert_eq!(told(&[0, 1], &[Doubtful, Ready], &[(0, Broken)], false, 60_000), go(1));
         assert_eq!(told(&[0], &[Doubtful], &[(0, Broken)], false, 60_000), Step::Stop);
+        assert_eq!(told(&[0], &[Ready], &[(0, Unbegun)], false, 60_000), go(0), "what was not begun with costs nobody anything");
     }
 
     #[test]

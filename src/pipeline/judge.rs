@@ -89,6 +89,8 @@ pub(super) fn no_answer(fault: &TransportFault) -> Judged {
         TransportFault::Connect(_) | TransportFault::Broken(_) | TransportFault::Timeout(_) | TransportFault::Refused { .. } => {
             (Outcome::Broken, Some(Trouble::Transient))
         }
+        // Its connection has had its day, which says nothing of the provider.
+        TransportFault::Unbegun(_) => (Outcome::Unbegun, None),
         TransportFault::Unusable(_) | TransportFault::Unsupported(_) => (Outcome::Unfit, None),
     }
 }

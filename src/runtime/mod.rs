@@ -160,6 +160,9 @@ pub enum TransportFault {
     /// The connection broke before the response head.
     #[error("connection broke: {0}")]
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The upstream said that it did not begin with the request: it may be sent again, whatever it asks.
+    #[error("not begun: {0}")]
+    Unbegun(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A timer ran out.
     #[error("no {0} in time")]
     Timeout(&'static str),

@@ -323,6 +323,12 @@ impl Gateway {
         Self::serve(platform, snapshot, upstream, (Limits::default(), None)).await
     }
 
+    /// With another provider, over its own platform's way.
+    pub(crate) async fn before(provider: &str, platform: Platform) -> Self {
+        let (snapshot, _) = snapshot(&platform, "custom", provider).await;
+        Self::serve(platform, snapshot, Upstream::start().await, (Limits::default(), None)).await
+    }
+
     /// With a store of responses, and a clock of its own for how long they are kept.
     pub(crate) async fn keeping(channel: &str, clock: Arc<dyn Clock>, keep: impl FnOnce(Arc<MemoryStore>) -> Keeping) -> Self {
         let upstream = Upstream::start().await;

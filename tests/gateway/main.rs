@@ -12,6 +12,7 @@ mod canaries;
 mod declined;
 mod disconnect;
 mod failover;
+mod goaway;
 mod harness;
 mod hostile;
 mod idempotency;

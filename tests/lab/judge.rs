@@ -32,6 +32,7 @@ fn attempt(at_ms: u64, ending: Ending) -> Attempt {
         at_ms,
         stream: true,
         prefill: false,
+        connection: None,
         status: None,
         events: 0,
         tokens: 0,

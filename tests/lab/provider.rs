@@ -22,7 +22,7 @@ impl Bench {
         let (platform, _tasks) = native::platform();
         let clock = StepClock::new();
         let still = Platform { clock: Arc::clone(&clock) as _, ..platform.clone() };
-        let settings = Settings { listen: "127.0.0.1:0".parse().unwrap(), pace: Duration::ZERO };
+        let settings = Settings { listen: "127.0.0.1:0".parse().unwrap(), pace: Duration::ZERO, secured: None };
         let provider = Provider::start(&still, settings).await.unwrap();
         let client = Client::new(&platform, format!("http://{}", provider.address()), "sk-lab".into());
         Self { provider, client, clock, platform }

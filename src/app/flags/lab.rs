@@ -1,6 +1,6 @@
 //! `gproxy lab` on the command line.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
@@ -14,6 +14,8 @@ pub enum Asked {
     Serve {
         /// Where it listens.
         listen: SocketAddr,
+        /// Where it listens for TLS, and where its certificate is written.
+        secured: Option<(SocketAddr, PathBuf)>,
     },
     /// The faults, and a scorecard.
     Run(Run),
@@ -52,7 +54,15 @@ pub struct Run {
 pub(super) fn command() -> Command {
     let serve = Command::new("serve")
         .about("Serve the misbehaving provider until it is interrupted")
-        .arg(Arg::new("listen").long("listen").default_value("127.0.0.1:8790").value_parser(value_parser!(SocketAddr)).help("where"));
+        .arg(Arg::new("listen").long("listen").default_value("127.0.0.1:8790").value_parser(value_parser!(SocketAddr)).help("where"))
+        .arg(Arg::new("secured").long("secured").value_parser(value_parser!(SocketAddr)).help("where by TLS, which HTTP/2 is spoken over"))
+        .arg(
+            Arg::new("certificate")
+                .long("certificate")
+                .default_value("lab.pem")
+                .value_parser(value_parser!(PathBuf))
+                .help("where its certificate is written, for SSL_CERT_FILE of a gateway"),
+        );
     let list = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::Append).value_delimiter(',').help(help);
     let switch = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
     let run = Command::new("run")
@@ -87,7 +97,10 @@ pub(super) fn command() -> Command {
 pub fn asked(matches: &ArgMatches) -> Option<Asked> {
     let (name, given) = matches.subcommand_matches("lab")?.subcommand()?;
     match name {
-        "serve" => return Some(Asked::Serve { listen: *given.get_one("listen")? }),
+        "serve" => {
+            let secured = given.get_one("secured").copied().zip(given.get_one("certificate").cloned());
+            return Some(Asked::Serve { listen: *given.get_one("listen")?, secured });
+        }
         "chaos" => return Some(Asked::Chaos { minutes: *given.get_one("minutes")?, json: given.get_flag("json") }),
         _ => {}
     }
@@ -133,7 +146,11 @@ mod tests {
         let narrow = Run { profiles, dialects: vec!["claude".into()], crossed: true, faults: vec![8, 14], fast: true, ..run.clone() };
         let line = "gproxy lab run --profile interactive,default --dialect claude --crossed --fault 8,14 --fast --config x.toml";
         assert_eq!(read(line), Ok(Some(Asked::Run(narrow))));
-        assert_eq!(read("gproxy lab serve --listen 127.0.0.1:1"), Ok(Some(Asked::Serve { listen: "127.0.0.1:1".parse().unwrap() })));
+        let [listen, secured] = ["127.0.0.1:1", "127.0.0.1:2"].map(|address| address.parse().unwrap());
+        assert_eq!(read("gproxy lab serve --listen 127.0.0.1:1"), Ok(Some(Asked::Serve { listen, secured: None })));
+        let secured = Some((secured, "lab.pem".into()));
+        let line = "gproxy lab serve --listen 127.0.0.1:1 --secured 127.0.0.1:2";
+        assert_eq!(read(line), Ok(Some(Asked::Serve { listen, secured })));
         assert_eq!(read("gproxy lab chaos --minutes 5 --json"), Ok(Some(Asked::Chaos { minutes: 5, json: true })));
         let like = Run { provider: Some("openai".into()), ..run };
         assert_eq!(read("gproxy lab run --config x.toml --provider openai"), Ok(Some(Asked::Run(like))));

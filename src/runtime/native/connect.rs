@@ -18,7 +18,7 @@ use hyper_util::client::legacy::connect::{
 };
 use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
 use tower_service::Service;
 
 use super::burst::{Bursts, Gathering};
@@ -54,7 +54,15 @@ pub(super) struct Connector {
 
 impl Connector {
     pub(super) fn new() -> Self {
-        let mut any = client_config();
+        Self::with(client_config(&[]))
+    }
+
+    /// Trusts one more certificate.
+    pub(super) fn trusting(certificate: &[u8]) -> Self {
+        Self::with(client_config(&[certificate.to_vec().into()]))
+    }
+
+    fn with(mut any: ClientConfig) -> Self {
         let http1 = any.clone();
         any.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Self { any: Arc::new(any), http1: Arc::new(http1), bursts: Bursts::here() }
@@ -131,14 +139,15 @@ where
     Ok(Line { io: Box::new(io), is_h2 })
 }
 
-/// The system's roots; where it has none (a bare container), Mozilla's.
-fn client_config() -> ClientConfig {
+/// The system's roots; where it has none (a bare container), Mozilla's. And some more.
+fn client_config(more: &[CertificateDer<'static>]) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(native.certs);
     if roots.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
+    roots.add_parsable_certificates(more.iter().cloned());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     #[expect(clippy::expect_used, reason = "ring supports both protocol versions that rustls knows")]
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("ring knows TLS 1.2 and 1.3");

@@ -40,6 +40,12 @@ impl HyperTransport {
         Self { connector: Connector::new(), pool: Pool::default() }
     }
 
+    /// The same, which trusts one more certificate (DER), as `SSL_CERT_FILE` would have it do.
+    #[must_use]
+    pub fn trusting(certificate: &[u8]) -> Self {
+        Self { connector: Connector::trusting(certificate), pool: Pool::default() }
+    }
+
     /// Closes connections that nobody has used for a while. Call it every few seconds.
     pub fn sweep(&self) {
         self.pool.sweep();
@@ -62,14 +68,22 @@ impl HyperTransport {
             loop {
                 let mut now = Instant::now();
                 let (lane, reused) = match shelf.take(now) {
-                    Some(Found::Shared(sender)) => return Box::pin(multiplexed(sender, origin.name_in(request), timers)).await,
+                    Some(Found::Shared(sender)) => match Box::pin(multiplexed(sender, origin.name_in(request), timers)).await {
+                        Ok(reply) => return Ok(reply),
+                        // The server had taken its leave of the connection; nothing was sent, so another one may carry it.
+                        Err((_, Some(unsent))) => {
+                            request = path_alone(*unsent);
+                            continue;
+                        }
+                        Err((fault, None)) => return Err(fault),
+                    },
                     Some(Found::Lane(lane)) => (lane, true),
                     // In a box, since all that waits for an answer would be as large as what opens a connection.
                     None => match Box::pin(self.open(&shelf, &origin, timers)).await? {
                         Found::Shared(sender) => {
                             let connecting = now.elapsed();
-                            let reply = Box::pin(multiplexed(sender, origin.name_in(request), timers)).await?;
-                            return Ok(Reply { connecting, ..reply });
+                            let sent = Box::pin(multiplexed(sender, origin.name_in(request), timers)).await;
+                            return sent.map(|reply| Reply { connecting, ..reply }).map_err(|(fault, _)| fault);
                         }
                         Found::Lane(lane) => {
                             let asked = std::mem::replace(&mut now, Instant::now());
@@ -133,19 +147,42 @@ impl Transport for HyperTransport {
     }
 }
 
-async fn multiplexed(mut sender: http2::SendRequest<Body>, request: Request<Body>, timers: Timers) -> Result<Reply, TransportFault> {
+/// HTTP/1.1 wants the path alone in the request line.
+fn path_alone(mut request: Request<Body>) -> Request<Body> {
+    let path = std::mem::take(request.uri_mut()).into_parts().path_and_query;
+    *request.uri_mut() = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+    request
+}
+
+/// Sends a request on a shared connection. It comes back in the error where nothing of it was sent, which happens only where the
+/// connection takes none any more.
+async fn multiplexed(
+    mut sender: http2::SendRequest<Body>,
+    request: Request<Body>,
+    timers: Timers,
+) -> Result<Reply, (TransportFault, Option<Box<Request<Body>>>)> {
     let end = Instant::now() + timers.total;
     #[expect(clippy::disallowed_methods, reason = "the native runtime may use its own timers")]
-    let response = tokio::time::timeout(timers.head, async {
-        sender.ready().await?;
-        sender.send_request(request).await
-    })
-    .await
-    .map_err(|_| TransportFault::Timeout("response head"))?
-    .map_err(|error| TransportFault::Broken(error.into()))?;
+    let response = tokio::time::timeout(timers.head, sender.try_send_request(request))
+        .await
+        .map_err(|_| (TransportFault::Timeout("response head"), None))?
+        .map_err(|mut error| {
+            let unsent = error.take_message().map(Box::new);
+            (unanswered(error.into_error()), unsent)
+        })?;
     let idle_limit = timers.idle;
     let deadline = Deadline::of_body((Instant::now() + idle_limit).min(end), Alarm::default());
     Ok(reply(response.map(|incoming| Body::stream(Shared { incoming: Some(incoming), deadline, idle_limit, end }))))
+}
+
+/// Why there is no answer. A server that goes away names the last request that it began with, and one that refuses a stream has
+/// not begun with it (RFC 9113, 6.8 and 8.7).
+fn unanswered(error: hyper::Error) -> TransportFault {
+    let told = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<h2::Error>());
+    let is_unbegun = told.is_some_and(|told| {
+        told.is_remote() && (told.is_go_away() || (told.is_reset() && told.reason() == Some(h2::Reason::REFUSED_STREAM)))
+    });
+    if is_unbegun { TransportFault::Unbegun(error.into()) } else { TransportFault::Broken(error.into()) }
 }
 
 fn reply(response: Response<Body>) -> Reply {
@@ -231,7 +268,7 @@ mod tests {
         let timers = Timers { idle: Duration::from_millis(20), ..Timers::default() };
         let mut request = Request::new(Body::Empty);
         *request.uri_mut() = Uri::from_static("http://upstream.test/");
-        let reply = multiplexed(sender, request, timers).await.unwrap();
+        let reply = multiplexed(sender, request, timers).await.ok().unwrap();
         let mut body = reply.body;
         assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "word");
         assert!(matches!(body.frame().await, Some(Err(BodyFault::Timeout("more of the answer")))));
