@@ -34,6 +34,8 @@ pub struct SettingsView {
     pub enable_upstream_log: bool,
     /// Whether that row has the bodies.
     pub enable_upstream_log_body: bool,
+    /// Whether the prompt-cache doctor watches sessions.
+    pub cache_doctor: bool,
     /// `database`, or `file` where the configuration file is the source and these are read-only.
     pub source: &'static str,
     /// Unix milliseconds.
@@ -52,6 +54,7 @@ impl SettingsView {
             enable_downstream_log_body: row.enable_downstream_log_body,
             enable_upstream_log: row.enable_upstream_log,
             enable_upstream_log_body: row.enable_upstream_log_body,
+            cache_doctor: row.cache_doctor,
             source: match origin {
                 Origin::Database => "database",
                 Origin::File(_) => "file",
@@ -79,6 +82,7 @@ pub struct SettingsInput {
     enable_downstream_log_body: Option<bool>,
     enable_upstream_log: Option<bool>,
     enable_upstream_log_body: Option<bool>,
+    cache_doctor: Option<bool>,
 }
 
 /// The settings.
@@ -117,6 +121,7 @@ pub async fn save(admin: Admin<'_>, input: SettingsInput) -> Result<SettingsView
     row.enable_downstream_log_body = input.enable_downstream_log_body.unwrap_or(row.enable_downstream_log_body);
     row.enable_upstream_log = input.enable_upstream_log.unwrap_or(row.enable_upstream_log);
     row.enable_upstream_log_body = input.enable_upstream_log_body.unwrap_or(row.enable_upstream_log_body);
+    row.cache_doctor = input.cache_doctor.unwrap_or(row.cache_doctor);
     row.updated_at = i64::try_from(control.now_ms()).unwrap_or(i64::MAX);
     let (before_json, after_json) = audit::told_settings(&rows.settings, &row);
     let entry = NewAudit { before_json, after_json, ..admin.actor().blank(AuditAction::Update, "settings") };

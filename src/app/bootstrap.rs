@@ -187,6 +187,7 @@ fn settled(control: &Control, standing: SettingsRow, (file, config): (Option<&Fi
     if let Some(instance) = file.map(|file| &file.instance) {
         row.proxy.clone_from(&instance.proxy);
         row.mask_sensitive_info = instance.mask_sensitive_info.unwrap_or(true);
+        row.cache_doctor = instance.cache_doctor.unwrap_or(row.cache_doctor);
         row.hf_url = instance.hf_url.clone().or(row.hf_url);
         row.update_source = instance.update_source.clone().or(row.update_source);
         if let Some(token) = &instance.hf_token {
@@ -200,6 +201,7 @@ fn settled(control: &Control, standing: SettingsRow, (file, config): (Option<&Fi
         row.proxy = Some(proxy.clone()).filter(|proxy| !proxy.is_empty());
     }
     row.mask_sensitive_info = config.explicit.mask_sensitive_info.unwrap_or(row.mask_sensitive_info);
+    row.cache_doctor = config.explicit.cache_doctor.unwrap_or(row.cache_doctor);
     row
 }
 

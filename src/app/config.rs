@@ -98,6 +98,8 @@ pub struct Explicit {
     pub proxy: Option<String>,
     /// Whether secrets and bodies stay out of the request records.
     pub mask_sensitive_info: Option<bool>,
+    /// Whether the prompt-cache doctor watches sessions.
+    pub cache_doctor: Option<bool>,
 }
 
 /// What a process is told.

@@ -305,6 +305,7 @@ fn settings(row: &SettingsRow, faults: &mut Vec<Fault>) -> Settings {
         mask_sensitive_info: row.mask_sensitive_info,
         downstream: capture((row.enable_downstream_log, row.enable_downstream_log_body && !row.mask_sensitive_info)),
         upstream: capture((row.enable_upstream_log, row.enable_upstream_log_body && !row.mask_sensitive_info)),
+        cache_doctor: row.cache_doctor,
     }
 }
 

@@ -102,11 +102,13 @@ pub struct Settings {
     pub downstream: Capture,
     /// What an upstream attempt leaves in the records.
     pub upstream: Capture,
+    /// Whether the prompt-cache doctor watches sessions.
+    pub cache_doctor: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { proxy: None, mask_sensitive_info: true, downstream: Capture::Off, upstream: Capture::Off }
+        Self { proxy: None, mask_sensitive_info: true, downstream: Capture::Off, upstream: Capture::Off, cache_doctor: false }
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Instance {
     pub admin_key: Option<Secret<String>>,
     /// `mask_sensitive_info`.
     pub mask_sensitive_info: Option<bool>,
+    /// `cache_doctor`.
+    pub cache_doctor: Option<bool>,
     /// `hf_url`.
     pub hf_url: Option<String>,
     /// `hf_token`.
@@ -51,7 +53,7 @@ pub(super) struct Told {
 }
 
 /// Knobs of the file that end up in the database, not in the process.
-const INSTANCE: &[&str] = &["proxy", "admin-key", "mask-sensitive-info"];
+const INSTANCE: &[&str] = &["proxy", "admin-key", "mask-sensitive-info", "cache-doctor"];
 
 /// Reads a file. There is a value unless its TOML is broken; whether it may be used, the findings say.
 #[must_use]
@@ -108,6 +110,7 @@ fn read_instance(global: &Section<'_>) -> Instance {
         proxy,
         admin_key,
         mask_sensitive_info: global.switch("mask_sensitive_info"),
+        cache_doctor: global.switch("cache_doctor"),
         hf_url: global.text("hf_url").filter(|url| !url.is_empty()),
         hf_token: global.secret("hf_token").filter(|token| !token.expose().is_empty()),
         update_source: global.text("update_source").filter(|source| !source.is_empty()),

@@ -69,6 +69,11 @@ pub static KNOBS: &[Knob] = &[
         Kind::Switch,
         knob("mask-sensitive-info", &["GPROXY_MASK_SENSITIVE_INFO"], "true", "keep secrets and bodies out of the request records"),
     ),
+    at(
+        "global",
+        Kind::Switch,
+        knob("cache-doctor", &["GPROXY_CACHE_DOCTOR"], "false", "watch what each session reads from its provider's prompt cache"),
+    ),
     at("global", Kind::Text, knob("data-dir", &["GPROXY_DATA_DIR"], "./data", "directory of the database, the journal and the secret key")),
     at(
         "global",

@@ -256,13 +256,15 @@ impl Layers<'_> {
         {
             self.add(Finding::error(&told.path, None, message));
         }
-        let mask = self
-            .explicit("mask-sensitive-info")
-            .and_then(|told| switch(told.value.expose()).map_err(|message| self.add(Finding::error(told.path, None, message))).ok());
+        let told = |flag| {
+            let told: Told = self.explicit(flag)?;
+            switch(told.value.expose()).map_err(|message| self.add(Finding::error(told.path, None, message))).ok()
+        };
         Explicit {
             admin_key: admin_key.map(|told| told.value),
             proxy: proxy.map(|told| told.value.expose().clone()),
-            mask_sensitive_info: mask,
+            mask_sensitive_info: told("mask-sensitive-info"),
+            cache_doctor: told("cache-doctor"),
         }
     }
 }

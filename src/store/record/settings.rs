@@ -24,6 +24,8 @@ pub struct SettingsRow {
     pub enable_upstream_log: bool,
     /// Whether that row has the bodies (only where `mask_sensitive_info` is off).
     pub enable_upstream_log_body: bool,
+    /// Whether the prompt-cache doctor watches sessions.
+    pub cache_doctor: bool,
     /// Last change, Unix milliseconds.
     pub updated_at: i64,
 }
@@ -40,6 +42,7 @@ impl Default for SettingsRow {
             enable_downstream_log_body: false,
             enable_upstream_log: false,
             enable_upstream_log_body: false,
+            cache_doctor: false,
             updated_at: 0,
         }
     }

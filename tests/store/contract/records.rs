@@ -32,6 +32,7 @@ async fn settings_are_replaced_whole(store: &impl Records) {
             hf_token_sealed: Some("enc:v2:a:b".to_owned()),
             mask_sensitive_info: false,
             enable_upstream_log_body: true,
+            cache_doctor: true,
             ..SettingsRow::default()
         };
         store.save_settings(settings.clone()).await.unwrap();

@@ -45,8 +45,16 @@ pub(super) const TABLES: [&str; 29] = [
 ];
 
 /// All steps, in order. Step 1 was the schema before the first release; a database that has no other is refused.
-pub(super) const MIGRATIONS: &[Migration] =
-    &[first::STEP, super::kept::STEP, super::rollup::STEP, super::audit::STEP, super::head::STEP, super::health::STEP, super::usage::STEP];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    first::STEP,
+    super::kept::STEP,
+    super::rollup::STEP,
+    super::audit::STEP,
+    super::head::STEP,
+    super::health::STEP,
+    super::usage::STEP,
+    super::settings::STEP,
+];
 
 /// The oldest version that a step can begin from.
 pub(super) const OLDEST: i64 = 2;

@@ -2,8 +2,12 @@
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement, Value};
 
-use super::{SqlStore, data::optional};
+use super::{SqlStore, data::optional, schema::Migration};
 use crate::store::record::SettingsRow;
+
+/// The step that makes room for the doctor's switch.
+pub(super) const STEP: Migration =
+    Migration { version: 9, statements: &["ALTER TABLE instance_settings {add} cache_doctor BOOLEAN NOT NULL DEFAULT FALSE"] };
 
 impl SqlStore {
     pub(super) async fn settings(&self, view: &DatabaseTransaction) -> Result<SettingsRow, DbErr> {
@@ -20,6 +24,7 @@ impl SqlStore {
             enable_downstream_log_body: row.try_get("", "enable_downstream_log_body")?,
             enable_upstream_log: row.try_get("", "enable_upstream_log")?,
             enable_upstream_log_body: row.try_get("", "enable_upstream_log_body")?,
+            cache_doctor: row.try_get("", "cache_doctor")?,
             updated_at: row.try_get("", "updated_at")?,
         })
     }
@@ -44,7 +49,7 @@ impl SqlStore {
         transaction.execute_raw(self.statement(told, vec![revision.into(), super::data::text("settings"), 1_i64.into()])).await?;
         let sql = "UPDATE instance_settings SET proxy = ?, hf_url = ?, hf_token_sealed = ?, update_source = ?, mask_sensitive_info = ?, \
                    enable_downstream_log = ?, enable_downstream_log_body = ?, enable_upstream_log = ?, enable_upstream_log_body = ?, \
-                   updated_at = ? WHERE id = 1";
+                   cache_doctor = ?, updated_at = ? WHERE id = 1";
         let mut values = settings_values(settings);
         values.push(now.into());
         transaction.execute_raw(self.statement(sql, values)).await.map(drop)
@@ -52,7 +57,7 @@ impl SqlStore {
 
     /// Makes the one row of settings, with defaults, where it is missing.
     pub(super) async fn lay_settings(&self, transaction: &DatabaseTransaction) -> Result<(), DbErr> {
-        const COLUMNS: [&str; 13] = [
+        const COLUMNS: [&str; 14] = [
             "proxy",
             "hf_url",
             "hf_token_sealed",
@@ -62,6 +67,7 @@ impl SqlStore {
             "enable_downstream_log_body",
             "enable_upstream_log",
             "enable_upstream_log_body",
+            "cache_doctor",
             "id",
             "was_used",
             "revision",
@@ -104,5 +110,6 @@ fn settings_values(settings: &SettingsRow) -> Vec<Value> {
         settings.enable_downstream_log_body.into(),
         settings.enable_upstream_log.into(),
         settings.enable_upstream_log_body.into(),
+        settings.cache_doctor.into(),
     ]
 }
