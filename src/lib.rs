@@ -7,7 +7,7 @@
 //! - floor 2: [`transform`], one shape into another; [`process`], an operator's rules; [`tokenize`], tokens counted here;
 //!   [`usage`], what passing frames say was used; [`store`], where things rest
 //! - floor 3: [`access`], who may; [`route`], what names mean; [`billing`], what it costs; [`credentials`], secrets
-//!   sealed, and whose turn it is; [`health`], who may be asked now
+//!   sealed, and whose turn it is; [`health`], who may be asked now; [`doctor`], what prompt caches lose
 //! - floor 4: [`channel`], the adapters to upstreams
 //! - floor 5: [`snapshot`], the configuration compiled
 //! - floor 6: [`pipeline`], the life of one request
@@ -21,6 +21,7 @@ pub mod base;
 pub mod billing;
 pub mod channel;
 pub mod credentials;
+pub mod doctor;
 pub mod health;
 pub mod http;
 #[cfg(feature = "native")]

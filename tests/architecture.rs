@@ -63,6 +63,7 @@ const FLOORS: &[Floor] = &[
     row(3, "credentials", May::UpTo(2, &[])),
     row(3, "health", May::UpTo(2, &[])),
     row(3, "billing", May::UpTo(2, &[])),
+    row(3, "doctor", May::UpTo(2, &[])),
     row(4, "channel", May::Only(&["base", "protocol", "runtime", "access", "credentials"])),
     row(5, "snapshot", May::UpTo(4, &[])),
     row(6, "pipeline", May::UpTo(5, &[])),
