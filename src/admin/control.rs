@@ -8,6 +8,7 @@ use std::{
 use super::{oidc::Oidc, password::Passwords, throttle::Throttle};
 use crate::{
     credentials::Sealer,
+    doctor::Doctor,
     health::Health,
     runtime::Platform,
     snapshot::{Compiler, Fault, SnapshotCell, compile},
@@ -57,6 +58,7 @@ pub struct Control {
     sealer: Sealer,
     platform: Platform,
     health: Arc<Health>,
+    doctor: Arc<Doctor>,
     pub(super) passwords: Passwords,
     pub(super) throttle: Throttle,
     oidc: Option<Oidc>,
@@ -77,6 +79,7 @@ impl Control {
             sealer,
             platform,
             health: Arc::default(),
+            doctor: Arc::default(),
             passwords: Passwords::default(),
             throttle: Throttle::default(),
             oidc: None,
@@ -145,6 +148,12 @@ impl Control {
     #[must_use]
     pub fn health(&self) -> &Arc<Health> {
         &self.health
+    }
+
+    /// What prompt caches lose; what serves calls tells it here.
+    #[must_use]
+    pub fn doctor(&self) -> &Arc<Doctor> {
+        &self.doctor
     }
 
     /// What seals secrets.
@@ -219,7 +228,12 @@ impl Control {
         let mut served = self.served();
         if served.is_none_or(|revision| revision < snapshot.rows().revision) {
             *served = Some(snapshot.rows().revision);
+            let watches = snapshot.settings().cache_doctor;
             self.snapshot.store(snapshot);
+            if !watches {
+                // Nobody's prompt stays in memory that is not asked for.
+                self.doctor.clear();
+            }
         }
         Ok(())
     }

@@ -6,12 +6,14 @@ use super::{
     aim::{Aimed, aim},
     authorize::Admitted,
     capture::Half,
+    diagnose,
     engine::Engine,
     error::GatewayError,
     failover::Outcome,
     headers,
     judge::{self, Judged},
     opened::{Unopened, opened},
+    resolve::Resolved,
     rules::{Fitting, ruled},
     settle,
     target::Target,
@@ -159,7 +161,8 @@ pub(super) async fn attempt(
         Dispatch::Send(request) => {
             let sent = engine.platform.clock.now();
             trail.note(Fact::Sent(sent));
-            let reply = provider.channel.receive(key, send(engine, request, (&provider, trail)).await?);
+            let wire = watched(engine, (&admitted.call, &request), (&provider, key, trail));
+            let reply = provider.channel.receive(key, send(engine, (request, wire), (&provider, trail)).await?);
             if reply.status.is_success() {
                 let shape = settle::shape(&reply.headers, key);
                 match opened(&*engine.platform.clock, reply, (key, shape, admitted.call.on_block), (sent, content_limit)).await {
@@ -219,8 +222,25 @@ pub(super) fn note_begun(engine: &Engine, trail: &mut Trail) -> Result<(), Gatew
     Ok(())
 }
 
-async fn send(engine: &Engine, request: Box<UpstreamRequest>, (provider, trail): (&Arc<Provider>, &mut Trail)) -> Result<Reply, Failure> {
-    let mut wire = Wire::begin(engine, &request);
+/// What the operator wants to see of a request: on record, or by the prompt-cache doctor.
+fn watched(
+    engine: &Engine,
+    (call, request): (&Resolved, &UpstreamRequest),
+    (provider, key, trail): (&Provider, OperationKey, &mut Trail),
+) -> Option<Wire> {
+    let snapshot = engine.snapshot.load();
+    let settings = snapshot.settings();
+    if settings.cache_doctor {
+        diagnose::show(engine, (call, request), (provider, key, trail));
+    }
+    if settings.upstream == Capture::Off { None } else { Some(Wire::begin(engine, request, settings.upstream)) }
+}
+
+async fn send(
+    engine: &Engine,
+    (request, mut wire): (Box<UpstreamRequest>, Option<Wire>),
+    (provider, trail): (&Arc<Provider>, &mut Trail),
+) -> Result<Reply, Failure> {
     // On record before it leaves: a kill in the midst of sending must not lose a call that the provider bills.
     note_begun(engine, trail).map_err(Failure::ours)?;
     let answer = engine.platform.transport.send(*request).await;
@@ -246,11 +266,7 @@ struct Wire {
 }
 
 impl Wire {
-    fn begin(engine: &Engine, request: &UpstreamRequest) -> Option<Self> {
-        let depth = engine.snapshot.load().settings().upstream;
-        if depth == Capture::Off {
-            return None;
-        }
+    fn begin(engine: &Engine, request: &UpstreamRequest, depth: Capture) -> Self {
         let mut half = Half::new(depth, &request.headers);
         if let Body::Pieces(pieces) = &request.body {
             for piece in pieces {
@@ -260,7 +276,7 @@ impl Wire {
         // Neither a key in the query nor a password before the host must be on record.
         let url = without_userinfo(request.uri.to_string().split('?').next().unwrap_or_default());
         let clock = &engine.platform.clock;
-        Some(Self { at_ms: clock.unix_ms(), begun: clock.now(), method: request.method.to_string(), url, request: half, depth })
+        Self { at_ms: clock.unix_ms(), begun: clock.now(), method: request.method.to_string(), url, request: half, depth }
     }
 
     fn end(self, engine: &Engine, trail: &Trail, provider: &Provider, answer: &Result<Reply, TransportFault>) {

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     base::RequestId,
     credentials::{Affinity, Vault},
+    doctor::Doctor,
     health::Health,
     observe::Metrics,
     runtime::Platform,
@@ -76,6 +77,8 @@ pub struct Parts {
     pub health: Arc<Health>,
     /// Which credential knows which prompts.
     pub affinity: Affinity,
+    /// What prompt caches lose, where that is watched.
+    pub doctor: Arc<Doctor>,
     /// The access tokens of credentials that are renewed.
     pub(super) tokens: Tokens,
     /// The calls of the last day that carried an `Idempotency-Key`.
@@ -128,6 +131,7 @@ impl Engine {
             limits,
             health,
             affinity,
+            doctor: Arc::default(),
             tokens,
             repeats,
             keeping,
@@ -144,6 +148,15 @@ impl Engine {
     pub fn with_health(mut self, health: Arc<Health>) -> Self {
         if let Some(parts) = Arc::get_mut(&mut self.0) {
             parts.health = health;
+        }
+        self
+    }
+
+    /// Tells what prompt caches lose where others can see it. For an engine that nobody shares yet.
+    #[must_use]
+    pub fn with_doctor(mut self, doctor: Arc<Doctor>) -> Self {
+        if let Some(parts) = Arc::get_mut(&mut self.0) {
+            parts.doctor = doctor;
         }
         self
     }

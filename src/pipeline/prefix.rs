@@ -7,6 +7,7 @@
 //! Sources: `OpenAI`'s guide to prompt caching (1,024 tokens at least, `prompt_cache_key`, `prompt_cache_retention`), Anthropic's
 //! (tools, system, messages; `cache_control` with a `ttl`), Google's `cachedContent`.
 
+use http::HeaderMap;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -52,8 +53,7 @@ impl Prefix {
         let document = call.content.json()?;
         let kind = call.key.kind();
         let body: Value = serde_json::from_slice(document.body()).ok()?;
-        let headers = &call.call.call.inbound.headers;
-        let session = SESSION_HEADERS.iter().find_map(|name| headers.get(*name)?.to_str().ok()).or_else(|| session_of(&body));
+        let session = in_headers(&call.call.call.inbound.headers).or_else(|| session_of(&body));
         let whose = (kind, call.call.caller.user().0);
         let session = session.map(|session| seeded(whose, "session", session.as_bytes()));
         if let Some(cached) = body.get("cachedContent").and_then(Value::as_str) {
@@ -82,6 +82,21 @@ impl Prefix {
         let mix = |digests: &[Digest]| digests.iter().map(|digest| linked(*digest, model.as_bytes())).collect();
         Self { known_by: mix(&self.known_by), binds: mix(&self.binds), ttl_ms: self.ttl_ms }
     }
+}
+
+/// What a call's session is known by, where its client names it.
+pub(super) fn session(call: &Resolved) -> Option<Digest> {
+    let headers = &call.call.call.inbound.headers;
+    let document = call.content.json()?;
+    let member = |name: &str| Some((name.to_owned(), serde_json::from_slice(document.value(name)?).ok()?));
+    let naming = || Value::Object(["prompt_cache_key", "conversation", "metadata"].into_iter().filter_map(member).collect());
+    let seed = |session: &str| seeded((call.key.kind(), call.call.caller.user().0), "session", session.as_bytes());
+    in_headers(headers).map(seed).or_else(|| session_of(&naming()).map(seed))
+}
+
+/// The session that headers name.
+fn in_headers(headers: &HeaderMap) -> Option<&str> {
+    SESSION_HEADERS.iter().find_map(|name| headers.get(*name)?.to_str().ok())
 }
 
 /// The session that a body names: `OpenAI`'s cache key, the id of a conversation, the user that Claude Code sends.

@@ -9,6 +9,7 @@ use super::{
     Outbound,
     capture::Half,
     classify::Classified,
+    diagnose::Shown,
     engine::Engine,
     error::GatewayError,
     hold::Hold,
@@ -21,7 +22,7 @@ use super::{
 use crate::{
     access::Caller,
     base::{Bucket, CredentialId, RequestId, Usage},
-    billing::{Lookup, PriceBook},
+    billing::{self, Lookup, PriceBook},
     credentials::Taken,
     health::Trouble,
     observe::CallLabels,
@@ -67,6 +68,8 @@ pub(super) enum Fact<'a> {
     Begun(Begun),
     /// The upstream answers; opening its connection took so long.
     Headed(Duration),
+    /// What of it the prompt-cache doctor is shown.
+    Shown(Box<Shown>),
     /// The status and headers that the client gets.
     Head(u16, &'a HeaderMap),
     /// A piece of the answer's body is here.
@@ -122,6 +125,8 @@ pub(super) struct Trail {
     model: Option<Arc<str>>,
     status: u16,
     losses: Vec<String>,
+    /// What the prompt-cache doctor is shown of the try of now.
+    shown: Option<Box<Shown>>,
     request_half: Option<Half>,
     response_half: Option<Half>,
 }
@@ -154,6 +159,7 @@ impl Trail {
             model: None,
             status: 0,
             losses: Vec::new(),
+            shown: None,
             request_half: (depth != Capture::Off).then(|| Half::new(depth, &inbound.headers)),
             response_half: (depth != Capture::Off).then(|| Half::new(depth, &HeaderMap::new())),
         }
@@ -205,6 +211,7 @@ impl Trail {
                 self.laps.journaled(self.now());
             }
             Fact::Headed(connecting) => self.laps.headed(self.now(), connecting),
+            Fact::Shown(shown) => self.shown = Some(shown),
             Fact::Head(status, headers) => {
                 self.status = status;
                 if let Some(half) = &mut self.response_half {
@@ -276,6 +283,9 @@ impl Trail {
             let at_ms = self.at_ms.saturating_add(latency_us / 1000);
             hold.settle(at_ms, usage.total(), billed.as_ref().map(|billed| billed.cost));
         }
+        if let Some(shown) = self.shown.take() {
+            shown.settle(&self.engine, (&begun, ended), (counted, self.entry()));
+        }
         let losses = self.losses.clone();
         Some(UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us, phases, billed, losses })
     }
@@ -309,10 +319,17 @@ impl Trail {
 
     /// What the call cost.
     fn bill(&self, usage: &Usage, tier: Option<&str>) -> Option<Billed> {
-        let (provider, model) = (self.provider.as_ref()?, self.model.as_ref()?);
-        let Lookup::Priced(entry) = self.prices.find(provider.id, provider.vendor, model) else { return None };
-        let (cost, price) = entry.bill(usage, tier).ok()?;
+        let (cost, price) = self.entry()?.bill(usage, tier).ok()?;
         Some(Billed { cost, price })
+    }
+
+    /// The price of the model of now, where it has one.
+    fn entry(&self) -> Option<&billing::Entry> {
+        let (provider, model) = (self.provider.as_ref()?, self.model.as_ref()?);
+        match self.prices.find(provider.id, provider.vendor, model) {
+            Lookup::Priced(entry) => Some(entry),
+            Lookup::Unpriced => None,
+        }
     }
 
     pub(super) fn request_id(&self) -> RequestId {

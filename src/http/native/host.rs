@@ -13,7 +13,7 @@ use crate::{
         affinity,
         bootstrap::{self, BootFault, Booted},
         config::{Config, CountersDown, Keep, KeyFault, database_key},
-        counting, expire, follow,
+        counting, doctor, expire, follow,
         health::{self, HealthKeeper},
         reconcile::{self, Reconciler},
         reload, retire, seals,
@@ -116,6 +116,7 @@ pub async fn run(config: Config, platform: Platform, tasks: Arc<Tasks>) -> Resul
     let drain = config.drain;
     announce(&server, admin_key.as_ref());
     follow::watch(Arc::clone(&control), &platform);
+    doctor::watch(Arc::clone(control.doctor()), &platform);
     reload::watch(Arc::clone(&control), Arc::new(config));
     let resident = tasks.running();
     server.run(serving, stop(), drain).await;
@@ -155,7 +156,7 @@ fn serving(config: &Config, control: &Arc<Control>, journal: &Arc<FileJournal>) 
     let limits = Limits { body: config.body_limit as u64, in_flight, idempotency, timing };
     let metrics = Arc::new(Metrics::new());
     let engine = Engine::new(control.snapshot().clone(), control.platform().clone(), Arc::clone(journal) as _, metrics, limits);
-    let engine = engine.with_health(Arc::clone(control.health()));
+    let engine = engine.with_health(Arc::clone(control.health())).with_doctor(Arc::clone(control.doctor()));
     Serving {
         control: control_plane(control, &engine),
         engine,
