@@ -8,6 +8,7 @@ pub mod batch;
 pub mod channels;
 mod control;
 pub mod credentials;
+pub mod doctor;
 mod fault;
 pub mod health;
 pub mod input;

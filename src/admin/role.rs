@@ -67,6 +67,8 @@ areas! {
     Audit = "audit",
     /// What would become of a call.
     Explain = "explain",
+    /// What prompt caches lose.
+    Doctor = "doctor",
 }
 
 /// What somebody does there.
@@ -132,6 +134,7 @@ const TABLE: &[Row] = &[
     Row(Area::Faults, &[OPERATOR, VIEWER], &[]),
     Row(Area::Audit, &[ORGANIZATION], &[]),
     Row(Area::Explain, &[OPERATOR, VIEWER], &[]),
+    Row(Area::Doctor, &[ORGANIZATION, BILLING, OPERATOR, VIEWER], &[]),
 ];
 
 /// How far a role reaches. Which users it may touch there is [`Role::governs`]'s to say.

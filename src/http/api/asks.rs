@@ -69,6 +69,7 @@ fn named(word: &str) -> Option<Area> {
         "faults" => Some(Area::Faults),
         "audit" => Some(Area::Audit),
         "explain" => Some(Area::Explain),
+        "doctor" => Some(Area::Doctor),
         _ => None,
     }
 }

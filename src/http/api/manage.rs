@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{
     answer::{Answer, Json, csv, done, json},
-    query::{AuditPage, HealthPage, PageQuery},
+    query::{AuditPage, DoctorPage, HealthPage, PageQuery},
     route::{
         Body, Call, Query, Route,
         admin::{ask, delete, get, patch, post},
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     admin::{
-        Admin, AdminFault, audit, channels, credentials, health,
+        Admin, AdminFault, audit, channels, credentials, doctor, health,
         keys::{self, FreshKey, KeyView, Saved},
         login, models, permissions, providers, requests, settings, usage, users,
     },
@@ -159,6 +159,9 @@ fn instance() -> Vec<Route> {
     vec![
         get("/admin/health", "Who is resting or dead, why, and until when", |admin, _| Box::pin(async move { json(&health::list(admin)) })),
         ask("/admin/health/history", "How health changed, newest first", |admin, call| Box::pin(list_health(admin, call))),
+        ask("/admin/doctor/cache", "What each session lost of its provider's prompt cache, the worst first", |admin, call| {
+            Box::pin(async move { show_doctor(admin, call) })
+        }),
         post("/admin/health/reset", "Forget the health of a credential, of a provider, or of everybody", |admin, call| {
             Box::pin(async move { json(&health::reset(admin, call.input()?).await?) })
         }),
@@ -269,6 +272,10 @@ async fn patch_model(admin: Admin<'_>, call: Call<'_, Body<models::ModelInput>>)
 
 async fn list_audit(admin: Admin<'_>, call: Call<'_, Query<AuditPage>>) -> Answer<Json<Vec<audit::AuditView>>> {
     json(&audit::list(admin, call.question()?.into()).await?)
+}
+
+fn show_doctor(admin: Admin<'_>, call: Call<'_, Query<DoctorPage>>) -> Answer<Json<doctor::ReportView>> {
+    json(&doctor::list(admin, call.question()?.into())?)
 }
 
 async fn list_health(admin: Admin<'_>, call: Call<'_, Query<HealthPage>>) -> Answer<Json<Vec<health::HealthEventView>>> {

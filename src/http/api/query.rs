@@ -8,6 +8,7 @@ use crate::{
     admin::{
         AdminFault,
         audit::AuditQuery,
+        doctor::DoctorQuery,
         health::HistoryQuery,
         usage::{LIMIT_MAX, UsageQuery},
     },
@@ -257,5 +258,48 @@ impl From<HealthPage> for HistoryQuery {
     fn from(page: HealthPage) -> Self {
         let HealthPage { from_ms, to_ms, provider_id, credential_id, model, before, limit } = page;
         Self { filter: HealthFilter { from_ms, to_ms, provider_id, credential_id, model }, before, limit }
+    }
+}
+
+/// Which sessions are wanted of those that the prompt-cache doctor watches.
+#[derive(Debug, JsonSchema)]
+pub(super) struct DoctorPage {
+    /// Of this user.
+    user_id: Option<UserId>,
+    /// Of this key.
+    key_id: Option<KeyId>,
+    /// Of this organization.
+    organization_id: Option<OrganizationId>,
+    /// That this provider answered last.
+    provider_id: Option<ProviderId>,
+    /// With this model.
+    model: Option<String>,
+    /// Sessions at most.
+    #[schemars(range(min = 1, max = LIMIT_MAX))]
+    limit: Option<u64>,
+}
+
+const DOCTOR: &[&str] = &["user_id", "key_id", "organization_id", "provider_id", "model", "limit"];
+
+impl Question for DoctorPage {
+    fn read(query: Option<&str>) -> Result<Self, AdminFault> {
+        let mut given = Parameters::of(query);
+        let question = Self {
+            user_id: given.number(&["user_id"])?.map(UserId),
+            key_id: given.number(&["key_id", "user_key_id"])?.map(KeyId),
+            organization_id: given.number(&["organization_id", "org_id"])?.map(OrganizationId),
+            provider_id: given.number(&["provider_id"])?.map(ProviderId),
+            model: given.take(&["model"]).map(|(_, model)| model),
+            limit: given.limit()?,
+        };
+        given.close(DOCTOR)?;
+        Ok(question)
+    }
+}
+
+impl From<DoctorPage> for DoctorQuery {
+    fn from(page: DoctorPage) -> Self {
+        let DoctorPage { user_id, key_id, organization_id, provider_id, model, limit } = page;
+        Self { user_id, key_id, organization_id, provider_id, model, limit }
     }
 }
