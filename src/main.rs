@@ -5,6 +5,7 @@ use std::{io, path::Path, process::ExitCode, sync::Arc};
 use gproxy::{
     app::{
         config::{Config, Findings, Sources, check},
+        doctor,
         flags::{self, lab::Asked},
         log::{self, Lines},
         rotate,
@@ -57,6 +58,9 @@ fn main() -> ExitCode {
         }
         if let Some(asked) = flags::explain::asked(&matches) {
             return explained(&asked, &config, &platform).await;
+        }
+        if let Some(asked) = flags::doctor::asked(&matches) {
+            return examined(&asked, &config, &platform).await;
         }
         let lines = log::init(&config);
         keep_flushed(&lines, &platform);
@@ -123,6 +127,17 @@ async fn explained(asked: &flags::explain::Asked, config: &Config, platform: &Pl
     match explain::run(asked, config, platform).await {
         Ok(told) => {
             say(&serde_json::to_string_pretty(&told).unwrap_or_default());
+            ExitCode::SUCCESS
+        }
+        Err(fault) => failed(&describe(&fault)),
+    }
+}
+
+/// Asks a running gateway what its sessions lose of prompt caches.
+async fn examined(asked: &flags::doctor::Asked, config: &Config, platform: &Platform) -> ExitCode {
+    match doctor::run(asked, config, platform).await {
+        Ok(told) => {
+            say(&told);
             ExitCode::SUCCESS
         }
         Err(fault) => failed(&describe(&fault)),

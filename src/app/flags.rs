@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+pub mod doctor;
 pub mod explain;
 pub mod lab;
 pub mod rotate;
@@ -28,6 +29,7 @@ pub fn command() -> Command {
         .subcommands(transfer::commands())
         .subcommand(rotate::command())
         .subcommand(explain::command())
+        .subcommand(doctor::command())
 }
 
 /// The flags that were given, by name.

@@ -4,6 +4,8 @@ pub mod affinity;
 pub mod bootstrap;
 pub mod config;
 pub mod counting;
+#[cfg(feature = "native")]
+pub mod doctor;
 pub mod expire;
 #[cfg(feature = "native")]
 pub mod flags;
