@@ -217,7 +217,7 @@ async fn serve(
     }
 }
 
-async fn read_request(stream: &mut TcpStream) -> Option<Got> {
+pub(crate) async fn read_request(stream: &mut TcpStream) -> Option<Got> {
     let mut data = Vec::new();
     let head_end = loop {
         if let Some(at) = data.windows(4).position(|window| window == b"\r\n\r\n") {

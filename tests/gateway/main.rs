@@ -11,6 +11,7 @@
 mod canaries;
 mod declined;
 mod disconnect;
+mod doctor;
 mod failover;
 mod goaway;
 mod harness;

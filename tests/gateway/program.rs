@@ -54,6 +54,11 @@ impl Program {
         Self { child, address, key, folder, said: vec![out, err] }
     }
 
+    /// Where it serves.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Sends a request and reads the answer to its end.
     pub(crate) fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut stream = TcpStream::connect(&self.address).unwrap();
