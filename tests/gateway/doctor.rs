@@ -13,15 +13,9 @@ use gproxy::{
     admin::{Control, Stores, password::Passwords},
     base::{Nanos, Secret},
     credentials::Sealer,
-    http::{
-        api,
-        cors::Cors,
-        native::{Server, Serving},
-        ops::Readiness,
-    },
     observe::Metrics,
     pipeline::{Engine, Limits},
-    runtime::{Body, Platform, native},
+    runtime::{Platform, native},
     store::{
         persist::{Records as _, RecordsExt as _, memory::MemoryStore},
         record::{NewKey, NewOrganization, NewPermission, NewUser, Role},
@@ -35,7 +29,7 @@ use tokio::{
 };
 
 use crate::{
-    harness::{Answer, Got, Notebook, read_request},
+    harness::{Answer, Got, Notebook, read_request, serve_both},
     program::Program,
 };
 
@@ -164,23 +158,7 @@ impl House {
         let metrics = Arc::<Metrics>::default();
         let engine = Engine::new(control.snapshot().clone(), platform, Arc::clone(&journal) as _, metrics, Limits::default());
         let engine = engine.with_health(Arc::clone(control.health())).with_doctor(Arc::clone(control.doctor()));
-        let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let address = server.address().unwrap();
-        let serving = Serving {
-            engine,
-            control: Arc::new(move |request: http::Request<Body>, peer| {
-                let control = Arc::clone(&control);
-                Box::pin(async move {
-                    let (parts, body) = request.into_parts();
-                    let body = body.collect(1 << 20).await.unwrap();
-                    api::serve(&control, http::Request::from_parts(parts, body), peer).await.map(Body::from)
-                })
-            }),
-            cors: Cors::Any,
-            trusted_proxies: Vec::new(),
-            readiness: Arc::new(Readiness::default()),
-        };
-        tokio::spawn(server.run(serving, std::future::pending(), Duration::from_secs(1)));
+        let address = serve_both(control, engine).await;
         let house = Self { address, provider: Caching::start().await, clock, journal };
         house.furnish(credentials, settings).await;
         house

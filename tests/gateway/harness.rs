@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -13,13 +13,14 @@ use gproxy::{
     admin::{Control, Stores},
     app::vault::RecordVault,
     http::{
+        api,
         cors::Cors,
         native::{Server, Serving},
         ops::Readiness,
     },
     observe::Metrics,
     pipeline::{Engine, Keeping, Limits},
-    runtime::{Body, Clock, Platform, Transport, native},
+    runtime::{Body, BoxFuture, Clock, Platform, Transport, native},
     snapshot::{Compiler, Snapshot, SnapshotCell, compile},
     store::{
         persist::{Journal, JournalFault, Ledger, Records, RecordsExt, memory::MemoryStore},
@@ -240,6 +241,30 @@ pub(crate) async fn read_request(stream: &mut TcpStream) -> Option<Got> {
 /// A route for a test: namespace, name, and members as model and weight.
 pub(crate) type NamedRoute<'a> = (&'a str, &'a str, &'a [(&'a str, i64)]);
 
+/// What answers requests of the control plane.
+type Plane = Arc<dyn Fn(http::Request<Body>, Option<IpAddr>) -> BoxFuture<'static, http::Response<Body>> + Send + Sync>;
+
+/// Serves both planes on a port of their own.
+pub(crate) async fn serve_both(control: Arc<Control>, engine: Engine) -> SocketAddr {
+    let plane: Plane = Arc::new(move |request, peer| {
+        let control = Arc::clone(&control);
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let body = body.collect(1 << 20).await.unwrap();
+            api::serve(&control, http::Request::from_parts(parts, body), peer).await.map(Body::from)
+        })
+    });
+    listen(engine, plane).await
+}
+
+async fn listen(engine: Engine, control: Plane) -> SocketAddr {
+    let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = server.address().unwrap();
+    let serving = Serving { engine, control, cors: Cors::Any, trusted_proxies: Vec::new(), readiness: Arc::new(Readiness::default()) };
+    tokio::spawn(server.run(serving, std::future::pending(), Duration::from_secs(1)));
+    address
+}
+
 /// A gateway with the provider `up` behind it.
 pub(crate) struct Gateway {
     pub address: SocketAddr,
@@ -365,16 +390,8 @@ impl Gateway {
         if let Some(keeping) = keeping {
             engine.keep(keeping);
         }
-        let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let address = server.address().unwrap();
-        let serving = Serving {
-            engine: engine.clone(),
-            control: Arc::new(|_, _| Box::pin(async { http::Response::new(Body::Empty) })),
-            cors: Cors::Any,
-            trusted_proxies: Vec::new(),
-            readiness: Arc::new(Readiness::default()),
-        };
-        tokio::spawn(server.run(serving, std::future::pending(), Duration::from_secs(1)));
+        let nothing: Plane = Arc::new(|_, _| Box::pin(async { http::Response::new(Body::Empty) }));
+        let address = listen(engine.clone(), nothing).await;
         Self { address, upstream, journal, engine }
     }
 

@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use gproxy::{
@@ -12,15 +11,10 @@ use gproxy::{
     admin::{Control, Stores, password::Passwords},
     base::Secret,
     credentials::Sealer,
-    http::{
-        api,
-        cors::Cors,
-        native::{Server, Serving},
-        ops::Readiness,
-    },
+    http::api,
     observe::Metrics,
     pipeline::{Engine, Limits},
-    runtime::{Body, native},
+    runtime::native,
     store::{
         persist::{
             Ledger as _, Records, RecordsExt as _,
@@ -38,7 +32,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::harness::{Answer, Notebook, Upstream};
+use crate::harness::{Answer, Notebook, Upstream, serve_both};
 
 /// A gateway with its control plane, and a user of every role.
 struct House {
@@ -74,24 +68,7 @@ impl House {
         let control = Arc::new(control.with_passwords(Passwords::cheap()));
         control.refresh().await.unwrap();
         let engine = Engine::new(control.snapshot().clone(), platform, journal, Arc::new(Metrics::new()), Limits::default());
-        let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let address = server.address().unwrap();
-        let plane = Arc::clone(&control);
-        let serving = Serving {
-            engine,
-            control: Arc::new(move |request: http::Request<Body>, peer| {
-                let control = Arc::clone(&plane);
-                Box::pin(async move {
-                    let (parts, body) = request.into_parts();
-                    let body = body.collect(1 << 20).await.unwrap();
-                    api::serve(&control, http::Request::from_parts(parts, body), peer).await.map(Body::from)
-                })
-            }),
-            cors: Cors::Any,
-            trusted_proxies: Vec::new(),
-            readiness: Arc::new(Readiness::default()),
-        };
-        tokio::spawn(server.run(serving, std::future::pending(), Duration::from_secs(1)));
+        let address = serve_both(Arc::clone(&control), engine).await;
         Self { address, control }
     }
 
