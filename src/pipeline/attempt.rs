@@ -154,8 +154,9 @@ pub(super) async fn attempt(
     let Prepared { key, provider, dispatch, prompt_bytes, hides_usage, content_limit, translation, rules } = prepared;
     let reply = match dispatch {
         Dispatch::Answer(reply) => {
-            note_begun(engine, trail).map_err(Failure::ours)?;
             trail.note(Fact::Sent(engine.platform.clock.now()));
+            note_begun(engine, trail).map_err(Failure::ours)?;
+            trail.note(Fact::Headed(Duration::ZERO));
             provider.channel.receive(key, *reply)
         }
         Dispatch::Send(request) => {
