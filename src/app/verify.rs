@@ -16,7 +16,7 @@ use crate::{
         cache::{CacheFault, Counters as _, redis::RedisStore},
         persist::{
             Books, StoreFault,
-            journal::{Home, JournalConfig, Seen, Survey},
+            journal::{Home, Seen, Survey, folders},
             sql::SqlStore,
         },
         record::{Begun, Entry, UsageRow},
@@ -71,7 +71,7 @@ pub async fn run(config: &Config, platform: &Platform) -> Result<Report, VerifyF
 /// As [`run`].
 pub async fn prove(store: &SqlStore, (data_dir, shared): (&Path, Option<&RedisStore>), now_ms: u64) -> Result<Report, VerifyFault> {
     // What is read first of the journal and of the counters is in the view that is opened after it.
-    let survey = Survey::begin(&JournalConfig::beside(data_dir).folder)?;
+    let surveys = folders(data_dir)?.iter().map(|folder| Survey::begin(folder)).collect::<Result<Vec<_>, _>>()?;
     let held = match shared {
         Some(shared) => shared.reservations().await?,
         None => Vec::new(),
@@ -82,7 +82,10 @@ pub async fn prove(store: &SqlStore, (data_dir, shared): (&Path, Option<&RedisSt
     let rows = books.configuration().await?;
     let mut windows = windows;
     let mut report = ledger(&books, &Prices::new(&prices::rules(&rows), &rows), &rows, &mut windows).await?;
-    let waiting = journal(survey, &books, now_ms, &mut report).await?;
+    let mut waiting = 0_i64;
+    for survey in surveys {
+        waiting = waiting.saturating_add(journal(survey, &books, now_ms, &mut report).await?);
+    }
     if let Some(shared) = shared {
         let after = read(Some(shared), &windows, now_ms).await?;
         for (budget, spent) in windows.iter().zip(before.into_iter().zip(after)) {

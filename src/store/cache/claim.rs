@@ -1,10 +1,12 @@
 //! What is asked of the counters, and what they answer.
 
+use serde::{Deserialize, Serialize};
+
 use super::{counter::Counter, meter::Meter};
 use crate::base::RequestId;
 
 /// What one request wants of its meters.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// The owner of the reservation.
     pub id: RequestId,
@@ -17,7 +19,7 @@ pub struct Claim {
 }
 
 /// What is drawn from one meter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Draw {
     /// Which.
     pub meter: Meter,
@@ -28,7 +30,7 @@ pub struct Draw {
 }
 
 /// What was really used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spend {
     /// On which meter.
     pub meter: Meter,
@@ -37,7 +39,7 @@ pub struct Spend {
 }
 
 /// Whether a request may go on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Admission {
     /// It may, and holds what it asked for. For each draw on requests or tokens, in their order, what is left.
     Admitted(Vec<Room>),
@@ -46,7 +48,7 @@ pub enum Admission {
 }
 
 /// What is left of one limit after an admission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Room {
     /// Of which meter.
     pub meter: Meter,
@@ -67,7 +69,7 @@ impl Room {
 }
 
 /// Why a request may not go on. Where several meters refuse, the one that refuses longest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// Which meter is too full.
     pub meter: Meter,
@@ -84,7 +86,7 @@ pub struct Refusal {
 }
 
 /// The end of a reservation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum End {
     /// This call ended it.
     Now,
@@ -95,7 +97,7 @@ pub enum End {
 }
 
 /// What a meter holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reading {
     /// Spent within the window.
     pub spent: i64,
@@ -114,8 +116,28 @@ impl Reading {
     }
 }
 
+/// Everything that counters hold, as it goes from one process to the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holdings {
+    /// Each meter with what was spent in the places of its window.
+    pub meters: Vec<(Meter, Vec<(u64, i64)>)>,
+    /// The reservations that stand.
+    pub standing: Vec<Standing>,
+}
+
+/// A reservation that stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Its owner.
+    pub id: RequestId,
+    /// The end of its lease, Unix milliseconds.
+    pub until_ms: u64,
+    /// What it holds.
+    pub draws: Vec<Draw>,
+}
+
 /// Whether reservations and meters agree.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audit {
     /// Live reservations.
     pub reservations: u64,

@@ -36,6 +36,11 @@ impl Counter {
         counter
     }
 
+    /// What was spent in each place, as [`Self::restore`] takes it.
+    pub(super) fn places(&self) -> Vec<(u64, i64)> {
+        self.older.iter().copied().chain([(self.place, self.latest)]).collect()
+    }
+
     /// Spent within the window.
     pub(super) const fn spent(&self) -> i64 {
         self.spent

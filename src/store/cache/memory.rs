@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     Answer, CacheFault, Counted, Counters,
-    claim::{Admission, Audit, Claim, Draw, End, Reading, Refusal, Spend},
+    claim::{Admission, Audit, Claim, Draw, End, Holdings, Reading, Refusal, Spend, Standing},
     counter::{Counter, longer},
     meter::{Counts, Meter},
 };
@@ -199,6 +199,38 @@ impl MemoryCounters {
             counter.advance(meter.window, meter.window.place(now_ms));
             counter.spent() != 0 || counter.reserved != 0
         });
+    }
+
+    /// Everything that is held, in one atomic look.
+    #[must_use]
+    pub fn holdings(&self) -> Holdings {
+        let reservations: Vec<_> = self.reservations.iter().map(lock).collect();
+        let meters: Vec<_> = self.meters.iter().map(lock).collect();
+        let standing = |(id, one): (&RequestId, &Reservation)| Standing { id: *id, until_ms: one.until_ms, draws: one.draws.clone() };
+        Holdings {
+            meters: meters.iter().flat_map(|shard| shard.iter()).map(|(meter, counter)| (*meter, counter.places())).collect(),
+            standing: reservations.iter().flat_map(|shard| shard.iter()).map(standing).collect(),
+        }
+    }
+
+    /// Goes on with what other counters held. A meter that is told takes the place of one that stands here; a reservation is
+    /// taken over whatever its limits.
+    pub fn take_over(&self, holdings: Holdings) {
+        for (meter, places) in holdings.meters {
+            let mut meters = lock(&self.meters[shard(&meter)]);
+            let counter = meters.entry(meter).or_default();
+            *counter = Counter::restore(meter.window, places, counter.reserved);
+        }
+        for Standing { id, until_ms, draws } in holdings.standing {
+            let mut reservations = self.reservations_of(id);
+            let mut locked = self.locked(mask(draws.iter().map(|draw| &draw.meter)));
+            for draw in draws.iter().filter(|draw| !draw.meter.spends_at_once()) {
+                if let Some(meters) = locked.shard(&draw.meter) {
+                    meters.entry(draw.meter).or_default().take(&draw.meter, draw.amount);
+                }
+            }
+            reservations.insert(id, Reservation { until_ms, draws });
+        }
     }
 
     fn audited(&self) -> Audit {

@@ -2,10 +2,12 @@
 
 use std::hash::{Hash, Hasher};
 
+use serde::{Deserialize, Serialize};
+
 use crate::store::record;
 
 /// Whose limit or quota it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum ScopeKind {
     /// One key.
@@ -19,7 +21,7 @@ pub enum ScopeKind {
 }
 
 /// What a meter counts, and with that how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Counts {
     /// Requests: spent on admission.
@@ -62,7 +64,7 @@ impl Counts {
 }
 
 /// Over which time is counted. All in UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Window {
     /// The last so many milliseconds, at least [`SLOTS`]: also the rolling five hours and seven days of quotas.
     ///
@@ -164,7 +166,7 @@ fn first_day(month: u64) -> u64 {
 }
 
 /// One counter: what one limit or quota of one scope counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Meter {
     /// Whose.
     pub kind: ScopeKind,

@@ -20,7 +20,7 @@ mod meter;
 pub mod redis;
 
 pub use answer::Answer;
-pub use claim::{Admission, Audit, Claim, Draw, End, Reading, Refusal, Room, Spend};
+pub use claim::{Admission, Audit, Claim, Draw, End, Holdings, Reading, Refusal, Room, Spend, Standing};
 pub use inbox::{Heard, Inbox};
 pub use meter::{Counts, Meter, SLOTS, ScopeKind, Window};
 

@@ -172,6 +172,16 @@ impl Writer {
         self.catch_up(&mut *self.tail.lock().await, Until::Nothing).await;
     }
 
+    /// Writes everything that a journal holds whose process is gone, and empties it. Waits for as long as the database fails.
+    ///
+    /// # Errors
+    /// Of the disk; then some of it is written again by whoever does this next, which changes nothing.
+    pub async fn bring_home(&self) -> io::Result<()> {
+        self.drain().await;
+        self.let_go(&mut *self.tail.lock().await);
+        self.journal.empty()
+    }
+
     /// Writes batch after batch, through all faults.
     async fn catch_up(&self, tail: &mut Tail, until: Until) {
         let mut faults = 0;

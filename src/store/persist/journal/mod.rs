@@ -29,6 +29,7 @@ use crate::{
 
 mod codec;
 mod folder;
+mod folders;
 mod reader;
 mod recent;
 mod recover;
@@ -40,6 +41,7 @@ mod tests;
 pub(crate) use codec::Record;
 use folder::Folder;
 pub(crate) use folder::Position;
+pub use folders::{Beside, folders};
 pub(crate) use reader::{Found, Reader};
 use recent::Recent;
 pub use recover::Replay;

@@ -123,7 +123,7 @@ impl Survey {
 }
 
 /// Whether a process holds the lock. Trying takes it for an instant.
-fn is_held(lock: &Path) -> io::Result<bool> {
+pub(super) fn is_held(lock: &Path) -> io::Result<bool> {
     match OpenOptions::new().write(true).open(lock) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
