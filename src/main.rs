@@ -1,6 +1,6 @@
 //! The `gproxy` program: reads what it is told, builds the native runtime, and hands over.
 
-use std::{io, path::Path, process::ExitCode, sync::Arc};
+use std::{collections::BTreeMap, io, os::fd::OwnedFd, path::Path, process::ExitCode, sync::Arc};
 
 use gproxy::{
     app::{
@@ -12,7 +12,11 @@ use gproxy::{
         transfer::command as transfer,
         verify,
     },
-    http::native::{explain, host},
+    http::native::{
+        explain,
+        handover::{Program, VARIABLE, heir},
+        host::{self, Start},
+    },
     lab::{self, Outcome},
     runtime::{Platform, native},
 };
@@ -23,9 +27,18 @@ use gproxy::{
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
+    let mut environment = environment();
+    // Before anything else is opened, and before anything can go wrong that the running gateway should hear of.
+    let line = match heir::line(&environment) {
+        Ok(line) => line,
+        Err(why) => return failed(&why),
+    };
+    environment.remove(VARIABLE);
     let matches = flags::command().get_matches();
     let read = |path: &Path| std::fs::read_to_string(path);
-    let sources = Sources { flags: flags::given(&matches), env: environment(), read: &read };
+    let notify = environment.get("NOTIFY_SOCKET").filter(|path| path.starts_with('/')).map(Into::into);
+    let start = Start { program: program(), line, notify };
+    let sources = Sources { flags: flags::given(&matches), env: environment, read: &read };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("the runtime cannot start: {error}")),
@@ -44,7 +57,7 @@ fn main() -> ExitCode {
             Ok(read) => read,
             Err(Findings(findings)) => {
                 let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
-                return failed(&lines.join("\n"));
+                return refused(start.line.as_ref(), &lines.join("\n"));
             }
         };
         if let Some(verify) = matches.subcommand_matches("verify") {
@@ -67,11 +80,12 @@ fn main() -> ExitCode {
         for warning in warnings {
             tracing::warn!(%warning, "configuration");
         }
-        let ended = host::run(config, platform, tasks).await;
+        let told = start.line.as_ref().and_then(|line| line.try_clone().ok());
+        let ended = host::run(config, (platform, tasks), start).await;
         lines.flush();
         match ended {
             Ok(()) => ExitCode::SUCCESS,
-            Err(fault) => failed(&describe(&fault)),
+            Err(fault) => refused(told.as_ref(), &describe(&fault)),
         }
     })
 }
@@ -157,8 +171,14 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
     builder.enable_all().build()
 }
 
+/// How this process was started.
+fn program() -> Option<Program> {
+    // Asked now: what the system says after the file was exchanged is no path to what stands there then.
+    Some(Program { path: std::env::current_exe().ok()?, arguments: std::env::args_os().skip(1).collect() })
+}
+
 #[expect(clippy::disallowed_methods, reason = "the environment is read here and nowhere else")]
-fn environment() -> std::collections::BTreeMap<String, String> {
+fn environment() -> BTreeMap<String, String> {
     std::env::vars().collect()
 }
 
@@ -179,6 +199,14 @@ fn describe(error: &dyn std::error::Error) -> String {
 #[expect(clippy::print_stdout, reason = "the answer of a subcommand")]
 fn say(text: &str) {
     println!("{text}");
+}
+
+/// A failure that the running gateway hears of, where this process was to take its place.
+fn refused(line: Option<&OwnedFd>, why: &str) -> ExitCode {
+    if let Some(line) = line {
+        heir::refuse(line, why);
+    }
+    failed(why)
 }
 
 fn failed(text: &str) -> ExitCode {

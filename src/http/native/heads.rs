@@ -17,6 +17,24 @@ use crate::runtime::native::Alarm;
 #[derive(Clone, Debug, Default)]
 pub(super) struct HeadTimer(Arc<Mutex<Alarm>>);
 
+impl HeadTimer {
+    /// A look at it from outside.
+    pub(super) fn heads(&self) -> Heads {
+        Heads(Arc::clone(&self.0))
+    }
+}
+
+/// Tells whether a connection waits for a head.
+#[derive(Debug)]
+pub(super) struct Heads(Arc<Mutex<Alarm>>);
+
+impl Heads {
+    /// Whether it does: then there is a wait, beside this look and the timer.
+    pub(super) fn is_waiting(&self) -> bool {
+        Arc::strong_count(&self.0) > 2
+    }
+}
+
 impl Timer for HeadTimer {
     fn sleep(&self, span: Duration) -> Pin<Box<dyn Sleep>> {
         self.sleep_until(self.now() + span)

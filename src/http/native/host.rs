@@ -1,12 +1,25 @@
 //! One process from its start to its end: stores, journal, snapshot, server; and back in the other order.
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, os::fd::OwnedFd, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{mpsc, oneshot},
+    task::{AbortHandle, JoinHandle},
+};
 
-use super::server::{ControlPlane, Server, Serving};
+use super::{
+    handover::{
+        Program,
+        counters::Handed,
+        giver::{Giver, Rest},
+        heir::{self, Coming, Estate, Heir, HeirFault},
+        say_ready,
+    },
+    server::{ControlPlane, Ending, Server, Serving},
+};
 use crate::{
     admin::{Control, Stores, oidc::Oidc},
     app::{
@@ -33,11 +46,12 @@ use crate::{
         cache::{
             CacheFault,
             guarded::{Guarded, Policy},
+            memory::MemoryCounters,
             redis::RedisStore,
         },
         persist::{
             Journal, StoreFault,
-            journal::{FileJournal, JournalConfig, OpenFault},
+            journal::{Beside, FileJournal, OpenFault},
             sql::SqlStore,
             writer::{Writer, WriterConfig},
         },
@@ -71,6 +85,9 @@ pub enum HostFault {
     /// The counters' address cannot be used.
     #[error("redis-url: {0}")]
     Counters(#[from] CacheFault),
+    /// The place of a running gateway cannot be taken.
+    #[error(transparent)]
+    Heir(#[from] HeirFault),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}")]
     Listen {
@@ -82,72 +99,164 @@ pub enum HostFault {
     },
 }
 
-/// Serves until a signal says stop.
+/// How a process is started.
+#[derive(Debug)]
+pub struct Start {
+    /// What is started to take its place, when that is asked for.
+    pub program: Option<Program>,
+    /// The line to the process whose place it takes, where it takes one.
+    pub line: Option<OwnedFd>,
+    /// Where the service manager wants to be told that this process serves.
+    pub notify: Option<PathBuf>,
+}
+
+/// Serves until a signal says stop, or until another process has taken the place.
 ///
 /// # Errors
 /// [`HostFault`], before anything is served.
-pub async fn run(config: Config, platform: Platform, tasks: Arc<Tasks>) -> Result<(), HostFault> {
+pub async fn run(config: Config, (platform, tasks): (Platform, Arc<Tasks>), start: Start) -> Result<(), HostFault> {
+    // Heard from the beginning: what asks for a successor would else end a process that nobody has told otherwise.
+    let signals = Signals::hear();
+    let (beside, heir) = match start.line {
+        Some(line) => (Beside::Predecessor, Some(Heir::meet(line).await?)),
+        None => (Beside::Nobody, None),
+    };
     let sealer = Sealer::new(database_key(&config, &*platform.entropy)?);
     let store = Arc::new(SqlStore::open_sealed(config.dsn.expose(), seals::keys(&sealer)).await?);
-    let replay = FileJournal::open(JournalConfig::beside(&config.data_dir))?;
+    let replay = FileJournal::claim(&config.data_dir, beside)?;
     let journal = Arc::clone(&replay.journal);
-    let queue = &config.write_queue;
-    let settings = WriterConfig { queue_capacity: queue.capacity, max_batch: queue.max_batch, window: queue.window };
-    let writer = Writer::new(replay, Arc::clone(&store) as _, Arc::clone(&platform.clock), settings);
+    let left = if heir.is_some() { Vec::new() } else { journal.claim_left(&config.data_dir)?.0 };
+    let writing = writing(&config);
+    let write = |replay| Writer::new(replay, Arc::clone(&store) as _, Arc::clone(&platform.clock), writing);
+    let lefts: Vec<Arc<FileJournal>> = left.iter().map(|replay| Arc::clone(&replay.journal)).collect();
+    let (writer, home) = (write(replay), left.into_iter().map(write).collect());
     let stores = Stores::of(&store);
     let oidc = config.oidc.clone().map(|settings| Oidc::new(settings, Arc::new(Signatures)));
     let control = Arc::new(Control::new(stores, sealer, platform.clone()).with_oidc(oidc));
     let Booted { admin_key, .. } = bootstrap::bootstrap(&control, &config).await?;
-    let server = listen(&config).await?;
-    let keepers = keep(&journal, &writer, &platform);
     let shared = shared_store(&config, &platform)?;
+    let here = Arc::new(MemoryCounters::new());
+    let own = shared.is_none().then(|| Arc::clone(&here));
+    let place = Place::take(&config, heir, own.as_ref()).await?;
+    let mut keepers = keep((&journal, home), &writer, &platform);
     let health = keep_health(&control, shared.as_ref()).await;
     let serving = serving(&config, &control, &journal);
     serving.engine.renew_in(Arc::new(RecordVault::new(Arc::clone(&control))));
     keep_responses(&config, &serving.engine, &store);
     if let Some(shared) = &shared {
         affinity::watch(&serving.engine, Arc::clone(shared) as _);
+    } else {
+        serving.engine.count(place.counters.as_ref().map_or_else(|| here as _, |handed| Arc::clone(handed) as _));
     }
     if !control.snapshot().load().rows().quotas.is_empty() {
         catch_up(&*journal, &*platform.clock).await;
+        for left in lefts {
+            catch_up(&*left, &*platform.clock).await;
+        }
     }
     count((&config, shared), &serving.engine, &control, &store).await;
     look_after(&config, &serving.engine, &store);
     let drain = config.drain;
+    let giver = giver(&place.server, start.program, (own, &platform));
+    let estate = Estate {
+        data_dir: config.data_dir.clone(),
+        journal,
+        store: Arc::clone(&store),
+        snapshot: control.snapshot().clone(),
+        clock: Arc::clone(&platform.clock),
+        writing,
+    };
+    let (server, inherited) = place.serve(estate).await?;
+    keepers.extend(inherited.as_ref().map(Inherited::keeper));
     announce(&server, admin_key.as_ref());
+    if let Some(socket) = &start.notify {
+        say_ready(socket);
+    }
     follow::watch(Arc::clone(&control), &platform);
     doctor::watch(Arc::clone(control.doctor()), &platform);
     reload::watch(Arc::clone(&control), Arc::new(config));
     let resident = tasks.running();
-    server.run(serving, stop(), drain).await;
+    let (given, mut rest) = oneshot::channel();
+    server.run_on(serving, stop(signals, (giver, inherited, Arc::clone(&health)), given), drain).await;
     if !tasks.drain(resident, drain).await {
         tracing::warn!("some sessions were still open at the end of the drain time");
+    }
+    if let Ok(rest) = rest.try_recv() {
+        rest.tell().await;
     }
     if let Err(fault) = health.write().await {
         tracing::warn!(%fault, "what was learnt last of credentials' health is not written");
     }
     end(&writer, &store).await;
-    keepers.iter().for_each(tokio::task::JoinHandle::abort);
+    keepers.iter().for_each(AbortHandle::abort);
     tracing::info!("stopped");
     Ok(())
 }
 
-async fn listen(config: &Config) -> Result<Server, HostFault> {
-    let address = format!("{}:{}", config.host, config.port);
-    let fault = |source| HostFault::Listen { address: address.clone(), source };
-    let mut found = tokio::net::lookup_host((config.host.as_str(), config.port)).await.map_err(fault)?;
-    let first: SocketAddr = found.next().ok_or_else(|| fault(std::io::ErrorKind::AddrNotAvailable.into()))?;
-    Server::bind(first).await.map_err(fault)
+fn writing(config: &Config) -> WriterConfig {
+    let queue = &config.write_queue;
+    WriterConfig { queue_capacity: queue.capacity, max_batch: queue.max_batch, window: queue.window }
+}
+
+/// Where a process serves, and whose place that was.
+struct Place {
+    server: Server,
+    coming: Option<Coming>,
+    /// What the process before counts so far.
+    counters: Option<Arc<Handed>>,
+}
+
+impl Place {
+    /// Binds the address, or goes on with the socket that is handed over.
+    async fn take(config: &Config, heir: Option<Heir>, own: Option<&Arc<MemoryCounters>>) -> Result<Self, HostFault> {
+        let address = format!("{}:{}", config.host, config.port);
+        let fault = |source| HostFault::Listen { address: address.clone(), source };
+        let mut found = tokio::net::lookup_host((config.host.as_str(), config.port)).await.map_err(fault)?;
+        let first: SocketAddr = found.next().ok_or_else(|| fault(std::io::ErrorKind::AddrNotAvailable.into()))?;
+        let Some(heir) = heir else {
+            return Ok(Self { server: Server::bind(first).await.map_err(fault)?, coming: None, counters: None });
+        };
+        let listener = heir.listener.try_clone().map_err(fault)?;
+        heir::same_address(first, &listener)?;
+        let counters = own.map(|own| heir.counters(Arc::clone(own)));
+        let (coming, arrivals) = heir.listen(counters.clone());
+        Ok(Self { server: Server::resume(listener, arrivals).map_err(fault)?, coming: Some(coming), counters })
+    }
+
+    /// Waits until it is this process's turn.
+    #[expect(clippy::disallowed_methods, reason = "it is ended last, with the other keepers")]
+    async fn serve(self, estate: Estate) -> Result<(Server, Option<Inherited>), HostFault> {
+        let Some(coming) = self.coming else { return Ok((self.server, None)) };
+        let legacy = coming.take_place().await?;
+        let settling = tokio::spawn(estate.settle(legacy, self.counters));
+        Ok((self.server, Some(Inherited(settling))))
+    }
+}
+
+/// What is taken over from the process before, until all of it is.
+struct Inherited(JoinHandle<()>);
+
+impl Inherited {
+    fn keeper(&self) -> AbortHandle {
+        self.0.abort_handle()
+    }
+}
+
+/// What hands over, where that can be done.
+fn giver(server: &Server, program: Option<Program>, (counters, platform): (Option<Arc<MemoryCounters>>, &Platform)) -> Option<Giver> {
+    let listener = server.socket().inspect_err(|error| tracing::warn!(%error, "this process cannot hand over")).ok()?;
+    Some(Giver { program: program?, listener, counters, clock: Arc::clone(&platform.clock) })
 }
 
 /// The tasks that live as long as the process.
 #[expect(clippy::disallowed_methods, reason = "they outlive every call and are ended last, after the platform's own tasks")]
-fn keep(journal: &Arc<FileJournal>, writer: &Arc<Writer>, platform: &Platform) -> Vec<tokio::task::JoinHandle<()>> {
+fn keep((journal, home): (&Arc<FileJournal>, Vec<Arc<Writer>>), writer: &Arc<Writer>, platform: &Platform) -> Vec<AbortHandle> {
     let (writing, synced, clock) = (Arc::clone(writer), Arc::clone(journal), Arc::clone(&platform.clock));
     vec![
-        tokio::spawn(async move { writing.run().await }),
-        tokio::spawn(Arc::clone(journal).keep_watched(Arc::clone(&clock))),
-        tokio::spawn(async move { synced.keep_synced(clock).await }),
+        tokio::spawn(async move { writing.run().await }).abort_handle(),
+        tokio::spawn(Arc::clone(journal).keep_watched(Arc::clone(&clock))).abort_handle(),
+        tokio::spawn(async move { synced.keep_synced(clock).await }).abort_handle(),
+        tokio::spawn(heir::bring_all_home(home)).abort_handle(),
     ]
 }
 
@@ -274,20 +383,92 @@ fn announce(server: &Server, admin_key: Option<&Secret<String>>) {
     }
 }
 
-/// Resolves at SIGTERM or SIGINT.
-fn stop() -> impl Future<Output = ()> {
-    let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
-    async move {
-        let [Ok(mut terminate), Ok(mut interrupt)] = signals else {
+/// The signals that are heard.
+struct Signals {
+    /// SIGTERM and SIGINT.
+    stop: Option<[Signal; 2]>,
+    /// SIGUSR2.
+    hand_over: Option<Signal>,
+}
+
+impl Signals {
+    fn hear() -> Self {
+        let [terminate, interrupt, hand_over] =
+            [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::user_defined2()].map(|kind| signal(kind).ok());
+        let stop = terminate.zip(interrupt).map(<[Signal; 2]>::from);
+        if stop.is_none() {
             tracing::warn!("signals cannot be heard; only a kill will stop this");
-            return std::future::pending().await;
+        }
+        Self { stop, hand_over }
+    }
+}
+
+/// Resolves when the process is asked to stop.
+async fn stopped(stop: &mut Option<[Signal; 2]>) {
+    let Some([terminate, interrupt]) = stop else { return std::future::pending().await };
+    // Hearing a signal twice or not at all loses nothing: the first one is enough.
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("asked to stop; draining"),
+        _ = interrupt.recv() => tracing::info!("interrupted; draining"),
+    }
+}
+
+/// Resolves when serving ends: at SIGTERM or SIGINT, or when another process serves that was started at SIGUSR2.
+async fn stop(
+    mut signals: Signals,
+    (giver, mut inherited, health): (Option<Giver>, Option<Inherited>, Arc<HealthKeeper>),
+    given: oneshot::Sender<Rest>,
+) -> Ending {
+    let mut stop = pin!(stopped(&mut signals.stop));
+    loop {
+        let asked = async {
+            match &mut signals.hand_over {
+                Some(signal) => _ = signal.recv().await,
+                None => std::future::pending().await,
+            }
         };
-        // Hearing a signal twice or not at all loses nothing: the first one is enough.
         tokio::select! {
-            _ = terminate.recv() => tracing::info!("asked to stop; draining"),
-            _ = interrupt.recv() => tracing::info!("interrupted; draining"),
+            () = &mut stop => return Ending::Stop,
+            () = asked => {}
+        }
+        let Some(giver) = &giver else {
+            tracing::error!("this process cannot hand over: it does not know its own program; it goes on serving");
+            continue;
+        };
+        let handing = async {
+            inherit(&mut inherited).await;
+            if let Err(fault) = health.write().await {
+                tracing::warn!(%fault, "the new process does not know what was learnt last of credentials' health");
+            }
+            giver.give().await
+        };
+        // A process that was started and does not serve yet ends by itself when it is not waited for.
+        let handed = tokio::select! {
+            () = &mut stop => return Ending::Stop,
+            handed = handing => handed,
+        };
+        match handed {
+            Ok(new) => {
+                // Who waits for it lives as long as this.
+                let _heard = given.send(new.rest);
+                return Ending::Onward(new.departures);
+            }
+            Err(fault) => tracing::error!(%fault, "not handed over; this process goes on serving"),
         }
     }
+}
+
+/// Waits until everything of the process before is taken over: only then can it be given on.
+async fn inherit(inherited: &mut Option<Inherited>) {
+    if let Some(Inherited(settling)) = inherited {
+        if !settling.is_finished() {
+            tracing::info!("the hand-over begins when the process before this one has ended");
+        }
+        if let Err(error) = settling.await {
+            tracing::error!(%error, "taking over broke off");
+        }
+    }
+    *inherited = None;
 }
 
 #[expect(clippy::disallowed_methods, reason = "the native host may use the runtime's timers")]

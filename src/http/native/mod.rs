@@ -2,8 +2,10 @@
 
 mod body;
 pub mod explain;
+pub mod handover;
 mod heads;
 pub mod host;
+mod leaving;
 mod server;
 mod upgrade;
 

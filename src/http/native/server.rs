@@ -2,10 +2,10 @@
 
 use std::{
     convert::Infallible,
-    fmt::Display,
-    future::{poll_fn, ready},
+    future::ready,
     io,
     net::{IpAddr, SocketAddr},
+    os::fd::{AsFd, OwnedFd},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     sync::Arc,
@@ -14,17 +14,26 @@ use std::{
 
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, Method, Request, Response, Uri};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{HttpService, service_fn},
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::watch,
+    sync::{mpsc, watch},
 };
 
-use super::{body, heads::HeadTimer, upgrade};
+use super::{
+    body,
+    heads::HeadTimer,
+    leaving::{Departure, Door, Resumed, Watched, drive, drive_or_leave},
+    upgrade,
+};
 use crate::{
     base::Network,
     http::{
@@ -35,10 +44,7 @@ use crate::{
     },
     pipeline::{Cue, Cues, Engine, GatewayError, family_of},
     protocol::fault::FaultKind,
-    runtime::{
-        Body, BoxFuture,
-        native::{Bursts, Gate},
-    },
+    runtime::{Body, BoxFuture, native::Bursts},
 };
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -52,6 +58,8 @@ const READ_BYTES: usize = HEAD_BYTES as usize;
 
 /// How long a request's head may take to come.
 const HEAD_TIME: Duration = Duration::from_secs(30);
+/// How long connections that are not waited for any longer may take to go.
+const SHUT_TIME: Duration = Duration::from_secs(1);
 /// What an HTTP/2 connection begins with (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -83,6 +91,8 @@ impl std::fmt::Debug for Serving {
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
+    /// Connections that another process hands over.
+    arrivals: mpsc::Receiver<Departure>,
 }
 
 impl Server {
@@ -91,7 +101,18 @@ impl Server {
     /// # Errors
     /// The system's, for instance where the port is taken.
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(address).await? })
+        let (_nobody, arrivals) = mpsc::channel(1);
+        Ok(Self { listener: TcpListener::bind(address).await?, arrivals })
+    }
+
+    /// Goes on with a socket that another process listened on, and with the connections that it hands over.
+    pub(super) fn resume(listener: std::net::TcpListener, arrivals: mpsc::Receiver<Departure>) -> io::Result<Self> {
+        Ok(Self { listener: TcpListener::from_std(listener)?, arrivals })
+    }
+
+    /// The socket once more, for another process. As long as it is kept, the address is listened on.
+    pub(super) fn socket(&self) -> io::Result<OwnedFd> {
+        self.listener.as_fd().try_clone_to_owned()
     }
 
     /// The address in use, with the port that the system chose where 0 was asked.
@@ -104,15 +125,24 @@ impl Server {
 
     /// Serves until `stop` resolves, then lets what runs end, at most for `drain`.
     pub async fn run(self, serving: Serving, stop: impl Future<Output = ()>, drain: Duration) {
-        let (door, open) = watch::channel(());
+        self.run_on(serving, stop.map(|()| Ending::Stop), drain).await;
+    }
+
+    /// The same; in the end another process may serve, and then connections go there whose clients wait for nothing.
+    pub(super) async fn run_on(mut self, serving: Serving, stop: impl Future<Output = Ending>, drain: Duration) {
+        let (door, open) = watch::channel(Door::Open);
         let serving = Arc::new(serving);
         let house = House { serving: Arc::clone(&serving), bursts: Bursts::here(), open };
         let mut stop = pin!(stop);
-        loop {
-            // Cancelling `accept` loses no connection: it takes one only when it is ready.
+        let ending = loop {
+            // Cancelling `accept` loses no connection: it takes one only when it is ready. No more does `recv`.
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
-                () = &mut stop => break,
+                Some(arrived) = self.arrivals.recv() => {
+                    house.resume(arrived);
+                    continue;
+                }
+                ending = &mut stop => break ending,
             };
             match accepted {
                 Ok((stream, peer)) => house.receive(stream, peer.ip()),
@@ -122,15 +152,33 @@ impl Server {
                     serving.engine.platform.clock.sleep(Duration::from_millis(50)).await;
                 }
             }
-        }
+        };
         serving.readiness.drain();
-        drop((self.listener, house));
-        door.send_replace(());
+        drop((self.listener, self.arrivals, house));
+        door.send_replace(match ending {
+            Ending::Stop => Door::Closing,
+            Ending::Onward(to) => Door::Onward(to),
+        });
+        let clock = &serving.engine.platform.clock;
+        tokio::select! {
+            () = door.closed() => return,
+            () = clock.sleep(drain) => tracing::warn!("the drain time is over; open connections are closed"),
+        }
+        door.send_replace(Door::Shut);
         tokio::select! {
             () = door.closed() => {}
-            () = serving.engine.platform.clock.sleep(drain) => tracing::warn!("the drain time is over; open connections are closed"),
+            () = clock.sleep(SHUT_TIME) => {}
         }
     }
+}
+
+/// How serving ends.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// For good.
+    Stop,
+    /// Another process goes on.
+    Onward(mpsc::Sender<Departure>),
 }
 
 /// What every connection is served with.
@@ -138,7 +186,7 @@ struct House {
     serving: Arc<Serving>,
     bursts: Bursts,
     /// Changes when no new work is taken; each connection keeps one of its own for as long as it lasts.
-    open: watch::Receiver<()>,
+    open: watch::Receiver<Door>,
 }
 
 impl House {
@@ -153,25 +201,61 @@ impl House {
         let late = serving.engine.platform.clock.sleep(HEAD_TIME);
         let service = service_fn(move |request| guarded(&serving, request, peer));
         tokio::spawn(async move {
-            // One that has asked for nothing yet has nothing to lose.
-            let Some(speaks_http2) = (tokio::select! {
+            let told = tokio::select! {
                 biased;
                 told = speaks_http2(&stream) => told,
-                _closing = open.changed() => None,
+                _closing = open.changed() => {
+                    // One that has asked for nothing yet has nothing to lose.
+                    let door = open.borrow().clone();
+                    if let Door::Onward(to) = door {
+                        Departure::of(stream, peer, to).await;
+                    }
+                    return;
+                }
                 () = late => None,
-            }) else {
-                return;
             };
-            let io = TokioIo::new(bursts.join(stream));
+            let Some(speaks_http2) = told else { return };
+            let gathering = bursts.join(stream);
             if speaks_http2 {
-                let connection = either().serve_connection_with_upgrades(io, service).into_owned();
-                Box::pin(drive(connection, open, auto::UpgradeableConnection::graceful_shutdown)).await;
+                let connection = either().serve_connection_with_upgrades(TokioIo::new(gathering), service).into_owned();
+                drive(Box::pin(connection), open, |connection| connection.as_mut().graceful_shutdown()).await;
             } else {
-                let connection = plain().serve_connection(io, service).with_upgrades();
-                drive(connection, open, http1::UpgradeableConnection::graceful_shutdown).await;
+                let (other_end, timer) = (gathering.peer(), HeadTimer::default());
+                let watched = Watched { peer: other_end, address: peer, heads: timer.heads() };
+                serve_plain(TokioIo::new(gathering), service, (timer, open, watched)).await;
             }
         });
     }
+
+    /// Goes on with a connection that another process has had.
+    #[expect(clippy::disallowed_methods, reason = "connections are waited for by themselves, not with the platform's tasks")]
+    fn resume(&self, departure: Departure) {
+        let (stream, peer, read) = match departure.arrive() {
+            Ok(arrived) => arrived,
+            Err(error) => return tracing::warn!(%error, "a connection that was handed over cannot be served"),
+        };
+        if read.is_empty() {
+            return self.receive(stream, peer);
+        }
+        let (serving, open, gathering) = (Arc::clone(&self.serving), self.open.clone(), self.bursts.join(stream));
+        let service = service_fn(move |request| guarded(&serving, request, peer));
+        let (other_end, timer) = (gathering.peer(), HeadTimer::default());
+        let watched = Watched { peer: other_end, address: peer, heads: timer.heads() };
+        tokio::spawn(serve_plain(TokioIo::new(Resumed::new(read, gathering)), service, (timer, open, watched)));
+    }
+}
+
+/// Serves HTTP/1.1 for as long as the connection lasts, or stays here.
+async fn serve_plain<I, S>(io: I, service: S, (timer, open, watched): (HeadTimer, watch::Receiver<Door>, Watched))
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    S: HttpService<Incoming, ResBody = Body> + Unpin,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let connection = plain(timer).serve_connection(io, service).with_upgrades();
+    let end = |connection: &mut http1::UpgradeableConnection<I, S>| Pin::new(connection).graceful_shutdown();
+    let unserved = |connection: http1::UpgradeableConnection<I, S>| connection.into_parts().map(|parts| parts.read_buf);
+    drive_or_leave(connection, open, watched, (end, unserved)).await;
 }
 
 /// Looks at what a client says first, and leaves it where it is; `None` where it says nothing. One that may go on to speak HTTP/2
@@ -183,9 +267,9 @@ async fn speaks_http2(stream: &TcpStream) -> Option<bool> {
 }
 
 /// HTTP/1.1. Whoever is known to speak it is not read by hyper-util's search for a protocol, which doubles what a connection reads into.
-fn plain() -> http1::Builder {
+fn plain(timer: HeadTimer) -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder.timer(HeadTimer::default()).header_read_timeout(HEAD_TIME).max_buf_size(READ_BYTES);
+    builder.timer(timer).header_read_timeout(HEAD_TIME).max_buf_size(READ_BYTES);
     builder
 }
 
@@ -195,28 +279,6 @@ fn either() -> auto::Builder<TokioExecutor> {
     builder.http1().timer(HeadTimer::default()).header_read_timeout(HEAD_TIME).max_buf_size(READ_BYTES);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(20)).max_header_list_size(HEAD_BYTES);
     builder
-}
-
-/// Drives a connection to its end; once the door closes, it is told to end with what it has begun.
-async fn drive<C, E>(connection: C, open: watch::Receiver<()>, end: impl Fn(Pin<&mut C>))
-where
-    C: Future<Output = Result<(), E>>,
-    E: Display,
-{
-    let mut told = open.clone();
-    let (gate, mut connection, mut closing) = (Gate::default(), pin!(connection), pin!(told.changed().fuse()));
-    let mut is_watched = false;
-    let ended = poll_fn(|cx| {
-        // A task's waker stays the same, so the door need be told of it only once.
-        let looks = !std::mem::replace(&mut is_watched, true) || open.has_changed().unwrap_or(true);
-        if looks && closing.as_mut().poll(cx).is_ready() {
-            end(connection.as_mut());
-        }
-        gate.poll(connection.as_mut(), cx)
-    });
-    if let Err(error) = ended.await {
-        tracing::debug!(%error, "a client's connection ended badly");
-    }
 }
 
 /// A panic in one request costs that request, not the connection and not the process. The data plane catches its own.

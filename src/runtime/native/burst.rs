@@ -7,6 +7,7 @@
 use std::{
     io::{self, IoSlice},
     mem,
+    os::fd::{AsFd, OwnedFd},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Context, Poll, Waker, ready},
@@ -49,6 +50,8 @@ struct Line {
     stayer: Option<Waker>,
     /// The owner is gone.
     is_left: bool,
+    /// The socket had no room since [`Peer::begin_turn`].
+    is_blocked: bool,
 }
 
 impl Bursts {
@@ -67,7 +70,7 @@ impl Bursts {
     /// The same connection, writing in bursts.
     #[must_use]
     pub fn join(&self, stream: TcpStream) -> Gathering {
-        let line = Line { stream, gathered: Vec::new(), fault: None, owner: None, stayer: None, is_left: false };
+        let line = Line { stream, gathered: Vec::new(), fault: None, owner: None, stayer: None, is_left: false, is_blocked: false };
         Gathering { line: Arc::new(Mutex::new(line)), bursts: self.clone() }
     }
 }
@@ -189,7 +192,42 @@ impl Drop for Gathering {
     }
 }
 
+/// A connection's other end, as it is seen by whoever may take the connection from its owner.
+#[derive(Debug)]
+pub struct Peer(Arc<Mutex<Line>>);
+
+impl Peer {
+    /// Looks from here on whether the owner finds room for all that it writes.
+    pub fn begin_turn(&self) {
+        lock(&self.0).is_blocked = false;
+    }
+
+    /// Whether everything that the owner wrote since [`Self::begin_turn`] has gone out. Where it waits in a burst, the task is woken
+    /// when it has.
+    pub fn is_clear(&self, cx: &mut Context<'_>) -> bool {
+        let mut line = lock(&self.0);
+        if line.fault.is_some() || line.is_blocked {
+            return false;
+        }
+        matches!(line.poll_clear(cx), Poll::Ready(Ok(())))
+    }
+
+    /// The socket, which stays open when its owner is gone.
+    ///
+    /// # Errors
+    /// Where the process has no more handles.
+    pub fn socket(&self) -> io::Result<OwnedFd> {
+        lock(&self.0).stream.as_fd().try_clone_to_owned()
+    }
+}
+
 impl Gathering {
+    /// Its other end.
+    #[must_use]
+    pub fn peer(&self) -> Peer {
+        Peer(Arc::clone(&self.line))
+    }
+
     /// Gathers the pieces, or writes them where they are large.
     fn put(&self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let mut line = lock(&self.line);
@@ -197,7 +235,11 @@ impl Gathering {
         let small = self.bursts.0.as_ref().filter(|_| line.fault.is_none() && line.gathered.len() + size <= MOST);
         let Some(waiting) = small else {
             ready!(line.poll_clear(cx))?;
-            return Pin::new(&mut line.stream).poll_write_vectored(cx, pieces);
+            let written = Pin::new(&mut line.stream).poll_write_vectored(cx, pieces);
+            if written.is_pending() {
+                line.is_blocked = true;
+            }
+            return written;
         };
         let is_first = line.gathered.is_empty();
         line.gathered.reserve_exact(size);

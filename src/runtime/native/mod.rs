@@ -14,7 +14,7 @@ mod transport;
 use std::{sync::Arc, time::Duration};
 
 pub use alarm::Alarm;
-pub use burst::{Bursts, Gathering};
+pub use burst::{Bursts, Gathering, Peer};
 pub use gate::{Gate, Held, hushed};
 pub use signature::Signatures;
 pub use tasks::Tasks;

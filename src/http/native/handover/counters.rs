@@ -57,16 +57,21 @@ impl Handed {
     pub(super) fn told(&self, number: u64, told: Told) {
         let mut state = self.state();
         let Some((step, asker)) = state.waiting.remove(&number) else { return };
-        match (step, &told) {
+        match (&step, &told) {
             (Step::Admit(claim), Told::Admission(Admission::Admitted(_))) => {
                 let until_ms = claim.now_ms.saturating_add(claim.lease_ms);
-                state.mine.insert(claim.id, Standing { id: claim.id, until_ms, draws: claim.draws });
+                state.mine.insert(claim.id, Standing { id: claim.id, until_ms, draws: claim.draws.clone() });
             }
-            (Step::Settle { id, .. } | Step::Release(id), Told::End(_)) => _ = state.mine.remove(&id),
+            (Step::Settle { id, .. } | Step::Release(id), Told::End(_)) => _ = state.mine.remove(id),
             _ => {}
         }
-        // Who asked may be gone.
-        let _gone = asker.send(told);
+        if let Err(Told::Admission(Admission::Admitted(_))) = asker.send(told)
+            && let (Step::Admit(claim), Some(giver)) = (step, &state.giver)
+        {
+            // Whoever asked is gone: nobody will end what was reserved. Where the line is full, its lease ends it.
+            let _full = giver.try_send((Word::Ask { number: 0, step: Step::Release(claim.id) }, None));
+            state.mine.remove(&claim.id);
+        }
     }
 
     /// Counts here from now on, beginning with what the giver held. Gives the reservations that are the giver's own: calls whose end
@@ -129,8 +134,10 @@ impl State {
         // In the order in which they were asked.
         waiting.sort_unstable_by_key(|(number, _)| *number);
         for (_, (step, asker)) in waiting {
-            let told = done(here, step);
-            let _gone = asker.send(told);
+            let admits = if let Step::Admit(claim) = &step { Some(claim.id) } else { None };
+            if let (Err(_gone), Some(id)) = (asker.send(done(here, step)), admits) {
+                here.release_now(id);
+            }
         }
     }
 }
