@@ -14,6 +14,7 @@ mod disconnect;
 mod doctor;
 mod failover;
 mod goaway;
+mod handover;
 mod harness;
 mod hostile;
 mod idempotency;

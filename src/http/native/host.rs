@@ -1,12 +1,12 @@
 //! One process from its start to its end: stores, journal, snapshot, server; and back in the other order.
 
-use std::{future::Future, net::SocketAddr, os::fd::OwnedFd, path::PathBuf, pin::pin, sync::Arc, time::Duration};
+use std::{net::SocketAddr, os::fd::OwnedFd, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::{mpsc, oneshot},
+    sync::oneshot,
     task::{AbortHandle, JoinHandle},
 };
 

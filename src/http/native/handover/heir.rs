@@ -31,7 +31,7 @@ use crate::{
     store::{
         cache::{Counters, Counts, Holdings, Spend, Standing, memory::MemoryCounters},
         persist::{
-            Journal,
+            Books as _, Journal, StoreFault,
             journal::FileJournal,
             sql::SqlStore,
             writer::{Writer, WriterConfig},
@@ -286,8 +286,7 @@ impl Estate {
         }
     }
 
-    async fn rows(&self, ids: Vec<RequestId>) -> Result<Vec<UsageRow>, crate::store::persist::StoreFault> {
-        use crate::store::persist::Books as _;
+    async fn rows(&self, ids: Vec<RequestId>) -> Result<Vec<UsageRow>, StoreFault> {
         self.store.books().await?.find(ids).await
     }
 }
