@@ -103,7 +103,7 @@ where
 /// of it and not served.
 pub(super) async fn drive_or_leave<C, E>(
     mut connection: C,
-    open: watch::Receiver<Door>,
+    mut open: watch::Receiver<Door>,
     watched: Watched,
     (end, unserved): (impl Fn(&mut C), impl FnOnce(C) -> Option<Bytes>),
 ) where
@@ -120,7 +120,8 @@ pub(super) async fn drive_or_leave<C, E>(
         end(&mut connection);
         return tell(until_ended(&mut connection, &gate, open).await);
     };
-    match until_at_rest(&mut connection, &gate, (open, &watched)).await {
+    // The door is held open until the connection has left: with the last of them the line to the other process ends.
+    match until_at_rest(&mut connection, &gate, (&mut open, &watched)).await {
         Rest::Ended(ended) => tell(ended),
         Rest::Reached => {
             let socket = watched.peer.socket();
@@ -176,7 +177,7 @@ enum Rest<T> {
 async fn until_at_rest<C: Future + Unpin>(
     connection: &mut C,
     gate: &Gate,
-    (mut open, watched): (watch::Receiver<Door>, &Watched),
+    (open, watched): (&mut watch::Receiver<Door>, &Watched),
 ) -> Rest<C::Output> {
     let mut shut = pin!(open.wait_for(|door| matches!(door, Door::Shut)));
     poll_fn(|cx| {

@@ -154,6 +154,10 @@ impl Server {
             }
         };
         serving.readiness.drain();
+        // What was handed over to us goes the way of our own.
+        while let Ok(arrived) = self.arrivals.try_recv() {
+            house.resume(arrived);
+        }
         drop((self.listener, self.arrivals, house));
         door.send_replace(match ending {
             Ending::Stop => Door::Closing,
