@@ -278,15 +278,19 @@ fn connections_at_rest_go_on_in_the_new_process() {
     let call = ask(3, "keep-alive", "");
     let (first_half, second_half) = call.split_at(40);
     begun.say(first_half);
+    let mut streaming = gateway.connect();
+    streaming.say(&stream(5, 10));
     gateway.hand_over();
+    assert!(streaming.answer().body.ends_with("data: [DONE]\n\n"));
     // Nothing holds the first process any more.
     gateway.until_stopped(1);
     assert_eq!(used.call(&ask(2, "keep-alive", "")).status, 200);
     assert_eq!(fresh.call(&ask(4, "keep-alive", "")).status, 200);
     assert_eq!(begun.call(second_half).status, 200);
+    assert_eq!(streaming.call(&ask(6, "keep-alive", "")).status, 200);
     gateway.kill("-TERM", gateway.serving);
     gateway.until_stopped(2);
-    assert_eq!(gateway.proven(), 4);
+    assert_eq!(gateway.proven(), 6);
 }
 
 #[test]

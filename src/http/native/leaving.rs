@@ -181,6 +181,10 @@ async fn until_at_rest<C: Future + Unpin>(
 ) -> Rest<C::Output> {
     let mut shut = pin!(open.wait_for(|door| matches!(door, Door::Shut)));
     poll_fn(|cx| {
+        // hyper begins to wait for the next head only when it is polled again after an answer.
+        if let Poll::Ready(ended) = gate.poll(Pin::new(&mut *connection), cx) {
+            return Poll::Ready(Rest::Ended(Some(ended)));
+        }
         watched.peer.begin_turn();
         match gate.poll(Pin::new(&mut *connection), cx) {
             Poll::Ready(ended) => Poll::Ready(Rest::Ended(Some(ended))),
