@@ -33,10 +33,14 @@ struct Answer {
 
 impl Gateway {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let log = File::options().create(true).append(true).open(folder.path().join("log")).unwrap();
-        let first = program(&folder, port).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        let first = program(&folder, port).args(arguments).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         let gateway = Self { serving: first.id(), first, folder, port };
         gateway.until(|log| log.contains("serving address"));
         gateway
@@ -55,14 +59,15 @@ impl Gateway {
         assert!(waited, "{}", self.log());
     }
 
-    fn kill(&self, signal: &str, process: u32) {
-        assert!(Command::new("kill").args([signal, &process.to_string()]).status().unwrap().success());
+    /// Sends a signal to the process that serves.
+    fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.serving.to_string()]).status().unwrap().success());
     }
 
     /// Hands over, and waits until another process serves.
     fn hand_over(&mut self) {
         let known = processes(&self.log()).len();
-        self.kill("-USR2", self.serving);
+        self.signal("-USR2");
         self.until(|log| processes(log).len() > known);
         self.serving = *processes(&self.log()).last().unwrap();
     }
@@ -85,6 +90,13 @@ impl Gateway {
         let answer = self.connect().call(&request(method, path, "close", "", &body));
         assert!((200..300).contains(&answer.status), "{method} {path}: {answer:?}");
         serde_json::from_str(&answer.body).unwrap_or_default()
+    }
+
+    /// Has every call cost a cent, and the caller spend so much.
+    fn budget(&self, total: &str) {
+        self.admin("POST", "/admin/price-rules", &json!({"match_kind": "glob", "pattern": "*", "rates_json": {"request": "0.01"}}));
+        let users = self.admin("GET", "/admin/users", &Value::Null);
+        self.admin("POST", "/admin/quotas", &json!({"scope": "user", "scope_id": users[0]["id"], "total": total}));
     }
 
     /// Proves the ledger; gives how many calls stand in it.
@@ -236,7 +248,7 @@ fn three_hand_overs_under_load_lose_no_call_and_no_row() {
     let mut done = 0;
     for _ in 0..3 {
         stop.store(false, Ordering::Relaxed);
-        let (seen, signal) = (count(), gateway.serving);
+        let seen = count();
         let known = processes(&gateway.log()).len();
         std::thread::scope(|scope| {
             for thread in 0..9 {
@@ -249,7 +261,7 @@ fn three_hand_overs_under_load_lose_no_call_and_no_row() {
                 }
             };
             until(seen + 60);
-            gateway.kill("-USR2", signal);
+            gateway.signal("-USR2");
             gateway.until(|log| processes(log).len() > known);
             until(count() + 60);
             stop.store(true, Ordering::Relaxed);
@@ -259,7 +271,7 @@ fn three_hand_overs_under_load_lose_no_call_and_no_row() {
     }
     gateway.until_stopped(done);
     gateway.until(|log| log.matches("everything of it is taken over").count() == done);
-    gateway.kill("-TERM", gateway.serving);
+    gateway.signal("-TERM");
     gateway.until_stopped(done + 1);
     assert_eq!(gateway.proven(), count() as u64);
     let log = gateway.log();
@@ -288,7 +300,7 @@ fn connections_at_rest_go_on_in_the_new_process() {
     assert_eq!(fresh.call(&ask(4, "keep-alive", "")).status, 200);
     assert_eq!(begun.call(second_half).status, 200);
     assert_eq!(streaming.call(&ask(6, "keep-alive", "")).status, 200);
-    gateway.kill("-TERM", gateway.serving);
+    gateway.signal("-TERM");
     gateway.until_stopped(2);
     assert_eq!(gateway.proven(), 6);
 }
@@ -297,11 +309,8 @@ fn connections_at_rest_go_on_in_the_new_process() {
 fn a_budget_is_not_overspent_while_the_process_changes() {
     const CALLS: usize = 60;
     let mut gateway = Gateway::start();
-    gateway.admin("POST", "/admin/price-rules", &json!({"match_kind": "glob", "pattern": "*", "rates_json": {"request": "0.01"}}));
-    let users = gateway.admin("GET", "/admin/users", &Value::Null);
-    gateway.admin("POST", "/admin/quotas", &json!({"scope": "user", "scope_id": users[0]["id"], "total": "0.60"}));
+    gateway.budget("0.60");
     let served = AtomicUsize::new(0);
-    let (signal, known) = (gateway.serving, 0);
     std::thread::scope(|scope| {
         for thread in 0..6 {
             let (gateway, served) = (&gateway, &served);
@@ -323,8 +332,8 @@ fn a_budget_is_not_overspent_while_the_process_changes() {
         while served.load(Ordering::Relaxed) < 12 {
             std::thread::yield_now();
         }
-        gateway.kill("-USR2", signal);
-        gateway.until(|log| processes(log).len() > known);
+        gateway.signal("-USR2");
+        gateway.until(|log| !processes(log).is_empty());
     });
     assert_eq!(served.into_inner(), CALLS);
     gateway.serving = *processes(&gateway.log()).last().unwrap();
@@ -333,9 +342,26 @@ fn a_budget_is_not_overspent_while_the_process_changes() {
     assert_eq!(gateway.call(1).status, 429, "the new process goes on with what the former counted");
     gateway.hand_over();
     assert_eq!(gateway.call(1).status, 429);
-    gateway.kill("-TERM", gateway.serving);
+    gateway.signal("-TERM");
     gateway.until_stopped(3);
     gateway.proven();
+}
+
+#[test]
+fn what_is_cut_off_at_the_end_of_the_drain_time_is_settled_by_then() {
+    let mut gateway = Gateway::start_with(&["--drain-seconds", "1"]);
+    gateway.budget("0.03");
+    let mut cut = gateway.connect();
+    cut.say(&stream(1, 60_000));
+    cut.head();
+    gateway.hand_over();
+    assert_eq!(gateway.call(2).status, 200);
+    gateway.until(|log| log.contains("everything of it is taken over"));
+    assert_eq!(gateway.call(3).status, 200, "nothing stays reserved that is over");
+    assert_eq!(gateway.call(4).status, 429, "and the one that was cut off is paid");
+    gateway.signal("-TERM");
+    gateway.until_stopped(2);
+    assert_eq!(gateway.proven(), 3);
 }
 
 #[test]
@@ -343,7 +369,7 @@ fn a_process_that_cannot_start_leaves_the_former_serving() {
     let mut gateway = Gateway::start();
     let broken = gateway.folder.path().join("gproxy.toml");
     fs::write(&broken, "[runtime]\nport = \"none\"\n").unwrap();
-    gateway.kill("-USR2", gateway.serving);
+    gateway.signal("-USR2");
     gateway.until(|log| log.contains("not handed over"));
     let log = gateway.log();
     let said = log.lines().find(|line| line.contains("not handed over")).unwrap();
@@ -355,7 +381,7 @@ fn a_process_that_cannot_start_leaves_the_former_serving() {
     assert_eq!(gateway.call(2).status, 200);
     let second = gateway.run(&[]);
     assert!(!second.status.success() && String::from_utf8_lossy(&second.stderr).contains("another process uses the journal"));
-    gateway.kill("-TERM", gateway.serving);
+    gateway.signal("-TERM");
     gateway.until_stopped(2);
     assert_eq!(gateway.proven(), 2);
 }
@@ -372,7 +398,7 @@ fn what_a_process_leaves_that_is_killed_while_it_drains_is_brought_home() {
     gateway.first.kill().unwrap();
     gateway.until(|log| log.contains("everything of it is taken over"));
     assert_eq!(gateway.call(4).status, 200);
-    gateway.kill("-TERM", gateway.serving);
+    gateway.signal("-TERM");
     gateway.until_stopped(1);
     assert_eq!(gateway.proven(), 4, "the one that was cut off is a row, too");
     let left: Vec<PathBuf> = ["journal", "journal-2"].map(|name| gateway.folder.path().join("data").join(name)).into();
