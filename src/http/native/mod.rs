@@ -7,6 +7,7 @@ mod heads;
 pub mod host;
 mod leaving;
 mod server;
+mod signals;
 mod upgrade;
 
 pub use server::{Server, Serving};
