@@ -15,10 +15,9 @@ use gproxy::{
     runtime::{Body, Instant, native},
     snapshot::{Compiler, SnapshotCell, compile},
     store::{
-        persist::{Journal, JournalFault, Records as _, RecordsExt as _, memory::MemoryStore},
+        persist::{Records as _, RecordsExt as _, Unwritten, memory::MemoryStore},
         record::{
-            Admission, Entry, NewKey, NewOrganization, NewPermission, NewProvider, NewQuota, NewRateLimit, NewTeam, NewUser, Scope,
-            ScopeKind,
+            Admission, NewKey, NewOrganization, NewPermission, NewProvider, NewQuota, NewRateLimit, NewTeam, NewUser, Scope, ScopeKind,
         },
     },
 };
@@ -106,20 +105,6 @@ pub(crate) struct Figures {
 impl Figures {
     /// All of them, out of reach.
     pub(crate) const PLENTY: Self = Self { limits: [Some(PLENTY); 10], quotas: [Some(PLENTY); 3] };
-}
-
-/// A journal that nobody writes to, since no call is made.
-#[derive(Debug)]
-struct Unwritten;
-
-impl Journal for Unwritten {
-    fn append(&self, _: &Entry) -> Result<(), JournalFault> {
-        Err(JournalFault::Unwritable)
-    }
-
-    fn backlog(&self) -> u64 {
-        0
-    }
 }
 
 /// An engine whose only caller has these limits and quotas.

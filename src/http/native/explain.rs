@@ -18,8 +18,7 @@ use crate::{
     runtime::Platform,
     store::{
         cache::memory::MemoryCounters,
-        persist::{Journal, JournalFault, StoreFault, sql::SqlStore},
-        record::Entry,
+        persist::{StoreFault, Unwritten, sql::SqlStore},
     },
 };
 
@@ -94,20 +93,6 @@ fn input(asked: &Asked) -> Result<ExplainInput, ExplainFault> {
     });
     let (method, path) = (Some(asked.method.clone()), asked.path.clone());
     Ok(ExplainInput { method, path, headers, body: body.transpose()?, key_id: None, peer: None })
-}
-
-/// A journal that nobody writes to, since no call is made.
-#[derive(Debug)]
-struct Unwritten;
-
-impl Journal for Unwritten {
-    fn append(&self, _: &Entry) -> Result<(), JournalFault> {
-        Err(JournalFault::Unwritable)
-    }
-
-    fn backlog(&self) -> u64 {
-        0
-    }
 }
 
 #[cfg(test)]

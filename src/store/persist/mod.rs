@@ -23,6 +23,7 @@ pub mod memory;
 mod seal;
 #[cfg(feature = "native")]
 pub mod sql;
+mod unwritten;
 #[cfg(feature = "native")]
 pub mod writer;
 
@@ -32,6 +33,7 @@ pub use health::{HealthBook, HealthFilter, HealthNews};
 pub use kept::{Kept, Link, Page};
 #[cfg(feature = "native")]
 pub use seal::{SealKey, SealKeys};
+pub use unwritten::Unwritten;
 
 /// Why a store did not do it.
 #[derive(Debug, thiserror::Error)]
