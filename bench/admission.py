@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Counts the instructions of an admission, part by part, with `valgrind --tool=callgrind`; see README.md here.
 
-    admission.py BINARY            a bench-admission that was built with all optimizations
+    admission.py BINARY            a bench-parts that was built with all optimizations
 
 Each figure is the difference of two runs of one step, less that of the step before it, so that what is done once (rows, snapshot, the
 first growth of maps) is in none of them. Prints a table in Markdown.
@@ -22,7 +22,7 @@ def instructions(binary, step, rounds, options, inside):
     with tempfile.TemporaryDirectory() as work:
         argv = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={os.path.join(work, 'out')}"]
         argv += [f"--toggle-collect=*{inside}*"] if inside else []
-        argv += [binary, "--count", step, "--rounds", str(rounds), *options]
+        argv += [binary, "admission", "--count", step, "--rounds", str(rounds), *options]
         done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode:
             sys.exit(f"admission: {done.stdout}")

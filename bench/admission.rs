@@ -1,16 +1,10 @@
 //! What admission costs: of a caller in four scopes (key, user, team, organization) with ten limits and three quotas in dollars, counted
-//! in memory. The bar is 3 us of CPU; where it fails the program ends with 1.
+//! in memory. The bar is 3 us of CPU.
 //!
 //! First it proves that each of the thirteen refuses once it is exhausted, so that no empty path is measured. `--count STEP` goes a
 //! number of times through one step and measures nothing: `admission.py` counts instructions so.
 
-#![expect(clippy::print_stdout, reason = "a tool that prints figures")]
-#![expect(clippy::cast_precision_loss, reason = "figures of a bench stay far below 2^52")]
-
-mod caller;
-
 use std::{
-    error::Error,
     hint::black_box,
     ops::Range,
     process::ExitCode,
@@ -21,7 +15,7 @@ use std::{
     thread,
 };
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, ValueEnum};
 use futures_util::FutureExt as _;
 use gproxy::{
     base::{Bucket, Modality, Usage},
@@ -32,11 +26,10 @@ use gproxy::{
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
-use caller::{Figures, LIMITS, PLENTY, QUOTAS, bill, engine, gauge, id, moment};
-
-/// As in the gateway.
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+use crate::{
+    Outcome,
+    caller::{Figures, LIMITS, PLENTY, QUOTAS, bill, engine, gauge, id, moment},
+};
 
 /// The most that an admission may cost, in microseconds of CPU.
 const BAR_US: f64 = 3.0;
@@ -47,10 +40,9 @@ const THREADS: u64 = 8;
 /// How much later than its admission a call ends.
 const LASTS_MS: u64 = 500;
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
-
-#[derive(Clone, Debug, Parser)]
-struct Options {
+/// How much is measured, and how it is told.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
     /// Admissions in each repetition.
     #[arg(long, default_value_t = 1_000_000)]
     rounds: u64,
@@ -83,17 +75,8 @@ enum Step {
     Settle,
 }
 
-fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(code) => code,
-        Err(error) => {
-            println!("admission: {error}");
-            ExitCode::from(2)
-        }
-    }
-}
-
-fn run(options: &Options) -> Outcome<ExitCode> {
+/// Proves, measures and prints.
+pub(crate) fn run(options: &Options) -> Outcome<ExitCode> {
     if let Some(step) = options.count {
         count(step, options)?;
         return Ok(ExitCode::SUCCESS);

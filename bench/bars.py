@@ -152,7 +152,7 @@ def judge(figures):
 
 
 def admitted(found):
-    """The bar of `bench-admission`; the spread is that of its repetitions."""
+    """The bar of `bench-parts admission`; the spread is that of its repetitions."""
     verdicts = []
     for row in (found or {}).get("rows", []):
         text = f"admission, four scopes, ten limits, three quotas, {row['who']}: CPU of a call"

@@ -1,16 +1,16 @@
 //! What one core converts, of every pair of dialects: calls (a request there, its whole answer back) and events of a stream, each a
-//! second. A table in Markdown; `bench-pairs [pair] [rounds]` measures one, such as `chat-on-claude`, and under
+//! second. A table in Markdown; `bench-parts pairs [PAIR] [ROUNDS]` measures one, such as `chat-on-claude`, and under
 //! `valgrind --tool=callgrind` with few rounds says where the time goes.
 
-#![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "a tool that prints rounded figures")]
-#![expect(clippy::disallowed_methods, reason = "it measures time, with the machine's own clock")]
+use std::{fs, hint::black_box, path::Path, process::ExitCode, time::Instant};
 
-use std::{error::Error, fs, hint::black_box, path::Path, time::Instant};
-
+use clap::Args;
 use gproxy::{
     protocol::frame::{Framing, sse::Splitter},
     transform::generate::{self, Asked, Dialect, Memory, StreamConverter, Target, Telling, Wire},
 };
+
+use crate::Outcome;
 
 /// Events of a stream between its beginning and its end.
 const PIECES: usize = 1000;
@@ -19,23 +19,32 @@ const CHUNK: usize = 8192;
 /// Rounds of which the fastest counts.
 const TRIES: usize = 7;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let only = arguments.next().unwrap_or_default();
-    let rounds: usize = arguments.next().map_or(Ok(50), |rounds| rounds.parse())?;
+/// Which pairs, and how often.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    /// Only pairs whose name holds this, such as `chat-on-claude`.
+    #[arg(default_value = "")]
+    pair: String,
+    /// Streams in each try; requests and answers twenty times as many.
+    #[arg(default_value_t = 50)]
+    rounds: usize,
+}
+
+/// Measures and prints.
+pub(crate) fn run(options: &Options) -> Outcome<ExitCode> {
     println!("| client-on-upstream | calls/s | request, us | answer, us | events/s |\n|---|--:|--:|--:|--:|");
     for client in Dialect::ALL {
         for upstream in Dialect::ALL.into_iter().filter(|upstream| *upstream != client) {
             let pair = format!("{}-on-{}", client.id(), upstream.id());
-            if pair.contains(&only) {
-                measure(&pair, (client, upstream), rounds)?;
+            if pair.contains(&options.pair) {
+                measure(&pair, (client, upstream), options.rounds)?;
             }
         }
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
-fn measure(pair: &str, (client, upstream): (Dialect, Dialect), rounds: usize) -> Result<(), Box<dyn Error>> {
+fn measure(pair: &str, (client, upstream): (Dialect, Dialect), rounds: usize) -> Outcome<()> {
     let request = fixture(client, "tool_result", "request.json")?;
     let answer = fixture(upstream, "plain", "answer.json")?;
     let stream = prolonged(upstream, &fixture(upstream, "plain", "stream.sse")?);
@@ -87,7 +96,7 @@ fn prolonged(dialect: Dialect, stream: &str) -> String {
 }
 
 /// Nanoseconds of one of `parts` of a round, in the fastest of several tries.
-fn best(rounds: usize, parts: usize, mut round: impl FnMut() -> Result<(), Box<dyn Error>>) -> Result<f64, Box<dyn Error>> {
+fn best(rounds: usize, parts: usize, mut round: impl FnMut() -> Outcome<()>) -> Outcome<f64> {
     let mut least = f64::MAX;
     for _ in 0..TRIES {
         let begin = Instant::now();

@@ -30,7 +30,7 @@ from scenes import SCENES, Stage, body_memory, stream_memory, warm
 from targets import Direct, Forwarder, Gateway, Nginx
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-TOOLS = ("bench-mock", "bench-load", "bench-forwarder", "bench-pairs", "bench-admission")
+TOOLS = ("bench-mock", "bench-load", "bench-forwarder", "bench-parts")
 STARTS = 7
 STREAMS = 1000
 # The yardstick must be good: at least this share of nginx on plain traffic.
@@ -191,19 +191,19 @@ def starts(chosen, gateway):
 def conversions(directory):
     """A table of what one core converts, of every pair of dialects."""
     say("conversions of every pair")
-    argv = ["taskset", "-c", str(GATEWAY_CORE), os.path.join(directory, "bench-pairs")]
+    argv = ["taskset", "-c", str(GATEWAY_CORE), os.path.join(directory, "bench-parts"), "pairs"]
     done = subprocess.run(argv, stdout=subprocess.PIPE, text=True)
     if done.returncode:
-        raise Fault("bench-pairs failed")
+        raise Fault(f"bench-parts pairs: {done.stdout.strip()}")
     return done.stdout.strip()
 
 
 def admission(directory):
     """What admission costs, as JSON; a bar that fails is told by its figures. Its threads need all cores."""
     say("admission")
-    done = subprocess.run([os.path.join(directory, "bench-admission"), "--json"], stdout=subprocess.PIPE, text=True)
+    done = subprocess.run([os.path.join(directory, "bench-parts"), "admission", "--json"], stdout=subprocess.PIPE, text=True)
     if done.returncode not in (0, 1):
-        raise Fault(f"bench-admission: {done.stdout.strip()}")
+        raise Fault(f"bench-parts admission: {done.stdout.strip()}")
     return json.loads(done.stdout)
 
 
