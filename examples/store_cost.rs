@@ -77,8 +77,8 @@ impl Clock for Unwaiting {
 async fn ledger(dsn: &str, rows: u64) -> Result<(), Box<dyn std::error::Error>> {
     let store = SqlStore::open(dsn).await?;
     for round in 0..5 {
-        let batches: Vec<Vec<UsageRow>> =
-            (0..rows / 1024).map(|batch| (0..1024).map(|row| usage((round * rows) + batch * 1024 + row)).collect()).collect();
+        let batch = |batch: u64| (0..1024).map(|row| Arc::new(usage((round * rows) + batch * 1024 + row))).collect();
+        let batches: Vec<Vec<Arc<UsageRow>>> = (0..rows / 1024).map(batch).collect();
         let (count, before) = (batches.len() * 1024, cpu_ns()?);
         for batch in batches {
             store.write_usages(batch).await?;

@@ -149,49 +149,52 @@ pub(super) async fn attempt(
     (admitted, target): (&mut Admitted, &Target),
     credential: Option<&Credential>,
     trail: &mut Trail,
-) -> Result<Attempted, Failure> {
-    let prepared = prepare(admitted, target, credential).map_err(Failure::unfit)?;
-    let Prepared { key, provider, dispatch, prompt_bytes, hides_usage, content_limit, translation, rules } = prepared;
-    let reply = match dispatch {
+) -> Result<Box<Attempted>, Failure> {
+    let Prepared { key, provider, dispatch, prompt_bytes, hides_usage, content_limit, translation, rules } =
+        prepare(admitted, target, credential).map_err(Failure::unfit)?;
+    // In a box, since it is handed from room to room.
+    let answered = |provider: Arc<Provider>, reply: Reply| {
+        let reply = provider.channel.receive(key, reply);
+        Box::new(Attempted { key, provider, reply, prompt_bytes, hides_usage, translation })
+    };
+    let mut attempted = match dispatch {
         Dispatch::Answer(reply) => {
             trail.note(Fact::Sent(engine.platform.clock.now()));
             note_begun(engine, trail).map_err(Failure::ours)?;
             trail.note(Fact::Headed(Duration::ZERO));
-            provider.channel.receive(key, *reply)
+            answered(provider, *reply)
         }
         Dispatch::Send(request) => {
             let sent = engine.platform.clock.now();
             trail.note(Fact::Sent(sent));
             let wire = watched(engine, (&admitted.call, &request), (&provider, key, trail));
-            let reply = provider.channel.receive(key, send(engine, (request, wire), (&provider, trail)).await?);
-            if reply.status.is_success() {
-                let shape = settle::shape(&reply.headers, key);
-                match opened(&*engine.platform.clock, reply, (key, shape, admitted.call.on_block), (sent, content_limit)).await {
-                    Ok(reply) => reply,
-                    Err(Unopened::Fault(judged, fault)) => return Err(Failure::of(judged, broken_off(fault))),
-                    Err(Unopened::Failed(judged, mut reply)) => {
-                        headers::towards_client(&mut reply.headers);
-                        let attempted = Attempted { key, provider, reply: *reply, prompt_bytes, hides_usage, translation };
-                        return Err(Failure { judged, said: Said::Reply(Box::new(attempted)) });
-                    }
+            let reply = send(engine, (request, wire), (&provider, trail)).await?;
+            let mut attempted = answered(provider, reply);
+            if !attempted.reply.status.is_success() {
+                return Err(Box::pin(refused(engine, attempted)).await);
+            }
+            let shape = settle::shape(&attempted.reply.headers, key);
+            let holds = (key, shape, admitted.call.on_block);
+            match opened(&*engine.platform.clock, &mut attempted.reply, holds, (sent, content_limit)).await {
+                Ok(()) => attempted,
+                Err(Unopened::Fault(judged, fault)) => return Err(Failure::of(judged, broken_off(fault))),
+                Err(Unopened::Failed(judged)) => {
+                    headers::towards_client(&mut attempted.reply.headers);
+                    return Err(Failure { judged, said: Said::Reply(attempted) });
                 }
-            } else {
-                let attempted = Attempted { key, provider, reply, prompt_bytes, hides_usage, translation };
-                return Err(refused(engine, attempted).await);
             }
         }
     };
-    let mut reply = reply;
-    headers::towards_client(&mut reply.headers);
+    headers::towards_client(&mut attempted.reply.headers);
     if rules.is_some() {
-        let shape = settle::shape(&reply.headers, key);
-        reply = Box::pin(ruled(reply, rules, shape)).await.map_err(Failure::ours)?;
+        let shape = settle::shape(&attempted.reply.headers, key);
+        attempted.reply = Box::pin(ruled(attempted.reply, rules, shape)).await.map_err(Failure::ours)?;
     }
-    Ok(Attempted { key, provider, reply, prompt_bytes, hides_usage, translation })
+    Ok(attempted)
 }
 
 /// A refusal, read whole, so that its connection can go on and its words can be judged.
-async fn refused(engine: &Engine, mut attempted: Attempted) -> Failure {
+async fn refused(engine: &Engine, mut attempted: Box<Attempted>) -> Failure {
     let body = std::mem::take(&mut attempted.reply.body).collect(REFUSAL).await.unwrap_or_default();
     let (status, family) = (attempted.reply.status, attempted.key.kind().family());
     let judged = judge::refusal(status, &attempted.reply.headers, &body, (family, engine.platform.clock.unix_ms()));
@@ -202,7 +205,7 @@ async fn refused(engine: &Engine, mut attempted: Attempted) -> Failure {
     }
     headers::towards_client(&mut attempted.reply.headers);
     attempted.reply.body = Body::from(body);
-    Failure { judged, said: Said::Reply(Box::new(attempted)) }
+    Failure { judged, said: Said::Reply(attempted) }
 }
 
 fn broken_off(fault: BodyFault) -> GatewayError {
@@ -228,18 +231,18 @@ fn watched(
     engine: &Engine,
     (call, request): (&Resolved, &UpstreamRequest),
     (provider, key, trail): (&Provider, OperationKey, &mut Trail),
-) -> Option<Wire> {
+) -> Option<Box<Wire>> {
     let snapshot = engine.snapshot.load();
     let settings = snapshot.settings();
     if settings.cache_doctor {
         diagnose::show(engine, (call, request), (provider, key, trail));
     }
-    if settings.upstream == Capture::Off { None } else { Some(Wire::begin(engine, request, settings.upstream)) }
+    if settings.upstream == Capture::Off { None } else { Some(Box::new(Wire::begin(engine, request, settings.upstream))) }
 }
 
 async fn send(
     engine: &Engine,
-    (request, mut wire): (Box<UpstreamRequest>, Option<Wire>),
+    (request, mut wire): (Box<UpstreamRequest>, Option<Box<Wire>>),
     (provider, trail): (&Arc<Provider>, &mut Trail),
 ) -> Result<Reply, Failure> {
     // On record before it leaves: a kill in the midst of sending must not lose a call that the provider bills.

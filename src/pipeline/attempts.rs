@@ -40,7 +40,7 @@ pub(super) async fn answer(
     engine: &Engine,
     admitted: &mut Admitted,
     trail: &mut Trail,
-) -> Result<(Attempted, Option<Box<Stood>>), GatewayError> {
+) -> Result<(Box<Attempted>, Option<Box<Stood>>), GatewayError> {
     let mut targets = std::mem::take(&mut admitted.call.targets);
     let prefix = prefix(&targets, &admitted.call);
     let anchor = match known::subject(&admitted.call) {
@@ -401,9 +401,9 @@ impl<'a> Course<'a> {
     }
 
     /// What the client gets of a call that nobody answered.
-    fn last_words(self) -> Result<Attempted, GatewayError> {
+    fn last_words(self) -> Result<Box<Attempted>, GatewayError> {
         match self.said {
-            Some(Said::Reply(attempted)) => Ok(*attempted),
+            Some(Said::Reply(attempted)) => Ok(attempted),
             Some(Said::Error(error)) => Err(*error),
             None => Err(nobody(self.targets)),
         }

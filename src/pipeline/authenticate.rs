@@ -9,7 +9,8 @@ use crate::{
 /// A call whose caller is known.
 #[derive(Debug)]
 pub(super) struct Authenticated {
-    pub(super) call: Classified,
+    /// In a box, since each room hands the call on.
+    pub(super) call: Box<Classified>,
     pub(super) caller: Caller,
 }
 
@@ -17,10 +18,10 @@ pub(super) struct Authenticated {
 ///
 /// # Errors
 /// No key, an unknown one, a disabled one, an expired one.
-pub(super) fn authenticate(mut call: Classified, directory: &Directory) -> Result<Authenticated, (Box<Classified>, GatewayError)> {
+pub(super) fn authenticate(mut call: Box<Classified>, directory: &Directory) -> Result<Authenticated, (Box<Classified>, GatewayError)> {
     let token = call.token.take();
     match identify(directory, token.as_ref().map(|token: &Secret<String>| token.expose().as_str()), call.inbound.at_ms, call.inbound.peer) {
         Ok(caller) => Ok(Authenticated { call, caller }),
-        Err(refusal) => Err((Box::new(call), refusal.into())),
+        Err(refusal) => Err((call, refusal.into())),
     }
 }

@@ -73,7 +73,7 @@ fn hint(cues: Cues, query: Option<&str>) -> Family {
 ///
 /// # Errors
 /// An unknown path, or a method that the path does not take.
-pub(super) fn classify(mut inbound: Box<Inbound>) -> Result<Classified, (Box<Inbound>, Family, GatewayError)> {
+pub(super) fn classify(mut inbound: Box<Inbound>) -> Result<Box<Classified>, (Box<Inbound>, Family, GatewayError)> {
     let query = inbound.uri.query().map(str::to_owned);
     let hint = hint(inbound.cues, query.as_deref());
     let (scope, path) = split_scope(inbound.uri.path());
@@ -86,7 +86,7 @@ pub(super) fn classify(mut inbound: Box<Inbound>) -> Result<Classified, (Box<Inb
     match catalog::find(&inbound.method, &path, hint) {
         Ok(found) => {
             let row = found.row();
-            Ok(Classified { inbound, row, scope, path, model: found.model, query, token })
+            Ok(Box::new(Classified { inbound, row, scope, path, model: found.model, query, token }))
         }
         Err(missed) => {
             let family = family_by_path(inbound.uri.path()).unwrap_or(hint);

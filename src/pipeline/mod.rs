@@ -160,7 +160,7 @@ async fn walk(engine: &Engine, authenticated: Authenticated, snapshot: &Snapshot
         Ok(Some(asked)) => match Box::pin(hold::hold(engine, asked)).await {
             Ok(hold::Held { hold, left }) => {
                 trail.note(Fact::Held(hold));
-                Some(left)
+                Some(Box::new(left))
             }
             Err(error) => return trail.refuse(error, family),
         },
@@ -178,7 +178,7 @@ async fn walk(engine: &Engine, authenticated: Authenticated, snapshot: &Snapshot
         None => answer(engine, admitted, trail, place).await,
     };
     match left {
-        Some(left) => outbound.with(left),
+        Some(left) => outbound.with(*left),
         None => outbound,
     }
 }

@@ -57,7 +57,7 @@ pub(super) async fn list(engine: &Engine, call: Authenticated, mut trail: Box<Tr
 }
 
 /// One model's description under the id that it has in the list.
-pub(super) async fn prefixed(mut attempted: Attempted) -> Attempted {
+pub(super) async fn prefixed(mut attempted: Box<Attempted>) -> Box<Attempted> {
     let provider = Arc::clone(&attempted.provider.name);
     if !attempted.reply.status.is_success() {
         return attempted;

@@ -37,8 +37,8 @@ const PREAMBLE: usize = 1024 * 1024;
 pub(super) enum Unopened {
     /// It broke off, or went silent.
     Fault(Judged, BodyFault),
-    /// It says itself that it failed: what it means, and the answer as it came.
-    Failed(Judged, Box<Reply>),
+    /// It says itself that it failed: what it means. The answer is as it came.
+    Failed(Judged),
 }
 
 /// What becomes of an answer that says nothing but that a policy kept it back.
@@ -64,24 +64,25 @@ struct Held<'c> {
 /// Holds an answer until it says something, which it must within `limit` of when it was asked for.
 pub(super) async fn opened(
     clock: &dyn Clock,
-    mut reply: Reply,
+    reply: &mut Reply,
     (key, shape, on_block): (OperationKey, Shape, OnBlock),
     (sent, limit): (Instant, Duration),
-) -> Result<Reply, Unopened> {
-    if shape == Shape::Whole && !is_json(&reply) {
-        return if makes_text(key) && says_html(&reply) { Err(cut(BodyFault::Broken("a web page".into()))) } else { Ok(reply) };
+) -> Result<(), Unopened> {
+    if shape == Shape::Whole && !is_json(reply) {
+        return if makes_text(key) && says_html(reply) { Err(cut(BodyFault::Broken("a web page".into()))) } else { Ok(()) };
     }
-    if is_coded(&reply) {
+    if is_coded(reply) {
         // What cannot be read cannot be billed, and a few bytes of it may stand for gigabytes. Nobody asked for it.
         return Err(cut(BodyFault::Broken("a content coding that nobody asked for".into())));
     }
     let limit = (shape != Shape::Whole).then(|| limit.saturating_sub(clock.now().since(sent)));
     let mut held = Held { clock, body: std::mem::take(&mut reply.body), pieces: VecDeque::new(), len: 0, limit, alarm: None };
+    // A stream's in a box, since whole answers wait here too.
     let is = match shape {
         Shape::Whole => held.whole(makes_text(key), (key.kind(), on_block)).await,
-        Shape::Sse => held.stream(key, Framing::Sse(sse::Splitter::default()), on_block).await,
-        Shape::Ndjson => held.stream(key, Framing::Ndjson(ndjson::Lines::default()), on_block).await,
-        Shape::JsonArray => held.stream(key, Framing::JsonArray(json_array::Elements::default()), on_block).await,
+        Shape::Sse => Box::pin(held.stream(key, Framing::Sse(sse::Splitter::default()), on_block)).await,
+        Shape::Ndjson => Box::pin(held.stream(key, Framing::Ndjson(ndjson::Lines::default()), on_block)).await,
+        Shape::JsonArray => Box::pin(held.stream(key, Framing::JsonArray(json_array::Elements::default()), on_block)).await,
     };
     let failed = match is {
         Ok(is) => is,
@@ -89,11 +90,11 @@ pub(super) async fn opened(
     };
     reply.body = held.resume();
     match failed {
-        None => Ok(reply),
+        None => Ok(()),
         Some(words) => {
             let is_error = on_block == OnBlock::Passes || !is_blocked(key.kind(), &words);
             let judged = if is_error { judge::error_within(&words, (key.kind().family(), clock.unix_ms())) } else { judge::BLOCKED };
-            Err(Unopened::Failed(judged, Box::new(reply)))
+            Err(Unopened::Failed(judged))
         }
     }
 }

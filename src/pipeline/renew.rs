@@ -113,7 +113,7 @@ pub(super) async fn attempt(
     (admitted, target): (&mut Admitted, &Target),
     credential: Option<&Credential>,
     trail: &mut Trail,
-) -> Result<Attempted, Failure> {
+) -> Result<Box<Attempted>, Failure> {
     match credential {
         Some(credential) if target.provider.channel.renewal().is_some() => {
             // In a box, since most calls have none of it.
@@ -128,7 +128,7 @@ async fn with_token(
     (admitted, target): (&mut Admitted, &Target),
     credential: &Credential,
     trail: &mut Trail,
-) -> Result<Attempted, Failure> {
+) -> Result<Box<Attempted>, Failure> {
     let can_repeat = admitted.call.content.is_in_hand();
     let first = armed(engine, &target.provider, credential, None).await?;
     let failure = match attempt::attempt(engine, (admitted, target), Some(&first), trail).await {

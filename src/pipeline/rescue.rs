@@ -153,10 +153,10 @@ impl Rescue {
         self.take(attempted, how, bill)
     }
 
-    fn take(&self, mut attempted: Attempted, how: Join, bill: &mut Bill) -> Option<Taken> {
+    fn take(&self, mut attempted: Box<Attempted>, how: Join, bill: &mut Bill) -> Option<Taken> {
         let translation = self.translation(&mut attempted)?;
         let shape = settle::shape(&attempted.reply.headers, attempted.key);
-        let Reply { body, .. } = bill.go_on(attempted, shape)?;
+        let Reply { body, .. } = bill.go_on(*attempted, shape)?;
         Some(Taken { body, shape, translation, how })
     }
 }
@@ -171,7 +171,7 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    async fn ask(&mut self, (course, at): (&mut Course<'_>, usize), trail: &mut Trail) -> Result<(Attempted, Join), Failure> {
+    async fn ask(&mut self, (course, at): (&mut Course<'_>, usize), trail: &mut Trail) -> Result<(Box<Attempted>, Join), Failure> {
         let (target, credential) = course.begin(at, trail);
         let begun = self.words.clone().filter(|_| course.continues(at));
         if begun.is_some() {
@@ -188,7 +188,7 @@ impl Asking<'_> {
         (target, credential): (&Target, Option<&crate::snapshot::Credential>),
         begun: Option<String>,
         trail: &mut Trail,
-    ) -> Result<Attempted, Failure> {
+    ) -> Result<Box<Attempted>, Failure> {
         let call = &mut self.admitted.call;
         call.prompt_bytes = self.prompt_bytes + begun.as_ref().map_or(0, |words| words.len() as u64);
         call.goes_on_from = begun;

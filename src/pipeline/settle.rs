@@ -26,7 +26,7 @@ use crate::{
 /// Settles an answer as it passes, and turns it into the client's shape where that is another one.
 pub(super) async fn settle(
     engine: &Engine,
-    (mut attempted, kind): (Attempted, OperationKind),
+    (mut attempted, kind): (Box<Attempted>, OperationKind),
     trail: Box<Trail>,
     place: Place,
 ) -> Outbound {
@@ -34,7 +34,7 @@ pub(super) async fn settle(
     match attempted.translation.take() {
         None => {
             let told = told(shape(&attempted.reply.headers, attempted.key));
-            Outbound::Answer(pass(engine, attempted, told, (trail, place)))
+            Outbound::Answer(pass(engine, *attempted, told, (trail, place)))
         }
         Some(translation) => {
             let told = told(if translation.client_streams { Shape::Sse } else { Shape::Whole });
@@ -46,7 +46,7 @@ pub(super) async fn settle(
 /// The same for a stream that somebody else may go on with.
 pub(super) fn with_rescue(
     engine: &Engine,
-    (mut attempted, kind): (Attempted, OperationKind),
+    (mut attempted, kind): (Box<Attempted>, OperationKind),
     rescue: Rescue,
     (trail, place): (Box<Trail>, Place),
 ) -> Outbound {
@@ -54,10 +54,10 @@ pub(super) fn with_rescue(
     let told = Told { engine: engine.clone(), request_id: trail.request_id(), kind, shape: Shape::Sse };
     let Some(mut translation) = rescue.translation(&mut attempted) else {
         let told = Told { shape: shape(&attempted.reply.headers, attempted.key), ..told };
-        return Outbound::Answer(pass(engine, attempted, told, (trail, place)));
+        return Outbound::Answer(pass(engine, *attempted, told, (trail, place)));
     };
     let shape = shape(&attempted.reply.headers, attempted.key);
-    let (mut bill, mut reply) = Bill::open(engine, attempted, shape, (trail, place));
+    let (mut bill, mut reply) = Bill::open(engine, *attempted, shape, (trail, place));
     let body = std::mem::take(&mut reply.body);
     let mut headers = if passes { reply.headers } else { translation.headers(&reply.headers, true, &[]) };
     headers.remove(CONTENT_LENGTH);
@@ -91,12 +91,12 @@ fn pass(engine: &Engine, attempted: Attempted, told: Told, on: (Box<Trail>, Plac
 /// The same for an answer that has to be turned.
 async fn turn(
     engine: &Engine,
-    (attempted, words): (Attempted, Told),
+    (attempted, words): (Box<Attempted>, Told),
     mut translation: Box<Translation>,
     on: (Box<Trail>, Place),
 ) -> Outbound {
     let shape = shape(&attempted.reply.headers, attempted.key);
-    let (mut bill, mut reply) = Bill::open(engine, attempted, shape, on);
+    let (mut bill, mut reply) = Bill::open(engine, *attempted, shape, on);
     if let Some(open) = bill.as_mut() {
         open.trail.note(Fact::Losses(&translation.losses));
     }

@@ -268,8 +268,8 @@ impl Trail {
         self.open.is_some()
     }
 
-    /// The call's row, where the journal waits for its end.
-    pub(super) fn end(&mut self, status: u16, ended: Ended, counted: &Counted<'_>) -> Option<UsageRow> {
+    /// The call's row, where the journal waits for its end. It is made where it stays: journal and writer share it.
+    pub(super) fn end(&mut self, status: u16, ended: Ended, counted: &Counted<'_>) -> Option<Arc<UsageRow>> {
         let Counted { usage, source, tier } = *counted;
         let begun = self.open.take()?;
         let now = self.now();
@@ -287,7 +287,7 @@ impl Trail {
             shown.settle(&self.engine, (&begun, ended), (counted, self.entry()));
         }
         let losses = self.losses.clone();
-        Some(UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us, phases, billed, losses })
+        Some(Arc::new(UsageRow { begun, usage, source, ended, status, first_byte_us, latency_us, phases, billed, losses }))
     }
 
     /// The provider of now has broken off: its row is written, and the next one has a row of its own.
@@ -310,11 +310,11 @@ impl Trail {
         (0..self.rescues).fold(self.request_id, |id, _| id.next())
     }
 
-    fn record(&self, row: UsageRow) {
+    fn record(&self, row: Arc<UsageRow>) {
         for bucket in Bucket::ALL {
             self.engine.metrics.tokens(bucket, row.usage.bucket(bucket));
         }
-        self.write(&Entry::Ended(Arc::new(row)));
+        self.write(&Entry::Ended(row));
     }
 
     /// What the call cost.
@@ -377,7 +377,7 @@ impl Trail {
     }
 
     /// Ends the walk: the usage row into the journal, one line into the log, the counts up.
-    pub(super) fn close(mut self: Box<Self>, usage: Option<UsageRow>, refused: Option<FaultKind>) {
+    pub(super) fn close(mut self: Box<Self>, usage: Option<Arc<UsageRow>>, refused: Option<FaultKind>) {
         let duration = match &usage {
             Some(row) => Duration::from_micros(row.latency_us),
             None => self.now().since(self.arrived),
@@ -468,7 +468,7 @@ impl Drop for Trail {
         // The client has gone before there was an answer. Its provider was asked, so the call ends on record; nothing came of
         // it that anybody could be asked to pay for.
         if let Some(row) = self.end(0, Ended::Interrupted, &Counted::nothing()) {
-            self.write(&Entry::Ended(Arc::new(row)));
+            self.write(&Entry::Ended(row));
         }
     }
 }

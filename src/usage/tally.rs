@@ -42,8 +42,8 @@ pub(super) struct Tally {
     /// Whether the Chat usage chunk is for us only.
     pub(super) hide_usage: bool,
     wire: Wire,
-    /// Realtime: the responses that are finished.
-    session: Usage,
+    /// Realtime: the responses that are finished. In a box, since each call has a tally.
+    session: Option<Box<Usage>>,
     /// Realtime: responses begun and not finished.
     open: u64,
     model: Option<String>,
@@ -70,7 +70,7 @@ impl Tally {
             shape,
             hide_usage: false,
             wire: Wire::default(),
-            session: Usage::default(),
+            session: (key.operation() == Operation::ConnectRealtime).then(Box::default),
             open: 0,
             model: None,
             tier: None,
@@ -217,7 +217,7 @@ impl Tally {
 
     /// A session goes on when an answer has ended.
     fn is_session(&self) -> bool {
-        self.key.operation() == Operation::ConnectRealtime
+        self.session.is_some()
     }
 
     /// Sound, and subtitles.
@@ -270,9 +270,11 @@ impl Tally {
         self.open += u64::from(draft.begun);
         self.open = self.open.saturating_sub(u64::from(draft.done));
         self.done = false;
-        if !draft.wire.is_empty() {
-            add(&mut self.session, &openai::usage(&draft.wire, self.key.operation()));
-            self.session.counts.millis += draft.wire.get(Field::Millis);
+        if let Some(session) = &mut self.session
+            && !draft.wire.is_empty()
+        {
+            add(session, &openai::usage(&draft.wire, self.key.operation()));
+            session.counts.millis += draft.wire.get(Field::Millis);
         }
     }
 
@@ -281,8 +283,8 @@ impl Tally {
         if self.wire.is_empty() && self.images == 0 && searches == 0 {
             return None;
         }
-        if self.is_session() {
-            return Some(self.session);
+        if let Some(session) = &self.session {
+            return Some(**session);
         }
         let mut usage = match self.dialect {
             Dialect::Chat | Dialect::Responses | Dialect::Other => openai::usage(&self.wire, self.key.operation()),

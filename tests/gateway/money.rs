@@ -275,7 +275,7 @@ async fn a_budget_that_begins_to_count_knows_what_was_spent_before() {
     let budget = store.save(None, budget).await.unwrap();
     // One call just now, one six hours and one two months ago, and one of somebody else.
     let spent = [(0, user.id.0, 1), (6 * 3_600_000, user.id.0, 10), (62 * 86_400_000, user.id.0, 100), (0, user.id.0 + 1, 1000)];
-    store.write_usages(spent.map(|(ago, user, cost)| row(now_ms - ago, user, cost)).to_vec()).await.unwrap();
+    store.write_usages(spent.map(|(ago, user, cost)| Arc::new(row(now_ms - ago, user, cost))).to_vec()).await.unwrap();
     let rows = gproxy::store::persist::Records::load(&store).await.unwrap();
     let counters = MemoryCounters::new();
     assert_eq!(counting::seed(&counters, &store, &rows, now_ms).await.unwrap(), 3);

@@ -67,7 +67,7 @@ struct Shaky {
 }
 
 impl Ledger for Shaky {
-    fn write_usages(&self, rows: Vec<UsageRow>) -> Stored<'_, ()> {
+    fn write_usages(&self, rows: Vec<Arc<UsageRow>>) -> Stored<'_, ()> {
         let number = self.writes.fetch_add(1, Ordering::Relaxed);
         let lost = || Err(StoreFault::Failed("the connection broke".into()));
         Box::pin(async move {

@@ -398,7 +398,7 @@ async fn usage_is_listed_and_summed_and_users_see_their_own() {
     let house = House::new().await;
     let rows = vec![usage(1, house.alice, "a"), usage(2, house.admin, "a"), usage(3, house.alice, "b")];
     let second = rows[1].begun.request_id;
-    house.store.write_usages(rows).await.unwrap();
+    house.store.write_usages(rows.into_iter().map(Arc::new).collect()).await.unwrap();
     let models = |value: &Value| value.as_array().unwrap().iter().map(|row| row["at"].as_u64().unwrap()).collect::<Vec<_>>();
     for (query, expected) in [
         ("", vec![3, 2, 1]),

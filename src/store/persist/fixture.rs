@@ -158,7 +158,7 @@ impl FlakyLedger {
 }
 
 impl Ledger for FlakyLedger {
-    fn write_usages(&self, rows: Vec<UsageRow>) -> Stored<'_, ()> {
+    fn write_usages(&self, rows: Vec<Arc<UsageRow>>) -> Stored<'_, ()> {
         Box::pin(async move {
             self.fault()?;
             if rows.iter().any(|row| &*row.begun.model == "poison") {
@@ -167,7 +167,7 @@ impl Ledger for FlakyLedger {
             self.largest_batch.fetch_max(rows.len() as u64, Ordering::SeqCst);
             let mut standing = self.usages.lock().unwrap();
             for row in rows {
-                standing.entry(row.begun.request_id).or_insert(row);
+                standing.entry(row.begun.request_id).or_insert_with(|| Arc::unwrap_or_clone(row));
             }
             Ok(())
         })

@@ -139,10 +139,10 @@ fn newest<V: Clone>(rows: &BTreeMap<RequestId, V>, before: Option<RequestId>, li
 }
 
 impl Ledger for MemoryStore {
-    fn write_usages(&self, rows: Vec<UsageRow>) -> Stored<'_, ()> {
+    fn write_usages(&self, rows: Vec<Arc<UsageRow>>) -> Stored<'_, ()> {
         self.change(move |state, _| {
             for row in rows {
-                state.usages.entry(row.begun.request_id).or_insert(row);
+                state.usages.entry(row.begun.request_id).or_insert_with(|| Arc::unwrap_or_clone(row));
             }
             Ok(())
         })

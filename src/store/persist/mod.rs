@@ -1,6 +1,6 @@
 //! What must outlive the process: three traits, because they fail and scale differently.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use crate::{
     base::{KeyId, Nanos, OrganizationId, ProviderId, RequestId, TeamId, UserId},
@@ -169,7 +169,7 @@ pub struct UsageSummary {
 /// The ledger: what calls left behind. Writes are idempotent by request id.
 pub trait Ledger: Send + Sync + fmt::Debug {
     /// Writes usage rows in one transaction; a row whose `request_id` is there already changes nothing.
-    fn write_usages(&self, rows: Vec<UsageRow>) -> Stored<'_, ()>;
+    fn write_usages(&self, rows: Vec<Arc<UsageRow>>) -> Stored<'_, ()>;
     /// Writes the wire's rows in one transaction, idempotent likewise (by request id; by request id and attempt).
     fn write_wire(&self, downstream: Vec<DownstreamRow>, upstream: Vec<UpstreamRow>) -> Stored<'_, ()>;
     /// Newest first, at most `limit` rows, those before `before` where it is set.

@@ -81,7 +81,7 @@ struct Tail {
 /// Rows that were read together.
 #[derive(Default)]
 struct Batch {
-    usages: Vec<UsageRow>,
+    usages: Vec<Arc<UsageRow>>,
     downstream: Vec<DownstreamRow>,
     upstream: Vec<UpstreamRow>,
     upto: Position,
@@ -92,9 +92,8 @@ struct Batch {
 /// One row, of whichever kind.
 #[derive(Clone, Serialize)]
 #[serde(untagged)]
-#[expect(clippy::large_enum_variant, reason = "nearly every row is one of usage, and a box for each would cost more than the room")]
 enum Row {
-    Usage(UsageRow),
+    Usage(Arc<UsageRow>),
     Downstream(DownstreamRow),
     Upstream(UpstreamRow),
 }
@@ -108,7 +107,7 @@ impl Batch {
         match row {
             // The journal knows which calls are open.
             Entry::Begun(_) => {}
-            Entry::Ended(row) => self.usages.push(Arc::unwrap_or_clone(row)),
+            Entry::Ended(row) => self.usages.push(row),
             Entry::Downstream(row) => self.downstream.push(Arc::unwrap_or_clone(row)),
             Entry::Upstream(row) => self.upstream.push(Arc::unwrap_or_clone(row)),
         }
@@ -320,7 +319,7 @@ impl Writer {
             return Ok(());
         }
         for calls in tail.interrupted.chunks(self.config.max_batch.max(1)) {
-            self.ledger.write_usages(calls.iter().map(interrupted).collect()).await?;
+            self.ledger.write_usages(calls.iter().map(|begun| Arc::new(interrupted(begun))).collect()).await?;
         }
         self.journal.committed(tail.interrupted.len() as u64, tail.committed);
         tail.interrupted = Vec::new();

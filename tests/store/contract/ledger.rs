@@ -1,5 +1,7 @@
 //! Usage and wire: written once by id, read back exactly, newest first.
 
+use std::sync::Arc;
+
 use gproxy::{
     base::{Bucket, Counts, CredentialId, KeyId, Modality, Nanos, OrganizationId, ProviderId, RequestId, TeamId, Usage, UserId},
     protocol::{Operation, OperationKind},
@@ -25,11 +27,11 @@ async fn usage_rows_come_back_exactly_and_are_written_once(store: &impl Ledger) 
     let mut rows: Vec<UsageRow> = (0..1400).map(|number| numbered(usage_row().new_tree(&mut runner).unwrap().current(), number)).collect();
     store.write_usages(Vec::new()).await.unwrap();
     let (first, second) = rows.split_at(1365);
-    store.write_usages(first.to_vec()).await.unwrap();
+    store.write_usages(first.iter().cloned().map(Arc::new).collect()).await.unwrap();
     // A replay after a kill: rows that stand, in another guise, and rows that do not.
     let mut replay: Vec<UsageRow> = first[1000..].iter().map(|row| UsageRow { status: 599, ..row.clone() }).collect();
     replay.extend(second.to_vec());
-    store.write_usages(replay).await.unwrap();
+    store.write_usages(replay.into_iter().map(Arc::new).collect()).await.unwrap();
     rows.reverse();
     let all = store.usages(UsageFilter::default(), None, 5000).await.unwrap();
     assert_eq!(all.len(), rows.len());
@@ -114,7 +116,7 @@ async fn wire_rows_come_back_exactly_and_are_written_once(store: &impl Ledger) {
 async fn odd_texts_do_not_stop_the_writer(store: &impl Ledger) {
     let mut row = numbered(usage_row().new_tree(&mut TestRunner::deterministic()).unwrap().current(), 5000);
     row.begun.model = format!("nul \0 quote ' \" \\ emoji 🦀 {}", "long".repeat(5000)).into();
-    store.write_usages(vec![row.clone()]).await.unwrap();
+    store.write_usages(vec![Arc::new(row.clone())]).await.unwrap();
     let kept = store.usages(UsageFilter::default(), None, 1).await.unwrap();
     assert_eq!(kept[0].begun.model.replace('\u{fffd}', "\0"), *row.begun.model);
 }

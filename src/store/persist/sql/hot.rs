@@ -102,10 +102,10 @@ fn sorted<'a>(rows: &[Sealed<'a>]) -> Vec<(Common<'a>, Vec<Sealed<'a>>)> {
 }
 
 /// Writes the rows that do not stand yet in one transaction, with what they add to rollups and head.
-pub(super) async fn write(store: &SqlStore, rows: &[UsageRow]) -> Result<(), DbErr> {
+pub(super) async fn write(store: &SqlStore, rows: &[Arc<UsageRow>]) -> Result<(), DbErr> {
     if store.dialect == Dialect::Sqlite {
         let pool = store.writing.as_ref().unwrap_or_else(|| store.database.get_sqlite_connection_pool());
-        let batch = Batch::of(&store.key, rows);
+        let batch = Batch::of(&store.key, rows.iter().map(|row| &**row));
         let written = write_sqlite(pool, store, &batch).await.map_err(|error| DbErr::Exec(RuntimeErr::SqlxError(error.into())))?;
         if written == Written::All {
             return Ok(());
@@ -124,7 +124,7 @@ enum Written {
 }
 
 /// Looks which rows stand already, and writes the others.
-async fn write_fresh(store: &SqlStore, rows: &[UsageRow]) -> Result<(), DbErr> {
+async fn write_fresh(store: &SqlStore, rows: &[Arc<UsageRow>]) -> Result<(), DbErr> {
     let transaction = store.begin().await?;
     let fresh = rollup::fresh(store, &transaction, rows).await?;
     let batch = Batch::of(&store.key, fresh);

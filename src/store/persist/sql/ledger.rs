@@ -1,5 +1,7 @@
 //! What calls left behind: the hot write, and the screens' reads.
 
+use std::sync::Arc;
+
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
 
 use super::{
@@ -54,7 +56,7 @@ const ALL_TIME: u64 = i64::MAX.unsigned_abs();
 const SLACK_MS: u64 = 60_000;
 
 impl Ledger for SqlStore {
-    fn write_usages(&self, rows: Vec<UsageRow>) -> Stored<'_, ()> {
+    fn write_usages(&self, rows: Vec<Arc<UsageRow>>) -> Stored<'_, ()> {
         stored(async move {
             if rows.is_empty() {
                 return Ok(());

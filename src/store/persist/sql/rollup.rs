@@ -1,6 +1,9 @@
 //! Rollups in SQL: their step of the schema, and what a batch of usage rows adds to them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Value};
 
@@ -299,7 +302,7 @@ pub(super) fn sums(row: &QueryResult) -> Result<Sums, DbErr> {
 pub(super) async fn fresh<'a>(
     store: &SqlStore,
     transaction: &DatabaseTransaction,
-    rows: &'a [UsageRow],
+    rows: &'a [Arc<UsageRow>],
 ) -> Result<Vec<&'a UsageRow>, DbErr> {
     let mut known: HashSet<RequestId> = HashSet::new();
     for rows in rows.chunks(IDS) {
@@ -310,5 +313,5 @@ pub(super) async fn fresh<'a>(
             known.insert(usage::request_id(&row)?);
         }
     }
-    Ok(rows.iter().filter(|row| known.insert(row.begun.request_id)).collect())
+    Ok(rows.iter().map(|row| &**row).filter(|row| known.insert(row.begun.request_id)).collect())
 }

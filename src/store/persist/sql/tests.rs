@@ -1,6 +1,6 @@
 //! The schema's steps, refusals and backup, on SQLite files.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use super::{migrate, schema::Migration, *};
 use crate::{
@@ -126,9 +126,10 @@ async fn rows_that_are_alike_are_written_as_all_others_are() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqlStore::open(&dsn(folder.path())).await.unwrap();
     let rows: Vec<UsageRow> = (0..700).map(|number| if number % 9 == 0 { ended(number) } else { plain(number) }).collect();
-    store.write_usages(rows.clone()).await.unwrap();
     // A journal that is read twice changes nothing.
-    store.write_usages(rows.clone()).await.unwrap();
+    for _ in 0..2 {
+        store.write_usages(rows.iter().cloned().map(Arc::new).collect()).await.unwrap();
+    }
     let read = store.usages(UsageFilter::default(), None, 1000).await.unwrap();
     assert!(read.into_iter().rev().eq(rows));
 }
@@ -139,7 +140,7 @@ async fn rows_from_before_the_seals_are_adopted_once() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqlStore::open(&dsn(folder.path())).await.unwrap();
     let rows: Vec<UsageRow> = (0..2500).map(ended).collect();
-    store.write_usages(rows.clone()).await.unwrap();
+    store.write_usages(rows.iter().cloned().map(Arc::new).collect()).await.unwrap();
     let summary = store.usage_summary(UsageFilter::default()).await.unwrap();
     for sql in ["UPDATE usages SET seal = 0", "DELETE FROM usage_rollups", "DELETE FROM usage_head"] {
         store.database.execute_unprepared(sql).await.unwrap();
