@@ -23,8 +23,12 @@ use crate::{
     store::record::{Phases, UsageRow},
 };
 
-/// Rows per statement: few different texts, and few turns of the database's thread for a full batch.
+/// Rows per statement: few different texts, and few turns to the database for a full batch.
 const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
+
+/// The most rows of one statement of SQLite: what it compiles of more, and what is bound to that, would not stay in a processor's
+/// second cache from one use to the next.
+const MOST_IN_CACHE: usize = 64;
 
 /// So many rows that are alike have a statement of their own, in whose text stands what they have in common: SQLite copies
 /// a value that is bound three times, and none that it has compiled.
@@ -40,7 +44,7 @@ type Fit = (usize, Arc<str>);
 pub(super) struct Texts {
     dialect: Dialect,
     /// For all rows.
-    any: [Fit; 5],
+    any: Vec<Fit>,
     /// For rows that are alike.
     alike: Mutex<Vec<(Alike, Arc<[Fit]>)>>,
     /// For rollups.
@@ -49,7 +53,7 @@ pub(super) struct Texts {
 
 impl Texts {
     pub(super) fn new(dialect: Dialect) -> Self {
-        let any = CHUNKS.map(|rows| (rows, dialect.insert_new("usages", &usage::COLUMNS, rows, "request_id").into()));
+        let any = chunks(dialect).map(|rows| (rows, dialect.insert_new("usages", &usage::COLUMNS, rows, "request_id").into())).collect();
         let rollups = [16, 4, 1].map(|rows| (rows, rollup::upsert(dialect, rows).into()));
         Self { dialect, any, alike: Mutex::default(), rollups }
     }
@@ -68,10 +72,15 @@ impl Texts {
             let row: Vec<&str> = values.iter().map(String::as_str).collect();
             self.dialect.insert_like("usages", &usage::COLUMNS, &row, (rows, "request_id")).into()
         };
-        let texts: Arc<[Fit]> = CHUNKS.into_iter().filter(|rows| *rows >= MANY).map(|rows| (rows, text(rows))).collect();
+        let texts: Arc<[Fit]> = chunks(self.dialect).filter(|rows| *rows >= MANY).map(|rows| (rows, text(rows))).collect();
         known.push((alike, Arc::clone(&texts)));
         Some(texts)
     }
+}
+
+/// The sizes of an engine's chunks.
+fn chunks(dialect: Dialect) -> impl Iterator<Item = usize> {
+    CHUNKS.into_iter().filter(move |rows| dialect != Dialect::Sqlite || *rows <= MOST_IN_CACHE)
 }
 
 /// What rows of one statement have in common.
