@@ -30,9 +30,9 @@ class Forwarder:
 
     name = "forwarder"
 
-    def __init__(self, binary, mock, work):
+    def __init__(self, binary, mock, work, under=()):
         self.port = self.stream_port = free_port()
-        argv = [binary, "--listen", f"127.0.0.1:{self.port}", "--upstream", f"127.0.0.1:{mock.port}"]
+        argv = [*under, binary, "--listen", f"127.0.0.1:{self.port}", "--upstream", f"127.0.0.1:{mock.port}"]
         self.child = Child(self.name, argv, GATEWAY_CORE, os.path.join(work, "forwarder.log"))
         wait_port(self.child, self.port)
 
@@ -143,19 +143,22 @@ secret = "{upstream_key}"
 
 
 class Gateway:
-    """The gateway as an operator would start it: everything on, nothing tuned for the test."""
+    """The gateway as an operator would start it: everything on, nothing tuned for the test.
+
+    A tool may start it `under` another program, with more lines of configuration, and wait longer for it.
+    """
 
     name = "gateway"
 
-    def __init__(self, binary, mock, work):
-        self.binary, self.work = binary, work
+    def __init__(self, binary, mock, work, under=(), more="", patience=20):
+        self.argv, self.work, self.patience = [*under, binary], work, patience
         self.port = self.stream_port = free_port()
         self.data_dir = os.path.join(work, "data")
         self.log = os.path.join(work, "gateway.log")
         self.config = os.path.join(work, "gproxy.toml")
         os.makedirs(self.data_dir, exist_ok=True)
         with open(self.config, "w") as config:
-            config.write(CONFIG.format(port=self.port, admin_key=ADMIN_KEY, data_dir=self.data_dir, mock=mock.port, upstream_key=UPSTREAM_KEY))
+            config.write(CONFIG.format(port=self.port, admin_key=ADMIN_KEY, data_dir=self.data_dir, mock=mock.port, upstream_key=UPSTREAM_KEY) + more)
         self.child = None
         self.start()
 
@@ -164,8 +167,8 @@ class Gateway:
         # What the surroundings set must not reach into the run.
         env = {name: value for name, value in os.environ.items() if not name.startswith(("GPROXY_", "DATABASE_"))}
         begin = time.monotonic()
-        self.child = Child(self.name, [self.binary, "--config", self.config], GATEWAY_CORE, self.log, env)
-        wait_ready(self.child, self.port)
+        self.child = Child(self.name, [*self.argv, "--config", self.config], GATEWAY_CORE, self.log, env)
+        wait_ready(self.child, self.port, self.patience)
         return (time.monotonic() - begin) * 1000
 
     def kill(self):
