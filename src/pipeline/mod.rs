@@ -160,6 +160,7 @@ async fn walk(engine: &Engine, authenticated: Authenticated, snapshot: &Snapshot
         Ok(Some(asked)) => match Box::pin(hold::hold(engine, asked)).await {
             Ok(hold::Held { hold, left }) => {
                 trail.note(Fact::Held(hold));
+                // In a box, since few calls have limits and all of them wait here.
                 Some(Box::new(left))
             }
             Err(error) => return trail.refuse(error, family),
