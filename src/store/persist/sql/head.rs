@@ -1,10 +1,8 @@
 //! The head: the sum over all usage rows that were ever written, under a seal of its own. Seals of rollups are only added up, so
 //! somebody who takes a whole group away could take it off every sum; without the key nobody can take it off here.
 
-use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Value,
-    sqlx::{self, SqliteConnection},
-};
+use rusqlite::{Connection, OptionalExtension};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Value};
 
 use super::{
     SqlStore,
@@ -129,13 +127,15 @@ pub(super) async fn add(store: &SqlStore, transaction: &DatabaseTransaction, sum
     transaction.execute_raw(store.statement(UPDATE, row.values())).await.map(drop)
 }
 
-/// The same on SQLite's own connection for usage rows. A head that is missing stays so, and is found missing.
-pub(super) async fn add_sqlite(key: &SealKey, connection: &mut SqliteConnection, sums: &Sums) -> Result<(), sqlx::Error> {
-    let row: Option<(i64, i64, i64, i64, String, String)> = sqlx::query_as(SELECT).fetch_optional(&mut *connection).await?;
-    let Some((requests, cost_nanos, seal, adopted, mark, key_mark)) = row else { return Ok(()) };
-    let row = Row { requests, cost_nanos, seal, adopted, mark, key_mark }.plus(key, sums, 0);
-    let query = sqlx::query(UPDATE).bind(row.requests).bind(row.cost_nanos).bind(row.seal).bind(row.adopted).bind(row.mark);
-    query.execute(connection).await.map(drop)
+/// The same on the connection for usage rows of a SQLite file. A head that is missing stays so, and is found missing.
+pub(super) fn add_direct(key: &SealKey, connection: &Connection, sums: &Sums) -> rusqlite::Result<()> {
+    let row = connection.prepare_cached(SELECT)?.query_row([], |row| {
+        let (requests, cost_nanos, seal) = (row.get("requests")?, row.get("cost_nanos")?, row.get("seal")?);
+        Ok(Row { requests, cost_nanos, seal, adopted: row.get("adopted")?, mark: row.get("mark")?, key_mark: row.get("key_mark")? })
+    });
+    let Some(row) = row.optional()? else { return Ok(()) };
+    let Row { requests, cost_nanos, seal, adopted, mark, .. } = row.plus(key, sums, 0);
+    connection.prepare_cached(UPDATE)?.execute((requests, cost_nanos, seal, adopted, mark)).map(drop)
 }
 
 /// The row, held until the transaction ends; all zeros where it is missing.

@@ -61,7 +61,7 @@ impl Ledger for SqlStore {
             if rows.is_empty() {
                 return Ok(());
             }
-            hot::write(self, &rows).await.map_err(failed)
+            hot::write(self, rows).await.map_err(failed)
         })
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Statements are texts with bound parameters; only [`dialect`] knows where the engines differ.
 
-use std::{fmt, future::Future, path::PathBuf, time::Duration};
+use std::{fmt, future::Future, path::PathBuf, sync::Arc, time::Duration};
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, Statement,
@@ -10,7 +10,7 @@ use sea_orm::{
     sqlx::{
         mysql::MySqlConnectOptions,
         postgres::PgConnectOptions,
-        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous},
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
     },
 };
 
@@ -21,6 +21,7 @@ mod books;
 mod change;
 mod data;
 mod dialect;
+mod direct;
 mod foreign;
 mod head;
 mod health;
@@ -41,11 +42,16 @@ mod usage;
 
 pub use books::SqlBooks;
 use dialect::Dialect;
+use direct::Direct;
 pub use foreign::ForeignFile;
 
 /// How often a busy SQLite file is asked again at the start, and how long that waits each time.
 const BUSY_TRIES: usize = 100;
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
+/// How long a writer of a SQLite file waits for another one.
+const BUSY_TIME: Duration = Duration::from_secs(5);
+/// What a SQLite file's log is cut to once it is folded into the file, in bytes.
+const LOG_BYTES: i64 = 64 << 20;
 
 /// Records and ledger in one SQL database.
 pub struct SqlStore {
@@ -54,9 +60,8 @@ pub struct SqlStore {
     texts: hot::Texts,
     /// What usage rows are sealed with.
     key: SealKey,
-    /// A SQLite file's one connection for usage rows: each connection has pages of its own, and those of one that others
-    /// wrote past are read again.
-    writing: Option<SqlitePool>,
+    /// A SQLite file's own way for usage rows.
+    direct: Option<Arc<Direct>>,
 }
 
 impl SqlStore {
@@ -118,8 +123,8 @@ impl SqlStore {
     /// # Errors
     /// [`StoreFault::Failed`].
     pub async fn close(&self) -> Result<(), StoreFault> {
-        if let Some(writing) = &self.writing {
-            writing.close().await;
+        if let Some(direct) = &self.direct {
+            direct.close();
         }
         self.database.close_by_ref().await.map_err(failed)
     }
@@ -139,16 +144,8 @@ impl SqlStore {
             tune_sqlite(&mut options, &dsn)?;
         }
         let database = patiently(&options).await.map_err(failed)?;
-        let mut store = Self { database, dialect, texts: hot::Texts::new(dialect), key: SealKey::default(), writing: None };
-        store.writing = store.file().map(|_| {
-            let options = store.database.get_sqlite_connection_pool().connect_options().as_ref().clone();
-            SqlitePoolOptions::new()
-                .max_connections(1)
-                .test_before_acquire(false)
-                .idle_timeout(None)
-                .max_lifetime(None)
-                .connect_lazy_with(options)
-        });
+        let mut store = Self { database, dialect, texts: hot::Texts::new(dialect), key: SealKey::default(), direct: None };
+        store.direct = store.file().map(Direct::new);
         Ok(store)
     }
 
@@ -233,9 +230,9 @@ fn tune_sqlite(options: &mut ConnectOptions, dsn: &str) -> Result<(), StoreFault
             .journal_mode(SqliteJournalMode::Wal)
             // The journal is the log that must survive; this one may lose its last moments to a power cut.
             .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(Duration::from_secs(5))
+            .busy_timeout(BUSY_TIME)
             .foreign_keys(true)
-            .pragma("journal_size_limit", "67108864")
+            .pragma("journal_size_limit", LOG_BYTES.to_string())
     });
     Ok(())
 }

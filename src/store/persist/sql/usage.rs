@@ -69,11 +69,6 @@ pub(super) enum Word {
     Price,
 }
 
-impl Word {
-    /// How many there are.
-    pub(super) const COUNT: usize = 6;
-}
-
 /// Takes the values of rows, column by column.
 pub(super) trait Binder {
     fn id(&mut self, id: RequestId);
@@ -117,9 +112,12 @@ pub(super) fn bind(to: &mut impl Binder, row: &UsageRow) {
     to.phases(phases.as_ref());
 }
 
+/// The most bytes of a number of [`Phases`] in postcard.
+const PHASE_BYTES: usize = 5;
+
 /// Phases as their column holds them.
 pub(super) fn packed(phases: Option<&Phases>) -> Option<Vec<u8>> {
-    phases.and_then(|phases| postcard::to_stdvec(phases).ok())
+    phases.and_then(|phases| postcard::to_extend(phases, Vec::with_capacity(Phases::COUNT * PHASE_BYTES)).ok())
 }
 
 /// Where rows that are alike went: bound once for many of them.
@@ -132,7 +130,7 @@ pub(super) struct Same<'a> {
     price: &'a str,
 }
 
-/// The columns of [`Same`], in the order of [`COLUMNS`].
+/// The columns of [`Same`].
 const SAME: [&str; 5] = ["provider_id", "credential_id", "model", "status", "price_version"];
 
 impl<'a> Same<'a> {
@@ -144,16 +142,6 @@ impl<'a> Same<'a> {
             status: row.status,
             price: row.billed.as_ref().map_or("", |billed| &billed.price),
         }
-    }
-
-    /// Binds it, in the order of [`SAME`].
-    pub(super) fn bind(self, to: &mut impl Binder) {
-        let Self { provider, credential, model, status, price } = self;
-        to.int(provider);
-        to.optional_int(credential);
-        to.word(Word::Model, model);
-        to.int(i64::from(status));
-        to.word(Word::Price, price);
     }
 }
 
@@ -192,19 +180,15 @@ impl Alike {
         !self.is_plain
     }
 
-    /// The values as they stand in a statement for so many rows, in the order of [`COLUMNS`]: `?` for what is each row's own, and
-    /// for [`Same`] its place behind all of these.
-    pub(super) fn values(self, rows: usize) -> [String; COLUMNS.len()] {
-        let values = COLUMNS.map(|column| self.value(column));
-        let own = rows * values.iter().filter(|value| *value == "?").count();
-        let mut place = own;
-        values.map(|value| {
-            if value != "$" {
-                return value;
-            }
-            place += 1;
-            format!("${place}")
-        })
+    /// Whether a word is one of [`Same`], which rows that are alike bind once.
+    pub(super) fn binds_word(word: Word) -> bool {
+        matches!(word, Word::Model | Word::Price)
+    }
+
+    /// A row's values as they stand in a statement for such rows, in the order of [`COLUMNS`]: `?` for what is each row's own, and a
+    /// name for what is in [`Same`].
+    pub(super) fn values(self) -> [String; COLUMNS.len()] {
+        COLUMNS.map(|column| self.value(column))
     }
 
     fn value(self, column: &str) -> String {
@@ -216,7 +200,7 @@ impl Alike {
             "cache_write_5m_tokens" | "cache_write_30m_tokens" | "cache_write_1h_tokens" if self.is_plain => "0".to_owned(),
             "metrics_json" if self.is_plain => "NULL".to_owned(),
             "team_id" | "organization_id" if self.is_alone => "NULL".to_owned(),
-            column if SAME.contains(&column) => "$".to_owned(),
+            column if SAME.contains(&column) => format!("${column}"),
             _ => "?".to_owned(),
         }
     }
