@@ -67,21 +67,11 @@ impl Direct {
     fn write_now(&self, key: &SealKey, rows: &[Arc<UsageRow>]) -> rusqlite::Result<Written> {
         let batch = Batch::of(key, rows.iter().map(|row| &**row));
         let mut slot = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot.is_none() {
-            *slot = Some(self.open()?);
-        }
-        let Some(connection) = slot.as_mut() else { return Ok(Written::Nothing) };
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if insert(&transaction, &batch.rows)? != batch.rows.len() {
-            transaction.rollback()?;
-            return Ok(Written::Nothing);
-        }
-        for rollup in &batch.rollups {
-            add_rollup(&transaction, rollup)?;
-        }
-        head::add_direct(key, &transaction, &batch.sum)?;
-        transaction.commit()?;
-        Ok(Written::All)
+        // One that fails is not put back.
+        let mut connection = slot.take().map_or_else(|| self.open(), Ok)?;
+        let written = write(&mut connection, key, &batch)?;
+        *slot = Some(connection);
+        Ok(written)
     }
 
     fn open(&self) -> rusqlite::Result<Connection> {
@@ -97,6 +87,20 @@ impl Direct {
     pub(super) fn close(&self) {
         drop(self.connection.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
+}
+
+/// Writes a batch in one transaction; all of it or nothing.
+fn write(connection: &mut Connection, key: &SealKey, batch: &Batch<'_>) -> rusqlite::Result<Written> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if insert(&transaction, &batch.rows)? != batch.rows.len() {
+        return Ok(Written::Nothing);
+    }
+    for rollup in &batch.rollups {
+        add_rollup(&transaction, rollup)?;
+    }
+    head::add_direct(key, &transaction, &batch.sum)?;
+    transaction.commit()?;
+    Ok(Written::All)
 }
 
 /// Inserts rows that do not stand yet, and gives how many those were.

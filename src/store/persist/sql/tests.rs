@@ -123,6 +123,7 @@ async fn faults_do_not_repeat_the_dsn() {
 
 #[tokio::test]
 async fn rows_that_are_alike_are_written_as_all_others_are() {
+    use crate::store::persist::Books as _;
     let folder = tempfile::tempdir().unwrap();
     let store = SqlStore::open(&dsn(folder.path())).await.unwrap();
     let rows: Vec<UsageRow> = (0..700).map(|number| if number % 9 == 0 { ended(number) } else { plain(number) }).collect();
@@ -132,6 +133,10 @@ async fn rows_that_are_alike_are_written_as_all_others_are() {
     }
     let read = store.usages(UsageFilter::default(), None, 1000).await.unwrap();
     assert!(read.into_iter().rev().eq(rows));
+    let books = store.books().await.unwrap();
+    let head = books.head().await.unwrap().unwrap();
+    assert_eq!((head.requests, head.is_intact), (700, true));
+    assert!(books.rows(String::new(), 1000).await.unwrap().iter().all(|row| row.is_intact));
 }
 
 #[tokio::test]
