@@ -50,6 +50,7 @@ say "3 of 3: guided binaries"
 build "$target_dir-guided" "-Cprofile-use=$profile" --bins
 mkdir -p "$target_dir/dist"
 for binary in gproxy bench-mock bench-load bench-forwarder bench-parts; do
-  cp "$target_dir-guided/$host/dist/$binary" "$target_dir/dist/"
+  # One that is running is replaced, not written over.
+  install -m 755 "$target_dir-guided/$host/dist/$binary" "$target_dir/dist/"
 done
 say "$target_dir/dist"
