@@ -214,9 +214,16 @@ impl Writer {
         } else {
             self.write(batch).await?;
         }
-        self.journal.committed(rows, upto);
+        self.committed(rows, upto).await?;
         tail.committed = upto;
         Ok(progress)
+    }
+
+    /// Tells the journal how far the database is. A file is replaced for it, for which a busy disk may take many milliseconds: not on a
+    /// thread that serves.
+    async fn committed(&self, rows: u64, upto: Position) -> io::Result<()> {
+        let journal = Arc::clone(&self.journal);
+        tokio::task::spawn_blocking(move || journal.committed(rows, upto)).await.map_err(io::Error::other)
     }
 
     async fn write(&self, batch: Batch) -> Result<(), Fault> {
@@ -321,7 +328,7 @@ impl Writer {
         for calls in tail.interrupted.chunks(self.config.max_batch.max(1)) {
             self.ledger.write_usages(calls.iter().map(|begun| Arc::new(interrupted(begun))).collect()).await?;
         }
-        self.journal.committed(tail.interrupted.len() as u64, tail.committed);
+        self.committed(tail.interrupted.len() as u64, tail.committed).await?;
         tail.interrupted = Vec::new();
         tail.boundary = None;
         Ok(())
