@@ -13,8 +13,10 @@ use crate::runtime::Clock;
 
 /// How long a line may wait.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How much may wait. Whoever logs beyond it writes everything out: lines are never dropped.
+/// How much may wait before it is written out without a pause.
 const FULL: usize = 64 << 10;
+/// How much may wait at all. Whoever logs beyond it writes everything out: lines are never dropped.
+const MOST: usize = 1 << 20;
 
 /// The lines that wait.
 #[derive(Clone, Debug, Default)]
@@ -23,7 +25,10 @@ pub struct Lines(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     waiting: Mutex<Vec<u8>>,
+    /// What is being written. Whoever has it takes what waits, so that lines stay in their order.
+    written: Mutex<Vec<u8>>,
     came: Notify,
+    full: Notify,
 }
 
 impl Lines {
@@ -31,34 +36,42 @@ impl Lines {
     pub async fn keep_flushed(&self, clock: &dyn Clock) {
         loop {
             self.0.came.notified().await;
-            clock.sleep(PAUSE).await;
-            self.flush();
+            tokio::select! {
+                () = clock.sleep(PAUSE) => {}
+                () = self.0.full.notified() => {}
+            }
+            let lines = self.clone();
+            // A disk, or whoever reads the other end of a pipe, may take long: not on a thread that serves. One that panics was told of.
+            let _ = tokio::task::spawn_blocking(move || lines.flush()).await;
         }
     }
 
     /// Writes out what waits.
     pub fn flush(&self) {
         // A panic of another thread leaves whole lines, or half a line at worst.
-        write_out(&mut self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut written = self.0.written.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut *written, &mut *self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        // Nobody can be told that the log cannot be written.
+        let mut out = io::stdout().lock();
+        let _ = out.write_all(&written).and_then(|()| out.flush());
+        written.clear();
+        written.shrink_to(2 * FULL);
     }
 
     fn push(&self, line: &[u8], haste: Haste) {
         let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = waiting.is_empty();
+        let before = waiting.len();
         waiting.extend_from_slice(line);
-        if haste == Haste::Now || waiting.len() >= FULL {
-            write_out(&mut waiting);
-        } else if first {
+        let now = waiting.len();
+        drop(waiting);
+        if haste == Haste::Now || now >= MOST {
+            self.flush();
+        } else if before == 0 {
             self.0.came.notify_one();
+        } else if before < FULL && now >= FULL {
+            self.0.full.notify_one();
         }
     }
-}
-
-/// Nobody can be told that the log cannot be written.
-fn write_out(waiting: &mut Vec<u8>) {
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(waiting).and_then(|()| out.flush());
-    waiting.clear();
 }
 
 /// When a line is written out.
@@ -103,7 +116,7 @@ impl<'a> MakeWriter<'a> for Lines {
 
 #[cfg(test)]
 mod tests {
-    use super::{FULL, Haste, Lines};
+    use super::{Haste, Lines, MOST};
 
     #[test]
     fn a_line_waits_unless_it_is_urgent_or_the_buffer_is_full() {
@@ -114,7 +127,7 @@ mod tests {
         assert_eq!(waiting(), 1);
         lines.push(b"\n", Haste::Now);
         assert_eq!(waiting(), 0);
-        lines.push(&vec![b'\n'; FULL], Haste::Soon);
+        lines.push(&vec![b'\n'; MOST], Haste::Soon);
         assert_eq!(waiting(), 0);
     }
 }
