@@ -177,7 +177,7 @@ impl Writer {
     /// Of the disk; then some of it is written again by whoever does this next, which changes nothing.
     pub async fn bring_home(&self) -> io::Result<()> {
         self.drain().await;
-        self.let_go(&mut *self.tail.lock().await);
+        self.let_go(&mut *self.tail.lock().await).await;
         self.journal.empty()
     }
 
@@ -202,7 +202,7 @@ impl Writer {
 
     async fn turn(&self, tail: &mut Tail, faults: u32) -> Result<Progress, Fault> {
         self.settle_interrupted(tail).await?;
-        self.let_go(tail);
+        self.let_go(tail).await;
         let batch = self.gather(tail)?;
         if batch.upto == tail.committed {
             return Ok(Progress::Done);
@@ -219,11 +219,14 @@ impl Writer {
         Ok(progress)
     }
 
-    /// Tells the journal how far the database is. A file is replaced for it, for which a busy disk may take many milliseconds: not on a
-    /// thread that serves.
+    /// Tells the journal how far the database is.
     async fn committed(&self, rows: u64, upto: Position) -> io::Result<()> {
         let journal = Arc::clone(&self.journal);
-        tokio::task::spawn_blocking(move || journal.committed(rows, upto)).await.map_err(io::Error::other)
+        on_disk(move || {
+            journal.committed(rows, upto);
+            Ok(())
+        })
+        .await
     }
 
     async fn write(&self, batch: Batch) -> Result<(), Fault> {
@@ -335,19 +338,24 @@ impl Writer {
     }
 
     /// Lets go of the segments that the database has all of.
-    fn let_go(&self, tail: &mut Tail) {
+    async fn let_go(&self, tail: &mut Tail) {
         if tail.boundary.is_some() {
             return;
         }
         for segment in self.journal.segments_before(tail.committed.segment) {
             let damaged = if tail.damaged.contains(&segment) { Damaged::Yes } else { Damaged::No };
-            let gone = self.journal.forget(segment, damaged);
-            match gone {
+            let journal = Arc::clone(&self.journal);
+            match on_disk(move || journal.forget(segment, damaged)).await {
                 Ok(()) => _ = tail.damaged.remove(&segment),
                 Err(error) => tracing::warn!(segment, %error, "journal segment cannot be removed"),
             }
         }
     }
+}
+
+/// Does what a busy disk may take many milliseconds for: not on a thread that serves.
+async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
 impl fmt::Debug for Writer {

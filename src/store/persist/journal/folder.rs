@@ -9,6 +9,11 @@ use std::{
 
 use super::OpenFault;
 
+/// The name of the file that says how far the database is.
+const CHECKPOINT: &str = "checkpoint";
+/// The name of a file that is no segment for the moment.
+const WITHDRAWN: &str = "withdrawn";
+
 /// A place in the journal: a segment's number and an offset in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Position {
@@ -24,6 +29,7 @@ pub(super) struct Folder {
     path: PathBuf,
     /// Held as long as the journal is open, so that no second process writes here.
     lock: File,
+    checkpoint: File,
 }
 
 impl Folder {
@@ -31,9 +37,10 @@ impl Folder {
     pub(super) fn open(path: &Path) -> Result<Self, OpenFault> {
         let disk = |source| OpenFault::Disk { path: path.to_owned(), source };
         fs::create_dir_all(path).map_err(disk)?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock")).map_err(disk)?;
+        let kept = |name| OpenOptions::new().create(true).truncate(false).write(true).open(path.join(name)).map_err(disk);
+        let lock = kept("lock")?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), lock }),
+            Ok(()) => Ok(Self { path: path.to_owned(), lock, checkpoint: kept(CHECKPOINT)? }),
             Err(TryLockError::WouldBlock) => Err(OpenFault::Busy { path: path.to_owned() }),
             Err(TryLockError::Error(source)) => Err(disk(source)),
         }
@@ -57,8 +64,22 @@ impl Folder {
         OpenOptions::new().create_new(true).read(true).write(true).open(self.segment(number))
     }
 
+    /// Removes a segment, where it still stands.
     pub(super) fn remove(&self, number: u64) -> io::Result<()> {
-        fs::remove_file(self.segment(number))
+        match fs::remove_file(self.segment(number)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
+    }
+
+    /// Takes a segment out of the row, its file being kept for [`Self::instate`].
+    pub(super) fn withdraw(&self, number: u64) -> io::Result<()> {
+        fs::rename(self.segment(number), self.path.join(WITHDRAWN))
+    }
+
+    /// Puts the file that was withdrawn into the row again, under another number.
+    pub(super) fn instate(&self, number: u64) -> io::Result<()> {
+        fs::rename(self.path.join(WITHDRAWN), self.segment(number))
     }
 
     /// Keeps a segment under another name, for a person to look at.
@@ -87,12 +108,18 @@ impl Folder {
         checkpoint(&self.path)
     }
 
-    /// Replaces the checkpoint, all at once.
+    /// Writes the checkpoint over the one before. What a power cut or a reader finds half written has another checksum.
     pub(super) fn save_checkpoint(&self, position: Position) -> io::Result<()> {
-        let new = self.path.join("checkpoint.new");
-        File::create(&new)?.write_all(format!("v1 {} {} end\n", position.segment, position.offset).as_bytes())?;
-        fs::rename(new, self.path.join("checkpoint"))
+        let mut file = &self.checkpoint;
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(told(position).as_bytes())
     }
+}
+
+/// A checkpoint's text. It is always of the same length.
+fn told(Position { segment, offset }: Position) -> String {
+    let text = format!("v2 {segment:020} {offset:020}");
+    format!("{text} {:08x}\n", crc32fast::hash(text.as_bytes()))
 }
 
 /// The file of a segment.
@@ -116,10 +143,9 @@ pub(super) fn list(folder: &Path) -> io::Result<BTreeMap<u64, u64>> {
 
 /// The checkpoint that stands in a folder; the beginning of everything where none can be read.
 pub(super) fn checkpoint(folder: &Path) -> Position {
-    let text = fs::read_to_string(folder.join("checkpoint")).unwrap_or_default();
-    let mut words = text.split_ascii_whitespace();
-    match (words.next(), words.next().map(str::parse), words.next().map(str::parse), words.next()) {
-        (Some("v1"), Some(Ok(segment)), Some(Ok(offset)), Some("end")) => Position { segment, offset },
-        _ => Position::default(),
-    }
+    let text = fs::read_to_string(folder.join(CHECKPOINT)).unwrap_or_default();
+    let mut words = text.split_ascii_whitespace().skip(1).map(|word| word.parse().ok());
+    let (Some(Some(segment)), Some(Some(offset))) = (words.next(), words.next()) else { return Position::default() };
+    let position = Position { segment, offset };
+    if told(position) == text { position } else { Position::default() }
 }

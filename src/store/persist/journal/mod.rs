@@ -148,6 +148,12 @@ struct Inner {
     /// The segments before it, with their lengths.
     older: BTreeMap<u64, u64>,
     older_bytes: u64,
+    /// The last one of them, still mapped, to be used again once the database has it.
+    full: Option<Segment>,
+    /// An empty one, to go on in.
+    spare: Option<Segment>,
+    /// The number of the next segment that is made.
+    next: u64,
     /// The frame in the making.
     frame: Vec<u8>,
     /// This life's calls that have not ended, with the last segment that names them.
@@ -276,7 +282,7 @@ impl FileJournal {
     pub(crate) fn forget(&self, segment: u64, damaged: Damaged) -> io::Result<()> {
         self.carry(segment)?;
         match damaged {
-            Damaged::No => self.folder.remove(segment)?,
+            Damaged::No => self.take_out(segment)?,
             Damaged::Yes => {
                 let kept = self.folder.set_aside(segment)?;
                 tracing::error!(file = %kept.display(), "damaged journal segment set aside");
@@ -287,6 +293,31 @@ impl FileJournal {
             inner.older_bytes -= length;
         }
         Ok(())
+    }
+
+    /// Takes a segment out of the folder: as the next spare one where none waits, else for good.
+    fn take_out(&self, segment: u64) -> io::Result<()> {
+        let Some((full, number)) = self.to_recycle(segment) else { return self.folder.remove(segment) };
+        let spare = full.recycle(&self.folder, number)?;
+        let mut inner = self.lock();
+        if inner.segment.number() < number {
+            inner.spare = Some(spare);
+            return Ok(());
+        }
+        // Meanwhile another was made, and segments stand in the order of their numbers.
+        drop(inner);
+        self.folder.remove(number)
+    }
+
+    /// A segment that can be used again, and the number that it then has.
+    fn to_recycle(&self, segment: u64) -> Option<(Segment, u64)> {
+        let mut inner = self.lock();
+        let full = inner.full.take_if(|full| full.number() == segment)?;
+        let is_wanted = inner.spare.is_none() && full.is_of(self.config.segment_bytes());
+        let number = is_wanted.then(|| inner.number());
+        // To let go of what is mapped takes the system a while.
+        drop(inner);
+        Some((full, number?))
     }
 
     /// Writes the calls again that a segment is the last to name as open.
@@ -368,20 +399,32 @@ impl FileJournal {
         Ok(inner.segment.end())
     }
 
-    /// Goes on in a new segment, in which at least `bytes` have room.
+    /// Goes on in the next segment, in which at least `bytes` have room. Mostly that is one that was used before; the first, and those
+    /// that are wanted while the database has not the last one yet, are made here.
     fn rotate(&self, inner: &mut Inner, bytes: u64) -> io::Result<()> {
         if self.config.sync != SyncPolicy::Never {
             inner.segment.file().sync_data()?;
         }
-        let next = Segment::create(&self.folder, inner.segment.number() + 1, self.config.segment_bytes().max(bytes))?;
+        let next = match inner.spare.take() {
+            Some(spare) if spare.has_room(bytes) => spare,
+            Some(small) => {
+                self.folder.remove(small.number())?;
+                self.create(inner, bytes)?
+            }
+            None => self.create(inner, bytes)?,
+        };
         let full = std::mem::replace(&mut inner.segment, next);
         inner.older.insert(full.number(), full.length());
         inner.older_bytes += full.length();
         // The zeros at its end would be read over as well.
-        full.close().or_else(|error| {
+        inner.full.replace(full).map_or(Ok(()), Segment::close).or_else(|error| {
             tracing::warn!(%error, "journal segment cannot be cut to its length");
             Ok(())
         })
+    }
+
+    fn create(&self, inner: &mut Inner, bytes: u64) -> io::Result<Segment> {
+        Segment::create(&self.folder, inner.number(), self.config.segment_bytes().max(bytes))
     }
 
     /// Notes what became of the call, and hands rows to the writer.
@@ -411,6 +454,13 @@ pub(crate) enum Damaged {
 }
 
 impl Inner {
+    /// The number of a new segment: higher than all before it.
+    fn number(&mut self) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        number
+    }
+
     fn used(&self) -> u64 {
         self.older_bytes + self.segment.length()
     }

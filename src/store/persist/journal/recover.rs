@@ -61,7 +61,17 @@ pub(super) fn open(config: JournalConfig) -> Result<Replay, OpenFault> {
     let boundary = older.last_key_value().map_or(0, |(number, _)| *number).max(from.segment);
     let segment = Segment::create(&folder, boundary + 1, config.segment_bytes()).map_err(disk)?;
     let recent = Recent::since(segment.end(), usize::MAX);
-    let inner = Inner { segment, older_bytes: older.values().sum(), older, frame: Vec::new(), open: QuickMap::default(), recent };
+    let inner = Inner {
+        next: segment.number() + 1,
+        segment,
+        older_bytes: older.values().sum(),
+        older,
+        full: None,
+        spare: None,
+        frame: Vec::new(),
+        open: QuickMap::default(),
+        recent,
+    };
     let mut interrupted: Vec<Begun> = left.open.into_values().collect();
     interrupted.sort_unstable_by_key(|begun| begun.request_id);
     let journal = FileJournal {

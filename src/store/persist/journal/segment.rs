@@ -78,6 +78,29 @@ impl Segment {
         Ok(())
     }
 
+    /// Whether it is of the ordinary length, `reserved`.
+    pub(super) fn is_of(&self, reserved: u64) -> bool {
+        self.reserved == reserved
+    }
+
+    /// Makes it an empty one with another number. Its blocks and pages stay its own: a new file costs the disk both, and a page that
+    /// is touched for the first time costs the one who writes it more than the frame does.
+    pub(super) fn recycle(self, folder: &Folder, number: u64) -> io::Result<Self> {
+        // While it is neither the one nor the other, nobody who reads the folder finds it.
+        folder.withdraw(self.number)?;
+        let zeros = vec![0; ZEROS];
+        let mut rest = 0..self.length;
+        while !rest.is_empty() {
+            let piece = usize::try_from(rest.end - rest.start).map_or(ZEROS, |left| left.min(ZEROS));
+            self.map.update_region(rest.start, &zeros[..piece]).map_err(io::Error::other)?;
+            rest.start += piece as u64;
+            // Whoever serves on the same core has a turn before the next piece.
+            std::thread::yield_now();
+        }
+        folder.instate(number)?;
+        Ok(Self { number, length: 0, ..self })
+    }
+
     /// Gives what was reserved and not used back to the disk.
     pub(super) fn close(self) -> io::Result<()> {
         // What is mapped must not be cut off.

@@ -88,7 +88,10 @@ impl Survey {
             }
             let Some((segment, length, reader)) = &mut self.open else { return Ok(None) };
             let (segment, offset) = (*segment, reader.offset());
-            let Some(found) = reader.next(*length)? else {
+            let found = reader.next(*length)?;
+            // A live process writes over the file once the database has it. What was read before it took the name away is sound.
+            let is_gone = self.is_live && !folder::segment(&self.folder, segment).try_exists()?;
+            let Some(found) = found.filter(|_| !is_gone) else {
                 self.open = None;
                 continue;
             };

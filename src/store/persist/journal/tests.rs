@@ -49,6 +49,30 @@ fn a_disk_that_takes_no_writes_refuses_what_begins_and_keeps_what_ends() {
     begins(&journal, 3).unwrap();
 }
 
+#[test]
+fn a_look_from_outside_sees_no_damage_where_a_segment_is_used_again() {
+    let data = tempfile::tempdir().unwrap();
+    // More than is read at once.
+    let large = JournalConfig { segment_bytes: 1 << 20, ..config(data.path()) };
+    let journal = FileJournal::open(large).unwrap().journal;
+    let mut ids = 1..;
+    let mut append = || journal.append(&Entry::Ended(Arc::new(ended(ids.next().unwrap())))).unwrap();
+    while journal.segments_before(u64::MAX).is_empty() {
+        append();
+    }
+    let mut survey = Survey::begin(&data.path().join("journal")).unwrap();
+    assert!(matches!(survey.next_seen().unwrap(), Some(Seen::Entry(Entry::Ended(first), _)) if *first == ended(1)));
+    journal.forget(1, Damaged::No).unwrap();
+    assert!(journal.lock().spare.is_some(), "it is used again");
+    append();
+    let mut rest = Vec::new();
+    while let Some(seen) = survey.next_seen().unwrap() {
+        rest.push(seen);
+    }
+    // The one that had no room in the first, and the last.
+    assert!(matches!(rest.as_slice(), [Seen::Entry(..), Seen::Entry(..)]), "{} seen", rest.len());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -63,6 +87,56 @@ proptest! {
         let (records, lost) = read_back(&FileJournal::open(config(folder.path())).unwrap());
         prop_assert_eq!(lost, 0);
         prop_assert_eq!(records, as_records(&all));
+    }
+
+    #[test]
+    fn a_segment_that_is_used_again_holds_only_what_was_written_since(all in entries(120), each in 1..30_usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = FileJournal::open(config(folder.path())).unwrap().journal;
+        // The first entry that may still stand, the first that must, and the number of the spare segment.
+        let (mut may, mut must, mut spare) = (0, 0, None);
+        for (turn, entries) in all.chunks(each).enumerate() {
+            for entry in entries {
+                journal.append(entry).unwrap();
+            }
+            let full = journal.segments_before(u64::MAX);
+            if full.is_empty() {
+                continue;
+            }
+            (may, must) = (turn * each, turn * each + entries.len());
+            prop_assert!(spare.is_none_or(|spare| full.contains(&spare) || journal.lock().segment.number() == spare));
+            for segment in full {
+                journal.forget(segment, Damaged::No).unwrap();
+            }
+            spare = journal.lock().spare.as_ref().map(Segment::number);
+            // Calls that are open are told again, which may fill a segment.
+            let since = journal.segments_before(u64::MAX).len();
+            prop_assert!(spare.is_some() || since > 0);
+            prop_assert!(folder::list(journal.folder.path()).unwrap().len() <= since + 2, "the one in use and the spare one");
+        }
+        drop(journal);
+        let (records, lost) = read_back(&FileJournal::open(config(folder.path())).unwrap());
+        prop_assert_eq!(lost, 0);
+        let kept: Vec<Record> = records.into_iter().filter(|record| matches!(record, Record::Entry(_))).collect();
+        prop_assert!((all.len() - must..=all.len() - may).contains(&kept.len()));
+        prop_assert_eq!(&kept[..], &as_records(&all)[all.len() - kept.len()..]);
+    }
+
+    #[test]
+    fn a_checkpoint_that_is_half_written_over_is_none(old in any::<(u64, u64)>(), new in any::<(u64, u64)>(), cut in 0..53_usize) {
+        let data = tempfile::tempdir().unwrap();
+        let folder = Folder::open(data.path()).unwrap();
+        let (old, new) = (Position { segment: old.0, offset: old.1 }, Position { segment: new.0, offset: new.1 });
+        prop_assert_eq!(folder.checkpoint(), Position::default());
+        folder.save_checkpoint(old).unwrap();
+        let former = fs::read(data.path().join("checkpoint")).unwrap();
+        prop_assert_eq!(folder.checkpoint(), old);
+        folder.save_checkpoint(new).unwrap();
+        prop_assert_eq!(folder.checkpoint(), new);
+        let mut torn = fs::read(data.path().join("checkpoint")).unwrap();
+        torn[cut..].copy_from_slice(&former[cut..]);
+        fs::write(data.path().join("checkpoint"), &torn).unwrap();
+        prop_assert!([old, new, Position::default()].contains(&folder.checkpoint()));
     }
 
     #[test]
