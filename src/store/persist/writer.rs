@@ -315,8 +315,9 @@ impl Writer {
     fn reader<'a>(&self, tail: &'a mut Tail, at: Position) -> io::Result<Option<(u64, &'a mut Reader, u64)>> {
         let segment = self.journal.segment_from(at.segment);
         let Some(end) = self.journal.length(segment) else { return Ok(None) };
-        if tail.reader.as_ref().is_none_or(|(open, _)| *open != segment) {
-            let offset = if segment == at.segment { at.offset } else { 0 };
+        let offset = if segment == at.segment { at.offset } else { 0 };
+        // Rows that came by memory since were not read here, and must not be read again.
+        if tail.reader.as_ref().is_none_or(|(open, reader)| *open != segment || reader.offset() != offset) {
             tail.reader = Some((segment, self.journal.read(Position { segment, offset })?));
         }
         Ok(tail.reader.as_mut().map(|(segment, reader)| (*segment, reader, end)))

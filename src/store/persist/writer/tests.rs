@@ -141,6 +141,25 @@ async fn written_segments_go_and_open_calls_are_carried_on() {
 }
 
 #[tokio::test]
+async fn rows_that_came_by_memory_are_not_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let replay = FileJournal::open(JournalConfig { segment_bytes: 1 << 20, ..config(folder.path()) }).unwrap();
+    let journal = Arc::clone(&replay.journal);
+    let ledger = Arc::new(FlakyLedger::default());
+    let few = WriterConfig { queue_capacity: 4, ..WriterConfig::default() };
+    let writer = Writer::new(replay, Arc::clone(&ledger) as Arc<dyn Ledger>, Arc::new(HastyClock::default()), few);
+    let append = |ids: std::ops::Range<u64>| ids.for_each(|id| journal.append(&Entry::Ended(Arc::new(ended(id)))).unwrap());
+    // The first look is into the files; three rows are held, ten are more than that.
+    writer.drain().await;
+    for ids in [1..4, 4..14] {
+        append(ids);
+        writer.drain().await;
+        assert_eq!(journal.backlog(), 0);
+    }
+    assert_eq!(ledger.rows(), (1..14).map(ended).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn pauses_grow_up_to_five_seconds_while_the_database_is_down() {
     let folder = tempfile::tempdir().unwrap();
     let replay = open(folder.path());
