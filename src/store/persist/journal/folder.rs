@@ -11,7 +11,7 @@ use super::OpenFault;
 
 /// The name of the file that says how far the database is.
 const CHECKPOINT: &str = "checkpoint";
-/// The name of a file that is no segment for the moment.
+/// How the name of a file ends that is no segment for the moment.
 const WITHDRAWN: &str = "withdrawn";
 
 /// A place in the journal: a segment's number and an offset in it.
@@ -40,7 +40,10 @@ impl Folder {
         let kept = |name| OpenOptions::new().create(true).truncate(false).write(true).open(path.join(name)).map_err(disk);
         let lock = kept("lock")?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), lock, checkpoint: kept(CHECKPOINT)? }),
+            Ok(()) => {
+                remove_withdrawn(path).map_err(disk)?;
+                Ok(Self { path: path.to_owned(), lock, checkpoint: kept(CHECKPOINT)? })
+            }
             Err(TryLockError::WouldBlock) => Err(OpenFault::Busy { path: path.to_owned() }),
             Err(TryLockError::Error(source)) => Err(disk(source)),
         }
@@ -74,12 +77,13 @@ impl Folder {
 
     /// Takes a segment out of the row, its file being kept for [`Self::instate`].
     pub(super) fn withdraw(&self, number: u64) -> io::Result<()> {
-        fs::rename(self.segment(number), self.path.join(WITHDRAWN))
+        let from = self.segment(number);
+        fs::rename(&from, from.with_extension(WITHDRAWN))
     }
 
     /// Puts the file that was withdrawn into the row again, under another number.
-    pub(super) fn instate(&self, number: u64) -> io::Result<()> {
-        fs::rename(self.path.join(WITHDRAWN), self.segment(number))
+    pub(super) fn instate(&self, former: u64, number: u64) -> io::Result<()> {
+        fs::rename(self.segment(former).with_extension(WITHDRAWN), self.segment(number))
     }
 
     /// Keeps a segment under another name, for a person to look at.
@@ -116,6 +120,17 @@ impl Folder {
     }
 }
 
+/// Removes what a kill left withdrawn: the database has all of it.
+fn remove_withdrawn(folder: &Path) -> io::Result<()> {
+    for file in fs::read_dir(folder)? {
+        let path = file?.path();
+        if path.extension().is_some_and(|end| end == WITHDRAWN) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
 /// A checkpoint's text. It is always of the same length.
 fn told(Position { segment, offset }: Position) -> String {
     let text = format!("v2 {segment:020} {offset:020}");
@@ -147,5 +162,6 @@ pub(super) fn checkpoint(folder: &Path) -> Position {
     let mut words = text.split_ascii_whitespace().skip(1).map(|word| word.parse().ok());
     let (Some(Some(segment)), Some(Some(offset))) = (words.next(), words.next()) else { return Position::default() };
     let position = Position { segment, offset };
-    if told(position) == text { position } else { Position::default() }
+    // Two that were written at once may leave something behind it.
+    if text.starts_with(&told(position)) { position } else { Position::default() }
 }

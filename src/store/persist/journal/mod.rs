@@ -1,7 +1,7 @@
 //! The journal in files: what calls leave behind, written before the answer's last byte and read by the writer.
 //!
-//! Segments `<number>.journal` are only appended to, each life of the process begins a new one, and one is deleted when the
-//! database has all of it. The file is the queue; the newest rows are also held in memory, for the writer that keeps up.
+//! Segments `<number>.journal` are only appended to, each life of the process begins a new one, and one that the database has all
+//! of is emptied and used again under a higher number, or deleted. The file is the queue; the newest rows are also held in memory, for the writer that keeps up.
 
 use std::{
     borrow::Cow,
@@ -222,7 +222,7 @@ impl FileJournal {
         Shed { bodies: self.shed_bodies.load(Ordering::Relaxed), rows: self.shed_rows.load(Ordering::Relaxed) }
     }
 
-    /// Bytes that the segments take on the disk.
+    /// Bytes that the segments take on the disk, without what is reserved.
     #[must_use]
     pub fn used_bytes(&self) -> u64 {
         self.lock().used()
@@ -313,7 +313,9 @@ impl FileJournal {
     fn to_recycle(&self, segment: u64) -> Option<(Segment, u64)> {
         let mut inner = self.lock();
         let full = inner.full.take_if(|full| full.number() == segment)?;
-        let is_wanted = inner.spare.is_none() && full.is_of(self.config.segment_bytes());
+        // Syncing a file's data does not sync its new name.
+        let is_unsynced = self.config.sync == SyncPolicy::Never;
+        let is_wanted = is_unsynced && inner.spare.is_none() && full.is_of(self.config.segment_bytes());
         let number = is_wanted.then(|| inner.number());
         // To let go of what is mapped takes the system a while.
         drop(inner);
@@ -405,18 +407,20 @@ impl FileJournal {
         if self.config.sync != SyncPolicy::Never {
             inner.segment.file().sync_data()?;
         }
-        let next = match inner.spare.take() {
-            Some(spare) if spare.has_room(bytes) => spare,
-            Some(small) => {
-                self.folder.remove(small.number())?;
-                self.create(inner, bytes)?
-            }
+        let next = match inner.spare.take_if(|spare| spare.has_room(bytes)) {
+            Some(spare) => spare,
             None => self.create(inner, bytes)?,
         };
+        // Too small a one would stand before the one that was made.
+        if let Some(small) = inner.spare.take()
+            && let Err(error) = self.folder.remove(small.number())
+        {
+            tracing::warn!(%error, "an empty journal segment cannot be removed");
+        }
         let full = std::mem::replace(&mut inner.segment, next);
         inner.older.insert(full.number(), full.length());
         inner.older_bytes += full.length();
-        // The zeros at its end would be read over as well.
+        // The zeros at the end of the one before would be read over as well.
         inner.full.replace(full).map_or(Ok(()), Segment::close).or_else(|error| {
             tracing::warn!(%error, "journal segment cannot be cut to its length");
             Ok(())

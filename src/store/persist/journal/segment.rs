@@ -1,4 +1,4 @@
-//! The segment that is being written: a file of fixed length, mapped into memory.
+//! A segment that is being written, was written last, or will be next: a file of fixed length, mapped into memory.
 //!
 //! Writing copies into the system's page cache without a system call, and what was copied survives the process. The
 //! blocks of the file are reserved first, so that a full disk is an error here, and never a fault of the memory.
@@ -20,7 +20,7 @@ use super::{
 /// How much is written at once where a file system cannot reserve.
 const ZEROS: usize = 64 << 10;
 
-/// A segment that is being written.
+/// A segment, mapped.
 #[derive(Debug)]
 pub(super) struct Segment {
     number: u64,
@@ -41,7 +41,7 @@ impl Segment {
         match mapped {
             Ok(map) => Ok(Self { number, file: Arc::new(file), map, reserved, length: 0 }),
             Err(error) => {
-                // The same number is tried again.
+                // What was half made would be taken for a segment.
                 folder.remove(number)?;
                 Err(error)
             }
@@ -97,7 +97,7 @@ impl Segment {
             // Whoever serves on the same core has a turn before the next piece.
             std::thread::yield_now();
         }
-        folder.instate(number)?;
+        folder.instate(self.number, number)?;
         Ok(Self { number, length: 0, ..self })
     }
 
