@@ -3,6 +3,8 @@
 //! Each block of the text becomes bit masks, one bit for each byte. Nothing is validated: brackets are only counted,
 //! and what lies inside them is for the provider to judge.
 
+use std::ops::ControlFlow;
+
 use wide::u8x16;
 
 /// Most keys and short values end within this many bytes, where a plain loop is quicker than a block.
@@ -29,8 +31,7 @@ pub(super) fn skip_string(body: &[u8], at: usize) -> Option<usize> {
             _ => at += 1,
         }
     }
-    let (start, _, outside) = Outside::new(body, at, WITHIN).next()?;
-    Some(start + offset(outside) + 1)
+    outside(body, at, WITHIN, |block, outside| ControlFlow::Break(Some(block.at + offset(outside) + 1)))
 }
 
 /// The place behind the bracket that closes the one at `at`; `None` where none does.
@@ -40,23 +41,23 @@ pub(super) fn skip_string(body: &[u8], at: usize) -> Option<usize> {
 #[must_use]
 pub(super) fn skip_nested(body: &[u8], at: usize) -> Option<usize> {
     let mut depth = 1_usize;
-    for (start, block, outside) in Outside::new(body, at + 1, 0) {
+    outside(body, at + 1, 0, |block, outside| {
         let opens = block.equal_folded(b'{') & outside;
         let closes = block.equal_folded(b'}') & outside;
         let stray = block.equal(b'\\') & outside;
         if stray != 0 {
             let before = first(stray) - 1;
-            return closing(opens & before, closes & before, depth).map(|end| start + end + 1);
+            return ControlFlow::Break(closing(opens & before, closes & before, depth).map(|end| block.at + end + 1));
         }
         let falls = closes.count_ones() as usize;
         if falls >= depth
             && let Some(end) = closing(opens, closes, depth)
         {
-            return Some(start + end + 1);
+            return ControlFlow::Break(Some(block.at + end + 1));
         }
         depth = depth + opens.count_ones() as usize - falls;
-    }
-    None
+        ControlFlow::Continue(())
+    })
 }
 
 /// Where the depth comes down to zero within a block.
@@ -87,98 +88,82 @@ fn offset(mask: u64) -> usize {
     mask.trailing_zeros() as usize
 }
 
-/// Which bytes are escaped, from one block to the next.
-#[derive(Default)]
-struct Escapes {
-    /// One where the next block's first byte is escaped.
-    carry: u64,
+/// The bytes that a backslash escapes, and one where the next block's first is. `carry` is that of the block before.
+///
+/// Backslashes that stand in one run escape each other in pairs, so that only the byte behind a run of odd length is named.
+#[inline]
+fn escaped(slashes: u64, carry: u64) -> (u64, u64) {
+    let slashes = slashes & !carry;
+    if slashes & (slashes << 1) != 0 { behind_odd_runs(slashes, carry) } else { ((slashes << 1) | carry, slashes >> 63) }
 }
 
-impl Escapes {
-    /// The bytes that a backslash escapes. Backslashes that stand in one run escape each other in pairs, so that only the
-    /// byte behind a run of odd length is named.
-    #[inline]
-    fn escaped(&mut self, slashes: u64) -> u64 {
-        let slashes = slashes & !self.carry;
-        if slashes & (slashes << 1) != 0 {
-            return self.behind_odd_runs(slashes);
+/// The sum of a run and its first bit is a bit just behind the run: a run is odd where that place and its first are not
+/// both even or both odd.
+#[cold]
+fn behind_odd_runs(slashes: u64, carry: u64) -> (u64, u64) {
+    let starts = slashes & !(slashes << 1);
+    let from_even = slashes.wrapping_add(starts & EVEN) & !slashes & !EVEN;
+    let (sum, reaches_next) = slashes.overflowing_add(starts & !EVEN);
+    let from_odd = sum & !slashes & EVEN;
+    (from_even | from_odd | carry, u64::from(reaches_next))
+}
+
+/// Shows the blocks that are not wholly within one string, each with its bytes outside strings, until `see` has found what it
+/// looks for; `None` where it has not by the end. Closing quotes count as outside, opening ones do not.
+///
+/// `within` is [`WITHIN`] where the text begins within a string, else zero.
+#[inline]
+fn outside(
+    body: &[u8],
+    mut at: usize,
+    mut within: u64,
+    mut see: impl FnMut(Block<'_>, u64) -> ControlFlow<Option<usize>>,
+) -> Option<usize> {
+    let mut filled = [0; Block::LENGTH];
+    let mut escape = 0;
+    // How many blocks within the string had no quote.
+    let mut quiet = 0;
+    loop {
+        let rest = body.get(at..).filter(|rest| !rest.is_empty())?;
+        let block = Block { at, bytes: rest.first_chunk().unwrap_or_else(|| last(rest, &mut filled)) };
+        at += Block::LENGTH;
+        let escapes;
+        (escapes, escape) = escaped(block.equal(b'\\'), escape);
+        let quotes = block.equal(b'"') & !escapes;
+        if quotes == 0 && within == WITHIN {
+            quiet += 1;
+            if quiet == QUIET {
+                quiet = 0;
+                let step;
+                (step, escape) = leap(body.get(at..)?, escape)?;
+                at += step;
+            }
+            continue;
         }
-        let escaped = (slashes << 1) | self.carry;
-        self.carry = slashes >> 63;
-        escaped
-    }
-
-    /// The sum of a run and its first bit is a bit just behind the run: a run is odd where that place and its first are not
-    /// both even or both odd.
-    #[cold]
-    fn behind_odd_runs(&mut self, slashes: u64) -> u64 {
-        let starts = slashes & !(slashes << 1);
-        let from_even = slashes.wrapping_add(starts & EVEN) & !slashes & !EVEN;
-        let (sum, reaches_next) = slashes.overflowing_add(starts & !EVEN);
-        let from_odd = sum & !slashes & EVEN;
-        let escaped = from_even | from_odd | self.carry;
-        self.carry = u64::from(reaches_next);
-        escaped
-    }
-}
-
-/// The blocks that are not wholly within one string, each with its place and its bytes outside strings. Closing quotes
-/// count as outside, opening ones do not.
-struct Outside<'a> {
-    body: &'a [u8],
-    at: usize,
-    escapes: Escapes,
-    /// [`WITHIN`] where the next block begins within a string, else zero.
-    carry: u64,
-    /// How many blocks within the string had no quote.
-    quiet: u32,
-}
-
-impl<'a> Outside<'a> {
-    fn new(body: &'a [u8], at: usize, carry: u64) -> Self {
-        Self { body, at, escapes: Escapes::default(), carry, quiet: 0 }
-    }
-
-    /// Goes to the next quote, which is far where there was none for long. `None` where there is none at all.
-    #[cold]
-    fn leap(&mut self) -> Option<()> {
-        self.quiet = 0;
-        let rest = &self.body[self.at.min(self.body.len())..];
-        let step = memchr::memchr(b'"', rest)?;
-        let slashes = rest[..step].iter().rev().take_while(|byte| **byte == b'\\').count();
-        // Where only backslashes stand before it, the first of them may be escaped by the block before.
-        let carried = if slashes == step { self.escapes.carry } else { 0 };
-        self.escapes.carry = (slashes as u64 & 1) ^ carried;
-        self.at += step;
-        Some(())
-    }
-}
-
-impl Iterator for Outside<'_> {
-    type Item = (usize, Block, u64);
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let start = self.at;
-            let block = Block::read(self.body, start)?;
-            self.at += Block::LENGTH;
-            let quotes = block.equal(b'"') & !self.escapes.escaped(block.equal(b'\\'));
-            if quotes != 0 {
-                let inside = parity(quotes) ^ self.carry;
-                self.carry = if inside >> 63 == 1 { WITHIN } else { 0 };
-                self.quiet = 0;
-                return Some((start, block, !inside));
-            }
-            if self.carry == 0 {
-                return Some((start, block, WITHIN));
-            }
-            self.quiet += 1;
-            if self.quiet == QUIET {
-                self.leap()?;
-            }
+        let inside = parity(quotes) ^ within;
+        within = if inside >> 63 == 1 { WITHIN } else { 0 };
+        quiet = 0;
+        if let ControlFlow::Break(found) = see(block, !inside) {
+            return found;
         }
     }
+}
+
+/// How far the next quote is, where there was none for long, and one where it is escaped. `None` where there is none at all.
+#[cold]
+fn leap(rest: &[u8], escape: u64) -> Option<(usize, u64)> {
+    let step = memchr::memchr(b'"', rest)?;
+    let slashes = rest[..step].iter().rev().take_while(|byte| **byte == b'\\').count();
+    // Where only backslashes stand before it, the first of them may be escaped by the block before.
+    let carried = if slashes == step { escape } else { 0 };
+    Some((step, (slashes as u64 & 1) ^ carried))
+}
+
+/// What is left of the text, less than a block, with zeros behind it.
+#[cold]
+fn last<'a>(rest: &[u8], filled: &'a mut [u8; Block::LENGTH]) -> &'a [u8; Block::LENGTH] {
+    filled[..rest.len()].copy_from_slice(rest);
+    filled
 }
 
 /// Sets each bit where the number of bits up to it is odd.
@@ -189,54 +174,36 @@ fn parity(mut mask: u64) -> u64 {
     mask
 }
 
-/// 64 bytes of the text.
-struct Block([u8x16; 4]);
+/// 64 bytes of the text. They stay where they are: a copy in vectors takes longer than reading them once more.
+#[derive(Clone, Copy)]
+struct Block<'a> {
+    /// Where it stands.
+    at: usize,
+    bytes: &'a [u8; Block::LENGTH],
+}
 
-impl Block {
+impl Block<'_> {
     const LENGTH: usize = 64;
-
-    /// The bytes from `at` on, filled up with zeros behind the text's end; `None` where nothing is left.
-    #[inline]
-    fn read(body: &[u8], at: usize) -> Option<Self> {
-        let rest = body.get(at..)?;
-        match rest.first_chunk() {
-            Some(whole) => Some(Self::from_bytes(whole)),
-            None if rest.is_empty() => None,
-            None => Some(Self::last(rest)),
-        }
-    }
-
-    #[inline(never)]
-    fn last(rest: &[u8]) -> Self {
-        let mut filled = [0; Self::LENGTH];
-        filled[..rest.len()].copy_from_slice(rest);
-        Self::from_bytes(&filled)
-    }
-
-    #[inline]
-    fn from_bytes(bytes: &[u8; Self::LENGTH]) -> Self {
-        let (lanes, _) = bytes.as_chunks::<16>();
-        Self(std::array::from_fn(|lane| u8x16::new(lanes[lane])))
-    }
 
     /// The bytes that are `byte`.
     #[inline]
-    fn equal(&self, byte: u8) -> u64 {
+    fn equal(self, byte: u8) -> u64 {
         let wanted = u8x16::splat(byte);
         self.mask(|lane| lane.simd_eq(wanted))
     }
 
     /// The bytes that are `byte` once bit five is set, which takes `[` for `{` and `]` for `}`.
     #[inline]
-    fn equal_folded(&self, byte: u8) -> u64 {
+    fn equal_folded(self, byte: u8) -> u64 {
         let (wanted, fold) = (u8x16::splat(byte), u8x16::splat(0x20));
         self.mask(|lane| (lane | fold).simd_eq(wanted))
     }
 
     #[inline]
-    fn mask(&self, test: impl Fn(u8x16) -> u8x16) -> u64 {
-        let [a, b, c, d] = self.0.map(|lane| u64::from(test(lane).to_bitmask()));
-        a | b << 16 | c << 32 | d << 48
+    fn mask(self, test: impl Fn(u8x16) -> u8x16) -> u64 {
+        let (lanes, _) = self.bytes.as_chunks::<16>();
+        let bits = |lane: usize| u64::from(test(u8x16::new(lanes[lane])).to_bitmask());
+        (bits(0) | bits(1) << 16) | (bits(2) | bits(3) << 16) << 32
     }
 }
 
