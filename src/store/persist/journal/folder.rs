@@ -142,15 +142,18 @@ pub(super) fn segment(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:020}.journal"))
 }
 
-/// The segments that stand in a folder, with their lengths.
+/// The segments that stand in a folder, with their lengths. A live process may take one away meanwhile: it is left out.
 pub(super) fn list(folder: &Path) -> io::Result<BTreeMap<u64, u64>> {
     let mut segments = BTreeMap::new();
     for file in fs::read_dir(folder)? {
         let file = file?;
         let name = file.file_name();
         let number = name.to_str().and_then(|name| name.strip_suffix(".journal")).and_then(|number| number.parse().ok());
-        if let Some(number) = number {
-            segments.insert(number, file.metadata()?.len());
+        let Some(number) = number else { continue };
+        match file.metadata() {
+            Ok(found) => _ = segments.insert(number, found.len()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(segments)
