@@ -10,6 +10,9 @@ MAKEFLAGS += --no-print-directory
 CARGO_TARGET_DIR ?= $(HOME)/.cache/gproxy/target
 export CARGO_TARGET_DIR
 
+# Where Rust's own installer puts it.
+export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
+
 CARGO ?= cargo
 HOST ?=
 PORT ?=
@@ -44,14 +47,14 @@ fmt: tools ## Format the code
 	@$(CARGO) fmt
 
 .PHONY: lint
-lint: tools ## Formatting, lints (native and edge features), scripts
+lint: testing ## Formatting, lints (native and edge features), scripts
 	@$(CARGO) fmt --check
 	@$(CARGO) clippy --locked --all-targets --features bench -- -D warnings
 	@$(CARGO) clippy --locked --lib --no-default-features --features edge -- -D warnings
 	@scripts/lint.sh
 
 .PHONY: test
-test: tools ## All tests: Rust, documentation, the real SDKs
+test: testing ## All tests: Rust, documentation, the real SDKs
 	@services="$$(scripts/services.sh)"; eval "$$services"; \
 	if $(CARGO) nextest --version >/dev/null 2>&1; then $(CARGO) nextest run --locked --status-level fail --final-status-level fail; \
 	else echo "cargo-nextest is not installed: using cargo test"; $(CARGO) test --locked --lib --bins --tests; fi
@@ -61,7 +64,7 @@ test: tools ## All tests: Rust, documentation, the real SDKs
 SDK_ARGS ?=
 
 .PHONY: sdk
-sdk: tools ## The real OpenAI, Anthropic, Google and Vercel SDKs against the gateway
+sdk: testing ## The real OpenAI, Anthropic, Google and Vercel SDKs against the gateway
 	@$(CARGO) build --locked --bin gproxy
 	@python="$$(scripts/venv.sh)"; "$$python" -m pytest -q tests/sdk $(SDK_ARGS)
 
@@ -75,7 +78,7 @@ services: ## Start the databases that the tests want, where they are missing, an
 	@scripts/services.sh
 
 .PHONY: evidence
-evidence: tools ## Tests over recorded traffic; fails where one is skipped
+evidence: testing ## Tests over recorded traffic; fails where one is skipped
 	@GPROXY_EVIDENCE=1 $(CARGO) test --locked --test evidence -- --nocapture
 
 SECONDS ?= 600
@@ -98,7 +101,7 @@ lab: tools ## Play the sixteen provider faults against the gateway (`make lab AR
 	@"$(GATEWAY)" lab run $(ARGS)
 
 .PHONY: faults
-faults: tools ## Faults of the surroundings, each with its figure: kill -9, database, Redis, disk, clock, drain, renewal, bad clients (ARGS=--quick)
+faults: testing ## Faults of the surroundings, each with its figure: kill -9, database, Redis, disk, clock, drain, renewal, bad clients (ARGS=--quick)
 	@$(CARGO) build --release --locked --bin gproxy
 	@python3 bench/faults.py --gateway "$(GATEWAY)" $(ARGS)
 
@@ -129,7 +132,11 @@ docs: tools ## Write the generated pages anew, and the API documentation
 .PHONY: ci
 ci: lint test deny edge ## Exactly what is checked before a merge
 
+# Set up where they are missing.
 .PHONY: tools
 tools:
-	@command -v $(CARGO) >/dev/null || { echo "cargo is missing: install Rust 1.95 or later (https://rustup.rs), then try again"; exit 1; }
-	@command -v cc >/dev/null || { echo "a C compiler is missing (SQLite and TLS need one): on Debian, apt-get install build-essential"; exit 1; }
+	@CARGO="$(CARGO)" scripts/tools.sh
+
+.PHONY: testing
+testing:
+	@CARGO="$(CARGO)" scripts/tools.sh tests

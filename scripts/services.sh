@@ -5,10 +5,12 @@
 #   eval "$(scripts/services.sh private)"  # private servers only
 #   scripts/services.sh stop               # ends the private servers
 #
-# Run it as often as you like. Missing programs are installed with apt-get, which needs root. Private servers listen on
+# Run it as often as you like. Missing programs are installed by package.sh, which needs root. Private servers listen on
 # 127.0.0.1 without passwords, keep their files in $GPROXY_SERVICES_DIR (default /tmp/gproxy-services), and force nothing
 # onto the disk: they are for tests only.
 set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
 
 mode=${1:-}
 home=${GPROXY_SERVICES_DIR:-/tmp/gproxy-services}
@@ -36,9 +38,7 @@ as() { # user, command...
 
 need() { # program, package
   if command -v "$1" >/dev/null || ls /usr/lib/postgresql/*/bin/"$1" >/dev/null 2>&1; then return; fi
-  say "installing $2"
-  apt-get update -qq >&2
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >&2
+  "$here/package.sh" "$1" "$2"
 }
 
 folder() { # name, user

@@ -34,12 +34,7 @@ use_debian() {
   command -v wasm-ld-19 >/dev/null || missing+=(lld-19)
   compgen -G '/usr/lib/rustlib/src/rust/library/std/Cargo.toml' >/dev/null || compgen -G '/usr/src/rustc-*/library/std/Cargo.toml' >/dev/null || missing+=(rust-web-src)
   [ "${#missing[@]}" -eq 0 ] && return 0
-  if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-    say "needs: apt-get install ${missing[*]}" >&2
-    return 1
-  fi
-  say "installing ${missing[*]}"
-  apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  scripts/package.sh "a compiler for $target" "${missing[@]}"
 }
 
 # Only here the library is one that a JavaScript host loads: a native build would link it a second time, for minutes.

@@ -53,8 +53,9 @@ class Provider:
         if made.returncode:
             pytest.fail(made.stderr.strip(), pytrace=False)
         clients = [self._client(algorithm, port) for algorithm, port in ports.items()]
-        environment = {**os.environ, "GPROXY_NODE_HOME": made.stdout.strip()}
-        command = ["node", HERE / "oidc" / "provider.mjs", json.dumps({"clients": clients, "people": PEOPLE})]
+        home = made.stdout.strip()
+        environment = {**os.environ, "GPROXY_NODE_HOME": home}
+        command = [f"{home}/node", HERE / "oidc" / "provider.mjs", json.dumps({"clients": clients, "people": PEOPLE})]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
         self.issuer: str = json.loads(self._line())["issuer"]
 

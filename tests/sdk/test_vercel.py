@@ -59,8 +59,9 @@ def answers(request: pytest.FixtureRequest) -> dict[tuple[str, str], Json]:
             known = wanted.setdefault(pair, [])
             known += [name for name in mark.args if name not in known]
     jobs = [job(request, provider, target, scenarios) for (provider, target), scenarios in wanted.items()]
-    environment = {**os.environ, "GPROXY_NODE_HOME": made.stdout.strip()}
-    run = subprocess.run(["node", HERE / "vercel" / "driver.mjs"], input=json.dumps(jobs), capture_output=True, text=True, timeout=120, env=environment)
+    home = made.stdout.strip()
+    environment = {**os.environ, "GPROXY_NODE_HOME": home}
+    run = subprocess.run([f"{home}/node", HERE / "vercel" / "driver.mjs"], input=json.dumps(jobs), capture_output=True, text=True, timeout=120, env=environment)
     lines = [json.loads(line) for line in run.stdout.splitlines()]
     assert run.returncode == 0 and len(lines) == len(jobs), run.stderr[-3000:]
     return {(line["provider"], line["target"]): line["results"] for line in lines}
