@@ -155,7 +155,7 @@ impl Window {
     }
 
     fn admits(&self, now: u64) -> bool {
-        now < self.until && self.left.as_ref().is_none_or(|left| left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok())
+        now < self.until && self.left.as_ref().is_none_or(|left| left.try_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok())
     }
 }
 

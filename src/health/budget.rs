@@ -30,7 +30,7 @@ impl RetryBudget {
         self.turn(now_ms);
         let most = FLOOR.max(self.calls.load(Ordering::Relaxed) / SHARE);
         let next = |retries: u64| (retries < most).then_some(retries + 1);
-        self.retries.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
+        self.retries.try_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
     }
 
     /// Begins a new window when the old one is over. Calls that race here may count in either.

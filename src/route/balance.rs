@@ -63,7 +63,7 @@ impl MemberState {
         let seen = latency_us.unwrap_or(FAILED_US).clamp(1, FAILED_US);
         let next = |before: u64| Some(if before == 0 { seen } else { (before * 3 + seen) / 4 });
         // The closure always gives a value, so this cannot fail.
-        let _ = self.latency_us.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        let _ = self.latency_us.try_update(Ordering::Relaxed, Ordering::Relaxed, next);
     }
 }
 

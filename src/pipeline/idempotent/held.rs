@@ -54,7 +54,7 @@ impl Held {
     pub(super) fn grow(&mut self, piece: u64, limit: u64) -> bool {
         let cost = piece.saturating_add(PIECE);
         let fits = |taken: u64| taken.checked_add(cost).filter(|taken| *taken <= self.room.most);
-        if self.may_grow(piece, limit) && self.room.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok() {
+        if self.may_grow(piece, limit) && self.room.taken.try_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok() {
             self.bytes += cost;
             return true;
         }

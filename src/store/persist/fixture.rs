@@ -152,7 +152,7 @@ impl FlakyLedger {
     }
 
     fn fault(&self) -> Result<(), StoreFault> {
-        let left = self.faults_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        let left = self.faults_left.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         if left.is_ok() { Err(StoreFault::Failed("down".into())) } else { Ok(()) }
     }
 }
