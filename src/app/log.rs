@@ -22,7 +22,7 @@ use super::config::{Config, LogFormat};
 pub fn init(config: &Config) -> Lines {
     let filter = EnvFilter::try_new(&config.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
     let form = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
-    let lines = Lines::default();
+    let lines = Lines::to(stdout());
     let set = match config.log_format {
         LogFormat::Text if stdout().is_terminal() => form.try_init(),
         LogFormat::Text => form.with_ansi(false).event_format(plain::Plain::default()).with_writer(lines.clone()).try_init(),

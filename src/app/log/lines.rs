@@ -1,6 +1,7 @@
-//! Log lines on their way to standard output: gathered, so that a line of its own costs no system call.
+//! Log lines on their way out: gathered, so that a line of its own costs no system call.
 
 use std::{
+    fmt,
     io::{self, Write},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -19,19 +20,29 @@ const FULL: usize = 64 << 10;
 const MOST: usize = 1 << 20;
 
 /// The lines that wait.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
 pub struct Lines(Arc<Shared>);
 
-#[derive(Debug, Default)]
 struct Shared {
     waiting: Mutex<Vec<u8>>,
-    /// What is being written. Whoever has it takes what waits, so that lines stay in their order.
-    written: Mutex<Vec<u8>>,
+    out: Mutex<Out>,
     came: Notify,
     full: Notify,
 }
 
+/// Where lines go, and those that are being written. Whoever has it takes what waits, so that lines stay in their order.
+struct Out {
+    to: Box<dyn Write + Send>,
+    lines: Vec<u8>,
+}
+
 impl Lines {
+    /// Lines that go to `out`.
+    pub fn to(out: impl Write + Send + 'static) -> Self {
+        let out = Mutex::new(Out { to: Box::new(out), lines: Vec::new() });
+        Self(Arc::new(Shared { waiting: Mutex::default(), out, came: Notify::new(), full: Notify::new() }))
+    }
+
     /// Writes out what waits, a moment after it came. Runs for as long as it is polled.
     pub async fn keep_flushed(&self, clock: &dyn Clock) {
         loop {
@@ -49,13 +60,13 @@ impl Lines {
     /// Writes out what waits.
     pub fn flush(&self) {
         // A panic of another thread leaves whole lines, or half a line at worst.
-        let mut written = self.0.written.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::swap(&mut *written, &mut *self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut out = self.0.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let Out { to, lines } = &mut *out;
+        std::mem::swap(lines, &mut *self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         // Nobody can be told that the log cannot be written.
-        let mut out = io::stdout().lock();
-        let _ = out.write_all(&written).and_then(|()| out.flush());
-        written.clear();
-        written.shrink_to(2 * FULL);
+        let _ = to.write_all(lines).and_then(|()| to.flush());
+        lines.clear();
+        lines.shrink_to(2 * FULL);
     }
 
     fn push(&self, line: &[u8], haste: Haste) {
@@ -71,6 +82,12 @@ impl Lines {
         } else if before < FULL && now >= FULL {
             self.0.full.notify_one();
         }
+    }
+}
+
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines").finish_non_exhaustive()
     }
 }
 
@@ -116,18 +133,42 @@ impl<'a> MakeWriter<'a> for Lines {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{self, Write},
+        sync::{Arc, Mutex},
+    };
+
     use super::{Haste, Lines, MOST};
+
+    /// Keeps what is written.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
 
     #[test]
     fn a_line_waits_unless_it_is_urgent_or_the_buffer_is_full() {
-        let lines = Lines::default();
-        let waiting = || lines.0.waiting.lock().unwrap().len();
+        let kept = Kept::default();
+        let lines = Lines::to(kept.clone());
+        let took = || String::from_utf8(std::mem::take(&mut *kept.0.lock().unwrap())).unwrap();
         lines.push(b"", Haste::Soon);
+        lines.push(b"one\n", Haste::Soon);
+        assert_eq!(took(), "");
+        lines.push(b"two\n", Haste::Now);
+        assert_eq!(took(), "one\ntwo\n");
+        let full = "x".repeat(MOST - 1);
+        lines.push(full.as_bytes(), Haste::Soon);
+        assert_eq!(took(), "");
         lines.push(b"\n", Haste::Soon);
-        assert_eq!(waiting(), 1);
-        lines.push(b"\n", Haste::Now);
-        assert_eq!(waiting(), 0);
-        lines.push(&vec![b'\n'; MOST], Haste::Soon);
-        assert_eq!(waiting(), 0);
+        assert_eq!(took(), full + "\n");
     }
 }
