@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Finds the database servers that the store's tests use, or starts private ones; prints how the tests reach them:
 #
-#   eval "$(scripts/services.sh)"          # what listens on the usual ports, private servers for the rest
+#   eval "$(scripts/services.sh)"          # what listens on the usual ports and lets them in, private servers for the rest
 #   eval "$(scripts/services.sh private)"  # private servers only
 #   scripts/services.sh stop               # ends the private servers
 #
@@ -85,9 +85,14 @@ stop() {
   done
 }
 
+# Whether a server that somebody else started lets the tests in. Where no client is at hand to ask it, it is taken to.
+admits_postgres() { ! command -v psql >/dev/null || psql -qwc '' "postgres://postgres@127.0.0.1:5432" >/dev/null 2>&1; }
+admits_mysql() { ! command -v mariadb >/dev/null || mariadb --no-defaults -h 127.0.0.1 -P 3306 -u root --password= -e '' >/dev/null 2>&1; }
+admits_redis() { ! command -v redis-cli >/dev/null || [ "$(redis-cli -h 127.0.0.1 -p 6379 ping 2>/dev/null)" = PONG ]; }
+
 offer() { # name, usual port, private port, variable, address with PORT in it
   local port=$2
-  if [ "$mode" = private ] || ! listens "$port"; then
+  if [ "$mode" = private ] || ! listens "$port" || ! "admits_$1"; then
     port=$3
     if listens "$port"; then
       say "$1: private server stands on port $port"
@@ -104,6 +109,8 @@ offer() { # name, usual port, private port, variable, address with PORT in it
 
 case $mode in
   '' | private)
+    # The tests start some of their own as well.
+    need redis-server redis-server
     offer postgres 5432 $postgres_port GPROXY_TEST_POSTGRES postgres://postgres@127.0.0.1:PORT
     offer mysql 3306 $mysql_port GPROXY_TEST_MYSQL mysql://root@127.0.0.1:PORT
     offer redis 6379 $redis_port GPROXY_TEST_REDIS redis://127.0.0.1:PORT
