@@ -50,5 +50,6 @@ rust() {
 command -v cc >/dev/null || scripts/package.sh "a C compiler" gcc libc6-dev
 rust
 if [ "${1:-}" = tests ]; then
+  type -P kill >/dev/null || scripts/package.sh "a kill that is not the shell's" procps
   python3 -c 'import ensurepip, venv' 2>/dev/null || scripts/package.sh "Python with venv" python3 python3-venv
 fi
