@@ -401,8 +401,8 @@ impl FileJournal {
         Ok(inner.segment.end())
     }
 
-    /// Goes on in the next segment, in which at least `bytes` have room. Mostly that is one that was used before; the first, and those
-    /// that are wanted while the database has not the last one yet, are made here.
+    /// Goes on in the next segment, in which at least `bytes` have room. Mostly that is the spare one; those that are wanted while the
+    /// database has not the last one yet are made here.
     fn rotate(&self, inner: &mut Inner, bytes: u64) -> io::Result<()> {
         if self.config.sync != SyncPolicy::Never {
             inner.segment.file().sync_data()?;

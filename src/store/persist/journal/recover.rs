@@ -59,15 +59,16 @@ pub(super) fn open(config: JournalConfig) -> Result<Replay, OpenFault> {
     }
     // A checkpoint may name a segment that is gone; its number is not used again, or the new one would seem read already.
     let boundary = older.last_key_value().map_or(0, |(number, _)| *number).max(from.segment);
-    let segment = Segment::create(&folder, boundary + 1, config.segment_bytes()).map_err(disk)?;
+    let create = |number| Segment::create(&folder, number, config.segment_bytes()).and_then(Segment::warm).map_err(disk);
+    let (segment, spare) = (create(boundary + 1)?, create(boundary + 2)?);
     let recent = Recent::since(segment.end(), usize::MAX);
     let inner = Inner {
-        next: segment.number() + 1,
+        next: spare.number() + 1,
         segment,
         older_bytes: older.values().sum(),
         older,
         full: None,
-        spare: None,
+        spare: Some(spare),
         frame: Vec::new(),
         open: QuickMap::default(),
         recent,

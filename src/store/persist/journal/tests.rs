@@ -93,8 +93,10 @@ proptest! {
     fn a_segment_that_is_used_again_holds_only_what_was_written_since(all in entries(120), each in 1..30_usize) {
         let folder = tempfile::tempdir().unwrap();
         let journal = FileJournal::open(config(folder.path())).unwrap().journal;
-        // The first entry that may still stand, the first that must, and the number of the spare segment.
-        let (mut may, mut must, mut spare) = (0, 0, None);
+        let waiting = || journal.lock().spare.as_ref().map(Segment::number);
+        // The first entry that may still stand, the first that must, and the number of the spare segment, which is there from the start.
+        let (mut may, mut must, mut spare) = (0, 0, waiting());
+        prop_assert!(spare.is_some());
         for (turn, entries) in all.chunks(each).enumerate() {
             for entry in entries {
                 journal.append(entry).unwrap();
@@ -108,7 +110,7 @@ proptest! {
             for segment in full {
                 journal.forget(segment, Damaged::No).unwrap();
             }
-            spare = journal.lock().spare.as_ref().map(Segment::number);
+            spare = waiting();
             // Calls that are open are told again, which may fill a segment.
             let since = journal.segments_before(u64::MAX).len();
             prop_assert!(spare.is_some() || since > 0);
