@@ -176,11 +176,17 @@ async fn a_lease_ends_unless_it_is_extended(store: &dyn Counters) {
     swept.sort();
     assert_eq!(swept, [id(1), id(3)]);
     assert_eq!(holds(store, money, NOON).await, (0, 10));
-    assert_eq!(store.settle(id(1), NOON, &[Spend { meter: money, amount: 5 }]).await.unwrap(), End::Already);
+    // What gave its room back is spent all the same, once.
+    let spend = [Spend { meter: money, amount: 5 }];
+    assert_eq!(store.settle(id(1), NOON, &spend).await.unwrap(), End::Now);
+    assert_eq!(store.settle(id(1), NOON, &spend).await.unwrap(), End::Already);
+    assert_eq!(store.release(id(3)).await.unwrap(), End::Now);
+    assert_eq!(store.settle(id(3), NOON, &spend).await.unwrap(), End::Already);
+    assert_eq!(holds(store, money, NOON).await, (5, 10));
     assert_eq!(store.sweep(NOON + 2 * MINUTE - 1).await.unwrap(), []);
     assert_eq!(store.sweep(NOON + 2 * MINUTE).await.unwrap(), [id(2)]);
     assert_eq!(agrees(store, 0).await.reserved, [0; 4]);
-    assert_eq!(holds(store, money, NOON).await, (0, 0));
+    assert_eq!(holds(store, money, NOON).await, (5, 0));
 }
 
 async fn what_is_left_is_told_with_its_reset(store: &dyn Counters) {

@@ -45,6 +45,11 @@ enum Step {
     Extend {
         which: usize,
     },
+    /// Ends one whose lease is over, for so many nano-dollars.
+    EndLate {
+        which: usize,
+        amount: i64,
+    },
     /// Ends one that has ended.
     EndAgain {
         which: usize,
@@ -62,6 +67,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<usize>().prop_map(|which| Step::Release { which }),
         1 => any::<usize>().prop_map(|which| Step::Crash { which }),
         1 => any::<usize>().prop_map(|which| Step::Extend { which }),
+        1 => (any::<usize>(), 0..150_i64).prop_map(|(which, amount)| Step::EndLate { which, amount }),
         1 => any::<usize>().prop_map(|which| Step::EndAgain { which }),
         4 => prop_oneof![0..50_u64, 0..2_000_u64, 0..100_000_u64, 0..DAY].prop_map(|ms| Step::Pass { ms }),
         1 => Just(Step::Sweep),
@@ -79,8 +85,12 @@ struct Model {
     now: u64,
     next: u64,
     spent: Vec<(Meter, u64, i64)>,
+    /// What was spent by those who had given their room back, and so beyond all limits.
+    late: Vec<(Meter, u64, i64)>,
     live: BTreeMap<u64, (u64, Vec<Draw>)>,
     crashed: BTreeMap<u64, (u64, Vec<Draw>)>,
+    /// Those whose lease was over, and when their end is no longer spent.
+    lapsed: BTreeMap<u64, u64>,
     ended: Vec<u64>,
 }
 
@@ -92,8 +102,9 @@ impl Model {
 
     /// The least and the most that a store may count as spent now.
     fn spent(&self, meter: Meter) -> (i64, i64) {
-        let since =
-            |from: u64| -> i64 { self.spent.iter().filter(|(on, at, _)| *on == meter && *at >= from).map(|(.., amount)| amount).sum() };
+        let counts = |from: u64, (on, at, _): &&(Meter, u64, i64)| *on == meter && *at >= from;
+        let all = || self.spent.iter().chain(&self.late);
+        let since = |from: u64| -> i64 { all().filter(|spent| counts(from, spent)).map(|(.., amount)| amount).sum() };
         match meter.window {
             Window::Sliding(length) => (since(self.now - length + 1), since(self.now - length - late(length))),
             Window::Day => (since(self.now / DAY * DAY), since(self.now / DAY * DAY)),
@@ -152,7 +163,7 @@ impl Model {
         for number in expected {
             self.live.remove(&number);
             self.crashed.remove(&number);
-            self.ended.push(number);
+            self.lapsed.insert(number, self.now + DAY);
         }
     }
 
@@ -180,6 +191,19 @@ impl Model {
                 if let Some((number, (until, _))) = self.pick(which).and_then(|number| Some((number, self.live.get_mut(&number)?))) {
                     *until = (*until).max(self.now + LEASE);
                     store.extend(&[id(number)], *until).await.unwrap();
+                }
+            }
+            Step::EndLate { which, amount } => {
+                let number = self.lapsed.keys().nth(which % self.lapsed.len().max(1)).copied();
+                if let Some((number, until)) = number.and_then(|number| self.lapsed.remove_entry(&number)) {
+                    let (meter, _) = METERS[4];
+                    let end = store.settle(id(number), self.now, &[Spend { meter, amount }]).await.unwrap();
+                    // A store may forget it later than it may.
+                    assert!(end == End::Now || self.now >= until);
+                    if end == End::Now {
+                        self.late.push((meter, self.now, amount));
+                    }
+                    self.ended.push(number);
                 }
             }
             Step::EndAgain { which } => {

@@ -85,12 +85,15 @@ pub struct Refusal {
     pub retry_after_ms: Option<u64>,
 }
 
+/// How long after its lease a call's end is still spent.
+pub(super) const LATE_MS: u64 = 86_400_000;
+
 /// The end of a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum End {
     /// This call ended it.
     Now,
-    /// It had ended before, was swept, or never was.
+    /// It had ended before, or never was.
     Already,
     /// The store cannot be reached, and is told later; only [`super::guarded`] says so.
     Owed,

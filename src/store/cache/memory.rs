@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     Answer, CacheFault, Counted, Counters,
-    claim::{Admission, Audit, Claim, Draw, End, Holdings, Reading, Refusal, Spend, Standing},
+    claim::{Admission, Audit, Claim, Draw, End, Holdings, LATE_MS, Reading, Refusal, Spend, Standing},
     counter::{Counter, longer},
     meter::{Counts, Meter},
 };
@@ -36,6 +36,8 @@ type Reservations = QuickMap<RequestId, Reservation>;
 pub struct MemoryCounters {
     reservations: [Mutex<Reservations>; SHARDS],
     meters: [Mutex<Meters>; SHARDS],
+    /// Requests whose lease was over before they ended, with the moment until which their end is still spent.
+    lapsed: Mutex<QuickMap<RequestId, u64>>,
     /// Sweeps so far: each tidies one shard of meters.
     sweeps: AtomicUsize,
 }
@@ -97,6 +99,7 @@ impl MemoryCounters {
         Self {
             reservations: std::array::from_fn(|_| Mutex::default()),
             meters: std::array::from_fn(|_| Mutex::default()),
+            lapsed: Mutex::default(),
             sweeps: AtomicUsize::new(0),
         }
     }
@@ -137,10 +140,14 @@ impl MemoryCounters {
     /// [`Counters::settle`], at once.
     pub fn settle_now(&self, id: RequestId, now_ms: u64, actuals: &[Spend]) -> End {
         let mut reservations = self.reservations_of(id);
-        let Some(reservation) = reservations.remove(&id) else { return End::Already };
-        let meters = reservation.draws.iter().map(|draw| &draw.meter).chain(actuals.iter().map(|spend| &spend.meter));
+        let draws = match reservations.remove(&id) {
+            Some(reservation) => reservation.draws,
+            None if lock(&self.lapsed).remove(&id).is_some() => Vec::new(),
+            None => return End::Already,
+        };
+        let meters = draws.iter().map(|draw| &draw.meter).chain(actuals.iter().map(|spend| &spend.meter));
         let mut locked = self.locked(mask(meters));
-        locked.unreserve(&reservation.draws);
+        locked.unreserve(&draws);
         for spend in actuals.iter().filter(|spend| spend.meter.settles()) {
             if let Some(counter) = locked.counter(&spend.meter, now_ms) {
                 counter.spend(spend.amount.max(0));
@@ -151,10 +158,7 @@ impl MemoryCounters {
 
     /// [`Counters::release`], at once.
     pub fn release_now(&self, id: RequestId) -> End {
-        let mut reservations = self.reservations_of(id);
-        let Some(reservation) = reservations.remove(&id) else { return End::Already };
-        self.unreserve(&reservation.draws);
-        End::Now
+        self.settle_now(id, 0, &[])
     }
 
     fn unreserve(&self, draws: &[Draw]) {
@@ -185,6 +189,7 @@ impl MemoryCounters {
             let overdue = reservations.extract_if(|_, reservation| reservation.until_ms <= now_ms).take(SWEEP - ended.len());
             for (id, reservation) in overdue.collect::<Vec<_>>() {
                 self.unreserve(&reservation.draws);
+                lock(&self.lapsed).insert(id, now_ms.saturating_add(LATE_MS));
                 ended.push(id);
             }
         }
@@ -194,6 +199,7 @@ impl MemoryCounters {
 
     /// Drops the meters of one shard that hold nothing.
     fn tidy(&self, now_ms: u64) {
+        lock(&self.lapsed).retain(|_, until_ms| *until_ms > now_ms);
         let turn = self.sweeps.fetch_add(1, Ordering::Relaxed);
         lock(&self.meters[turn % SHARDS]).retain(|meter, counter| {
             counter.advance(meter.window, meter.window.place(now_ms));

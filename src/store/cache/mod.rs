@@ -67,7 +67,8 @@ pub trait Counters: Send + Sync + fmt::Debug {
     /// until [`Self::settle`], [`Self::release`] or the end of the lease. [`CacheFault::Held`] where the id is held already.
     fn admit(&self, claim: Claim) -> Counted<'_, Admission>;
     /// Ends a reservation and spends what was really used, in the window that holds `now_ms`, also on meters that it did not name and
-    /// also beyond what it reserved. What is said of requests and of concurrency is passed over. [`End::Already`] changes nothing.
+    /// also beyond what it reserved, and for a day after its lease was over. What is said of requests and of concurrency is passed over.
+    /// [`End::Already`] changes nothing.
     fn settle(&self, id: RequestId, now_ms: u64, actuals: &[Spend]) -> Counted<'_, End>;
     /// Ends a reservation and spends nothing more. Requests stay spent. [`End::Already`] changes nothing.
     fn release(&self, id: RequestId) -> Counted<'_, End>;

@@ -12,7 +12,7 @@ use crate::{
     base::RequestId,
     store::cache::{
         Answer, CacheFault, Counted, Counters,
-        claim::{Admission, Audit, Claim, Draw, End, Reading, Room, Spend},
+        claim::{Admission, Audit, Claim, Draw, End, LATE_MS, Reading, Room, Spend},
         counter::{Counter, longer},
         meter::{Counts, Meter, SLOTS, Window},
     },
@@ -264,7 +264,7 @@ impl Counters for RedisStore {
 
     fn sweep(&self, now_ms: u64) -> Counted<'_, Vec<RequestId>> {
         let mut invocation = self.invocation(&self.scripts.sweep);
-        invocation.arg(now_ms).arg(SWEEP);
+        invocation.arg(now_ms).arg(SWEEP).arg(LATE_MS);
         Answer::later(async move {
             let ids: Vec<String> = invoke(&self.link, &invocation).await?;
             ids.iter().map(|id| RequestId::parse(id).ok_or_else(|| strange("ids of requests"))).collect()

@@ -56,6 +56,9 @@ local function over(spent, reserved, amount, limit)
   return left > 0
 end
 
+-- What stands for a reservation whose lease is over.
+local function lapsed(id) return HELD .. ':' .. id end
+
 -- Ends a reservation; whether there was one.
 local function unreserve(id)
   local draws = redis.call('HGET', HELD, id)
