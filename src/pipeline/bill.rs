@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     base::Usage,
-    protocol::{OperationKey, fault::FaultKind},
+    protocol::{Operation, OperationKey, fault::FaultKind},
     runtime::{Body, BodyFault, Reply},
     store::record::{Ended, Source},
     usage::{Meter, Metered, Shape, estimate},
@@ -175,7 +175,7 @@ impl Open {
 
     fn hand_over(&mut self) {
         let metered = self.metered();
-        let counted = count(metered.as_ref(), self.prompt_bytes, Ended::Rescued);
+        let counted = self.count(metered.as_ref(), Ended::Rescued);
         self.trail.hand_over(self.status, &counted);
     }
 
@@ -185,26 +185,32 @@ impl Open {
         }
         let metered = self.metered();
         let ended = if self.status >= 400 { Ended::Failed } else { how };
-        let row = self.trail.end(self.status, ended, &count(metered.as_ref(), self.prompt_bytes, ended));
+        let counted = self.count(metered.as_ref(), ended);
+        let row = self.trail.end(self.status, ended, &counted);
         self.trail.close(row, None);
+    }
+
+    /// What was used, and who says so.
+    fn count<'m>(&self, metered: Option<&'m Metered>, ended: Ended) -> Counted<'m> {
+        let Some(metered) = metered else { return Counted::nothing() };
+        let (usage, source) = match (metered.usage, ended) {
+            (Some(usage), Ended::Complete) => (usage, Source::Upstream),
+            // Broken off before anything came: nothing was used that anybody could be asked to pay for.
+            (None, Ended::Interrupted | Ended::Failed | Ended::Rescued) if !self.has_given(metered) => (Usage::default(), Source::None),
+            (seen, _) => (estimate::fill(seen, self.prompt_bytes, metered.relayed_text_bytes), Source::Estimated),
+        };
+        Counted { usage, source, tier: metered.service_tier.as_deref() }
+    }
+
+    /// Whether the client got anything of worth: words, or of spoken answers any byte.
+    fn has_given(&self, metered: &Metered) -> bool {
+        metered.relayed_text_bytes > 0 || self.key.operation() == Operation::CreateSpeech && self.trail.has_begun()
     }
 }
 
 fn meter(key: OperationKey, shape: Shape, hides_usage: bool) -> Box<Meter> {
     let meter = Meter::new(key, shape);
     Box::new(if hides_usage { meter.hide_usage() } else { meter })
-}
-
-/// What was used, and who says so.
-fn count(metered: Option<&Metered>, prompt_bytes: u64, ended: Ended) -> Counted<'_> {
-    let Some(metered) = metered else { return Counted::nothing() };
-    let (usage, source) = match (metered.usage, ended) {
-        (Some(usage), Ended::Complete) => (usage, Source::Upstream),
-        // Broken off before anything came: nothing was used that anybody could be asked to pay for.
-        (None, Ended::Interrupted | Ended::Failed | Ended::Rescued) if metered.relayed_text_bytes == 0 => (Usage::default(), Source::None),
-        (seen, _) => (estimate::fill(seen, prompt_bytes, metered.relayed_text_bytes), Source::Estimated),
-    };
-    Counted { usage, source, tier: metered.service_tier.as_deref() }
 }
 
 fn broken(fault: BodyFault) -> GatewayError {

@@ -1,15 +1,15 @@
 //! What a call takes of its caller's limits and budgets: reserved before it is made, settled once when it has ended.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{engine::Engine, error::GatewayError, resolve::Resolved, target::Target};
+use super::{bounds, engine::Engine, error::GatewayError, resolve::Resolved, target::Target};
 use crate::{
     access::{Allowance, Limit},
     base::{Nanos, RequestId},
     billing::{self, Ask, Candidate, Content, Lookup, Quote, TYPICAL_OUTPUT},
-    protocol::{Family, OperationKind, fault::FaultKind, peek},
+    protocol::{Family, fault::FaultKind},
     snapshot::Snapshot,
     store::{
         cache::{Admission, CacheFault, Claim, Counts, Draw, End, Meter, Refusal, Room, ScopeKind, Spend, Window},
@@ -129,6 +129,9 @@ pub(super) fn ask(call: &mut Resolved, snapshot: &Snapshot) -> Result<Option<Ask
 /// # Errors
 /// As [`ask`].
 pub(super) fn draws_of(call: &mut Resolved, snapshot: &Snapshot) -> Result<Vec<Draw>, GatewayError> {
+    if has_budget(call) {
+        bounds::refuse_unbounded(call)?;
+    }
     if is_billed(call) {
         keep_priced(call, snapshot)?;
     }
@@ -169,7 +172,7 @@ pub(super) async fn hold(engine: &Engine, asked: Asked) -> Result<Held, GatewayE
 fn draws(call: &Resolved, snapshot: &Snapshot) -> Result<Vec<Draw>, GatewayError> {
     let caller = &call.call.caller;
     let names: Vec<String> = call.targets.iter().map(name).collect();
-    let most = most_output(call);
+    let most = bounds::output(call);
     let mut draws = Vec::with_capacity(USUAL_DRAWS);
     for allowance in caller.allowances() {
         // Whoever of them answers in the end: what limits one limits the call.
@@ -234,10 +237,13 @@ fn name(target: &Target) -> String {
     if model.is_empty() { provider.to_string() } else { format!("{provider}/{model}") }
 }
 
+fn has_budget(call: &Resolved) -> bool {
+    call.call.caller.allowances().any(|allowance| allowance.quota.is_some())
+}
+
 /// Whether the call is billed to somebody's budget.
 fn is_billed(call: &Resolved) -> bool {
-    let has_budget = call.call.caller.allowances().any(|allowance| allowance.quota.is_some());
-    has_budget && !call.is_local() && call.call.call.row.metered()
+    has_budget(call) && !call.is_local() && call.call.call.row.metered()
 }
 
 /// Leaves out whom nobody could bill.
@@ -269,13 +275,14 @@ fn quote(call: &Resolved, snapshot: &Snapshot, most: Option<u64>) -> Result<Opti
         Candidate { price: price(target, snapshot), limits }
     };
     let candidates: Vec<Candidate<'_>> = call.targets.iter().map(candidate).collect();
-    let tier = asked_tier(call);
+    let tier = bounds::tier(call);
     let ask = Ask {
-        prompt: billing::estimate_tokens(call.prompt_bytes),
+        prompt: bounds::prompt(call),
         content: Content::Any,
         hour_cache: true,
         max_output: most,
-        answers: answers(call),
+        answers: bounds::answers(call),
+        pieces: bounds::pieces(call),
         tier: tier.as_deref(),
         ..Ask::default()
     };
@@ -283,41 +290,6 @@ fn quote(call: &Resolved, snapshot: &Snapshot, most: Option<u64>) -> Result<Opti
         GatewayError::new(FaultKind::QuotaSpent, "this call may cost more than can be counted; ask for a shorter answer").because(fault)
     })?;
     Ok(Some(quote))
-}
-
-/// The longest answer that the client allows, in tokens.
-fn most_output(call: &Resolved) -> Option<u64> {
-    let document = call.content.json()?;
-    let number = |name: &str| document.value(name).and_then(|text| std::str::from_utf8(text).ok()?.parse::<u64>().ok());
-    match call.key.kind() {
-        OperationKind::GeminiGenerateContent | OperationKind::Gemini => {
-            let config = ["generationConfig", "generation_config"].into_iter().find_map(|name| document.value(name))?;
-            let config: serde_json::Value = serde_json::from_slice(config).ok()?;
-            ["maxOutputTokens", "max_output_tokens"].into_iter().find_map(|name| config.get(name)?.as_u64())
-        }
-        OperationKind::OpenAiChatCompletions => number("max_completion_tokens").or_else(|| number("max_tokens")),
-        OperationKind::OpenAiResponses | OperationKind::OpenAiResponsesWebSocket => number("max_output_tokens"),
-        OperationKind::ClaudeMessages | OperationKind::Claude | OperationKind::OpenAi => number("max_tokens"),
-    }
-}
-
-/// The service tier that the client asks for, in the word by which it would be reported.
-fn asked_tier(call: &Resolved) -> Option<Cow<'_, str>> {
-    let document = call.content.json()?;
-    let text = |name: &str| document.value(name).and_then(peek::string);
-    match call.key.kind().family() {
-        // Fast answers have a price of their own, and are not told as a tier.
-        Family::Claude => text("speed").filter(|speed| speed == "fast").or_else(|| text("service_tier")),
-        Family::OpenAi => text("service_tier"),
-        Family::Gemini => text("serviceTier").or_else(|| text("service_tier")),
-    }
-}
-
-/// How many answers the client asks for.
-fn answers(call: &Resolved) -> u64 {
-    let Some(document) = call.content.json() else { return 1 };
-    let own = document.value("n").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
-    own.unwrap_or(1)
 }
 
 /// How much is left, in the names that the family's SDKs know.

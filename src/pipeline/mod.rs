@@ -13,6 +13,7 @@ mod attempts;
 mod authenticate;
 mod authorize;
 mod bill;
+mod bounds;
 mod capture;
 mod caught;
 mod classify;

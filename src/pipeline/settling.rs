@@ -180,7 +180,8 @@ impl Settling {
 
     /// A piece came from the upstream.
     fn pass(&mut self, data: Bytes) {
-        let at_end = http_body::Body::is_end_stream(&self.body);
+        // Of a body of stated length nobody may ask for more than that: its last piece is its end.
+        let at_end = http_body::Body::is_end_stream(&self.body) || http_body::Body::size_hint(&self.body).exact() == Some(0);
         let Some(open) = self.bill.as_mut() else { return self.leave(data) };
         open.trail.note(Fact::Byte);
         let Some(meter) = open.meter.as_mut() else {

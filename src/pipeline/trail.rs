@@ -120,6 +120,8 @@ pub(super) struct Trail {
     attempts: u32,
     /// How often somebody else was asked to go on with an answer that broke off.
     rescues: u32,
+    /// How many parts of a session have rows of their own.
+    parts: u32,
     /// What the journal has of the call, until its end is written too.
     open: Option<Begun>,
     model: Option<Arc<str>>,
@@ -155,6 +157,7 @@ impl Trail {
             credential: None,
             attempts: 0,
             rescues: 0,
+            parts: 0,
             open: None,
             model: None,
             status: 0,
@@ -263,6 +266,11 @@ impl Trail {
         self.laps.server_timing(self.now())
     }
 
+    /// Whether anything of the answer came.
+    pub(super) fn has_begun(&self) -> bool {
+        self.laps.first().is_some()
+    }
+
     /// Whether the journal waits for the call's end.
     pub(super) fn is_open(&self) -> bool {
         self.open.is_some()
@@ -305,9 +313,17 @@ impl Trail {
         );
     }
 
-    /// The id of the row of now: the call's own, and those behind it for who goes on with its answer.
+    /// A part of a session is over: its row is written, and the next one has a row of its own.
+    pub(super) fn part(&mut self, status: u16, counted: &Counted<'_>) {
+        if let Some(row) = self.end(status, Ended::Complete, counted) {
+            self.record(row);
+            self.parts += 1;
+        }
+    }
+
+    /// The id of the row of now: the call's own, and those behind it for the parts of a session and for who goes on with an answer.
     pub(super) fn row_id(&self) -> RequestId {
-        (0..self.rescues).fold(self.request_id, |id, _| id.next())
+        (0..self.rescues + self.parts).fold(self.request_id, |id, _| id.next())
     }
 
     fn record(&self, row: Arc<UsageRow>) {

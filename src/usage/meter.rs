@@ -172,7 +172,7 @@ impl Meter {
         passed
     }
 
-    /// Reads one message of a WebSocket; tells whether it is the dialect's terminal event.
+    /// Reads one message of a WebSocket; tells whether it is the dialect's terminal event: of a session, that of an answer.
     pub fn message(&mut self, message: &[u8]) -> bool {
         // A message is not ours to leave out, so one that is no JSON passes unread.
         let _ = self.tally.hear(message);

@@ -269,7 +269,7 @@ impl Tally {
     fn absorb_session(&mut self, draft: &Draft<'_>) {
         self.open += u64::from(draft.begun);
         self.open = self.open.saturating_sub(u64::from(draft.done));
-        self.done = false;
+        self.done = draft.done;
         if let Some(session) = &mut self.session
             && !draft.wire.is_empty()
         {

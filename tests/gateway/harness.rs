@@ -328,6 +328,15 @@ impl Gateway {
         Self::serve(platform, snapshot, upstream, (Limits { body: 1 << 20, ..Limits::default() }, None)).await
     }
 
+    /// With more configuration, and the provider somewhere else than at the scripted one.
+    pub(crate) async fn configured_at(channel: &str, address: SocketAddr, configure: impl AsyncFnOnce(&MemoryStore)) -> Self {
+        let (platform, _tasks) = native::platform();
+        let (_, store) = snapshot(&platform, channel, &format!("http://{address}")).await;
+        configure(&store).await;
+        let snapshot = compiled(&store, &platform).await;
+        Self::serve(platform, snapshot, Upstream::start().await, (Limits::default(), None)).await
+    }
+
     /// With more configuration, and a clock of its own. Sleeps of the transport are not on it.
     pub(crate) async fn timed(clock: Arc<dyn Clock>, configure: impl AsyncFnOnce(&MemoryStore)) -> Self {
         let upstream = Upstream::start().await;

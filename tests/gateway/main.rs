@@ -8,6 +8,7 @@
     reason = "a test stops where something is not as it must be, and its sockets live on tokio"
 )]
 
+mod bounds;
 mod canaries;
 mod declined;
 mod disconnect;

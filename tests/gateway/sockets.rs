@@ -1,6 +1,10 @@
 //! WebSockets: Codex dials `/v1/responses` before it tries anything else.
 
 use futures_util::{SinkExt, StreamExt};
+use gproxy::store::{
+    persist::RecordsExt as _,
+    record::{NewPriceRule, PriceMatch, ScopeKind},
+};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{Error, Message, client::IntoClientRequest};
@@ -8,6 +12,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, client::IntoClientRequest};
 use crate::{
     harness::{Gateway, KEY},
     identity::{chunked, streams},
+    money::{CENT, quota, user},
 };
 
 pub(crate) async fn dial(gateway: &Gateway, path: &str, key: &str) -> Result<tokio_tungstenite::WebSocketStream<TcpStream>, Error> {
@@ -82,4 +87,55 @@ async fn a_realtime_session_is_relayed_and_metered() {
     assert_eq!(upstream.await.unwrap(), r#"{"type":"response.create"}"#);
     let row = provider.journal.rows(1).await.pop().unwrap();
     assert_eq!((row.usage.total(), &*row.begun.model), (10, "voice"));
+}
+
+#[tokio::test]
+async fn a_realtime_session_spends_from_its_callers_budget_answer_by_answer() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    // An answer of 4,096 tokens costs 4 dollars and 10 cents; there are 5 dollars.
+    let gateway = Gateway::configured_at("custom", address, async |store| {
+        let rates = serde_json::json!({"input": "0", "output": "1000"}).to_string();
+        let rule =
+            NewPriceRule { provider_id: None, match_kind: PriceMatch::Exact, pattern: "voice".into(), rates_json: rates, enabled: true };
+        store.save(None, rule).await.unwrap();
+        let user = user(store).await;
+        store.save(None, quota(ScopeKind::User, user.id.0, 500 * CENT)).await.unwrap();
+    })
+    .await;
+    let upstream = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+        for tokens in [100, 900] {
+            let usage = serde_json::json!({"total_tokens": tokens, "input_tokens": 0, "output_tokens": tokens});
+            let done = serde_json::json!({"type": "response.done", "response": {"usage": usage}}).to_string();
+            socket.send(Message::text(done)).await.unwrap();
+        }
+        while let Some(Ok(message)) = socket.next().await {
+            if message.is_close() {
+                return true;
+            }
+        }
+        false
+    });
+    let mut socket = dial(&gateway, "/v1/realtime?model=up/voice", KEY).await.unwrap();
+    let mut kinds = Vec::new();
+    let mut reason = None;
+    while let Some(Ok(message)) = socket.next().await {
+        match message {
+            Message::Text(text) => kinds.push(serde_json::from_str::<Value>(&text).unwrap()),
+            Message::Close(frame) => reason = frame,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(kinds.iter().map(|event| event["type"].as_str().unwrap()).collect::<Vec<_>>(), ["response.done", "response.done", "error"]);
+    assert_eq!(kinds[2]["error"]["code"], "insufficient_quota");
+    assert_eq!(u16::from(reason.unwrap().code), 1008);
+    assert!(upstream.await.unwrap(), "the provider is left as well");
+    let costs: Vec<i64> = gateway.journal.rows(2).await.iter().map(|row| row.billed.as_ref().unwrap().cost.get()).collect();
+    assert_eq!(costs, [10 * CENT, 90 * CENT]);
+    let audit = gateway.engine.counters().audit().await.unwrap();
+    assert!(audit.agrees() && audit.reservations == 0, "{audit:?}");
+    let Err(Error::Http(refused)) = dial(&gateway, "/v1/realtime?model=up/voice", KEY).await else { panic!("it opened") };
+    assert_eq!(refused.status().as_u16(), 429, "no other session has room");
 }

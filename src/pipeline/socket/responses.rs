@@ -145,7 +145,7 @@ async fn send(socket: &mut dyn Socket, text: String) -> Result<(), BodyFault> {
     socket.send(Message::Text(text.into())).await
 }
 
-fn refusal(kind: FaultKind, message: &str, field: Option<&str>) -> Value {
+pub(super) fn refusal(kind: FaultKind, message: &str, field: Option<&str>) -> Value {
     let body = Fault { kind, message, field, request_id: "" }.body(Family::OpenAi);
     json!({"type": "error", "status": kind.status(), "status_code": kind.status(), "error": body["error"]})
 }
