@@ -17,7 +17,7 @@ pub struct Document {
     peek: Arc<Peek>,
     /// New values, by the place of their member.
     edits: Vec<(usize, Bytes)>,
-    /// Members that are gone, by place.
+    /// Members that are gone, by place, in order: a body may repeat a name as often as it has room for.
     removed: Vec<usize>,
     /// New members, as JSON text.
     fresh: Vec<Bytes>,
@@ -57,21 +57,24 @@ impl Document {
             member.extend_from_slice(&json);
             self.fresh.push(member.into());
         }
-        for at in named {
-            self.edits.retain(|(member, _)| *member != at);
-            self.edits.push((at, json.clone()));
-        }
+        self.edits.retain(|(member, _)| named.binary_search(member).is_err());
+        self.edits.extend(named.into_iter().map(|at| (at, json.clone())));
     }
 
     /// Takes every member of the name out. An absent one is no matter.
     pub fn remove(&mut self, name: &str) {
         let named = self.named(name);
         self.removed.extend(named);
+        self.removed.sort_unstable();
     }
 
-    /// The members called `name` that are still there, by place.
+    /// The members called `name` that are still there, by place, in order.
     fn named(&self, name: &str) -> Vec<usize> {
-        self.peek.places(&self.body, name).filter(|at| !self.removed.contains(at)).collect()
+        self.peek.places(&self.body, name).filter(|at| !self.is_gone(*at)).collect()
+    }
+
+    fn is_gone(&self, at: usize) -> bool {
+        self.removed.binary_search(&at).is_ok()
     }
 
     /// Whether the body goes out as it came.
@@ -98,7 +101,7 @@ impl Document {
         }
         let mut changes: Vec<(Range<usize>, Bytes)> = self.cuts().map(|cut| (cut, Bytes::new())).collect();
         let members = self.peek.members();
-        let kept = self.edits.iter().filter(|(at, _)| !self.removed.contains(at));
+        let kept = self.edits.iter().filter(|(at, _)| !self.is_gone(*at));
         changes.extend(kept.map(|(at, json)| (members[*at].value.clone(), json.clone())));
         if !self.fresh.is_empty() {
             let mut first = self.fresh.join(&b',');
@@ -123,7 +126,7 @@ impl Document {
     /// The ranges of the removed members, each run of neighbours with the commas that would be left over.
     fn cuts(&self) -> impl Iterator<Item = Range<usize>> {
         let members = self.peek.members();
-        let gone = |at: usize| self.removed.contains(&at);
+        let gone = |at: usize| self.is_gone(at);
         (0..members.len()).filter(move |at| gone(*at) && (*at == 0 || !gone(at - 1))).map(move |first| {
             let next = (first..members.len()).find(|at| !gone(*at));
             let last = members.last().map_or(0, |member| member.value.end);

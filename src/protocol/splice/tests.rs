@@ -40,6 +40,21 @@ fn one_changed_member_reads_the_same_however_long_the_body_is() {
     }
 }
 
+/// As many repetitions as a long body has room for: work that grows with their square would not end.
+#[test]
+fn a_name_that_is_repeated_without_end_costs_no_more_than_its_length() {
+    for beside in ["", "\"n\":1,"] {
+        let repeated = |model: &str| format!("{{{}\"z\":1}}", format!("{model}{beside}").repeat(400_000));
+        let mut set = document(&repeated("\"model\":0,"));
+        set.set("model", "\"a\"");
+        set.set("model", "\"b\"");
+        let mut cut = set.clone();
+        cut.remove("model");
+        cut.remove("model");
+        assert!(text(set) == repeated("\"model\":\"b\",") && text(cut) == repeated(""), "beside {beside:?}");
+    }
+}
+
 /// JSON objects with repeated keys, odd numbers and odd spaces, as text.
 fn object() -> impl Strategy<Value = Vec<(String, String)>> {
     let key = prop_oneof![Just("a"), Just("b"), Just("c"), Just("d")].prop_map(str::to_owned);
