@@ -3,6 +3,7 @@
 pub mod api;
 pub mod cors;
 pub mod data;
+pub mod forwarded;
 #[cfg(feature = "native")]
 pub mod native;
 pub mod ops;

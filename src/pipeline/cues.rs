@@ -13,7 +13,7 @@ pub enum Cue {
     Upgrade,
     /// `origin`, which browsers send.
     Origin,
-    /// `x-forwarded-for` or `x-real-ip`.
+    /// `x-forwarded-for`.
     Forwarded,
     /// `connection`.
     Connection,
@@ -34,7 +34,7 @@ impl Cue {
         Some(match name.as_str() {
             "upgrade" => Self::Upgrade,
             "origin" => Self::Origin,
-            "x-forwarded-for" | "x-real-ip" => Self::Forwarded,
+            "x-forwarded-for" => Self::Forwarded,
             "connection" => Self::Connection,
             "content-encoding" => Self::Coding,
             "x-goog-api-key" => Self::GooglesKey,
@@ -74,11 +74,10 @@ mod tests {
 
     use super::{Cue, Cues};
 
-    const ALL: [(&str, Cue); 11] = [
+    const ALL: [(&str, Cue); 10] = [
         ("upgrade", Cue::Upgrade),
         ("origin", Cue::Origin),
         ("x-forwarded-for", Cue::Forwarded),
-        ("x-real-ip", Cue::Forwarded),
         ("connection", Cue::Connection),
         ("content-encoding", Cue::Coding),
         ("x-goog-api-key", Cue::GooglesKey),

@@ -13,7 +13,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderName, Method, Request, Response, Uri};
+use http::{HeaderMap, Method, Request, Response, Uri};
 use hyper::{
     body::Incoming,
     server::conn::http1,
@@ -39,6 +39,7 @@ use crate::{
     http::{
         cors::Cors,
         data,
+        forwarded::client_address,
         ops::{self, Readiness},
         reply,
     },
@@ -46,9 +47,6 @@ use crate::{
     protocol::fault::FaultKind,
     runtime::{Body, BoxFuture, native::Bursts},
 };
-
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// The longest head of a request, in bytes.
 const HEAD_BYTES: u32 = 64 << 10;
@@ -310,7 +308,7 @@ fn route(serving: &Arc<Serving>, request: Request<Incoming>, peer: IpAddr) -> Bo
         return Box::pin(ready(response));
     }
     let cues = Cues::of(request.headers());
-    let client = if cues.has(Cue::Forwarded) { client_address(&request, peer, &serving.trusted_proxies) } else { peer };
+    let client = if cues.has(Cue::Forwarded) { client_address(request.headers(), peer, &serving.trusted_proxies) } else { peer };
     let first = request.uri().path().split('/').nth(1).unwrap_or("");
     if matches!(first, "admin" | "user" | "login") {
         return caught(serving, request.uri().clone(), (serving.control)(request.map(body::incoming), Some(client)));
@@ -346,16 +344,4 @@ async fn for_browser(serving: &Serving, request: Request<Incoming>, client: IpAd
     let mut response = data::serve(&serving.engine, request.map(body::incoming), Some(client)).await;
     serving.cors.mark(&headers, response.headers_mut());
     response
-}
-
-/// The client's address: the peer's, or what a trusted proxy says.
-fn client_address<T>(request: &Request<T>, peer: IpAddr, trusted: &[Network]) -> IpAddr {
-    let is_trusted = |address: &IpAddr| address.is_loopback() || trusted.iter().any(|network| network.contains(*address));
-    if !is_trusted(&peer) {
-        return peer;
-    }
-    let header = |name: &HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let hops = header(&FORWARDED_FOR).into_iter().flat_map(|hops| hops.rsplit(','));
-    let forwarded = hops.filter_map(|hop| hop.trim().parse().ok()).find(|hop| !is_trusted(hop));
-    forwarded.or_else(|| header(&REAL_IP).and_then(|address| address.trim().parse().ok())).unwrap_or(peer)
 }
