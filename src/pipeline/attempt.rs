@@ -211,7 +211,7 @@ async fn refused(engine: &Engine, mut attempted: Box<Attempted>) -> Failure {
 fn broken_off(fault: BodyFault) -> GatewayError {
     match fault {
         BodyFault::Timeout(what) => GatewayError::new(FaultKind::UpstreamTimeout, format!("the provider gave no {what} in time")),
-        fault @ (BodyFault::Broken(_) | BodyFault::TooLarge { .. }) => {
+        fault @ (BodyFault::Broken(_) | BodyFault::Stalled { .. } | BodyFault::TooLarge { .. }) => {
             GatewayError::new(FaultKind::Upstream, "the provider's answer broke off").because(fault)
         }
     }

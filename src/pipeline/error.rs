@@ -97,6 +97,11 @@ impl From<BodyFault> for GatewayError {
             BodyFault::TooLarge { limit } => {
                 Self::new(FaultKind::TooLarge, format!("the request body is larger than the {limit} bytes allowed here")).closing()
             }
+            BodyFault::Stalled { span } => {
+                let seconds = span.as_secs();
+                let message = format!("nothing of the request body came for {seconds} seconds; expected the rest of it");
+                Self::new(FaultKind::Stalled, message).closing()
+            }
             BodyFault::Broken(_) | BodyFault::Timeout(_) => {
                 Self::new(FaultKind::BadRequest, "the request body ended before its end").because(fault)
             }
@@ -117,6 +122,7 @@ impl From<PrepareFault> for GatewayError {
 impl From<TransportFault> for GatewayError {
     fn from(fault: TransportFault) -> Self {
         match fault {
+            fault if fault.is_stalled() => Self::new(FaultKind::Stalled, "the request body did not come in time").closing(),
             TransportFault::Timeout(what) => Self::new(FaultKind::UpstreamTimeout, format!("the provider gave no {what} in time")),
             TransportFault::Unusable(_) | TransportFault::Unsupported(_) => {
                 Self::new(FaultKind::Internal, "the provider is not configured well").because(fault)

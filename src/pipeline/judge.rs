@@ -85,6 +85,8 @@ pub(super) fn error_within(body: &[u8], (family, now_ms): (Family, u64)) -> Judg
 /// A request that got no answer.
 pub(super) fn no_answer(fault: &TransportFault) -> Judged {
     match fault {
+        // It is the client that kept its body back.
+        fault if fault.is_stalled() => (Outcome::Unfit, None),
         TransportFault::Timeout("response head") => (Outcome::Silent, Some(Trouble::Transient)),
         TransportFault::Connect(_) | TransportFault::Broken(_) | TransportFault::Timeout(_) | TransportFault::Refused { .. } => {
             (Outcome::Broken, Some(Trouble::Transient))
@@ -99,7 +101,7 @@ pub(super) fn no_answer(fault: &TransportFault) -> Judged {
 pub(super) fn broken_off(fault: &BodyFault) -> Judged {
     match fault {
         BodyFault::Timeout(_) => (Outcome::Silent, Some(Trouble::Transient)),
-        BodyFault::Broken(_) | BodyFault::TooLarge { .. } => (Outcome::Broken, Some(Trouble::Transient)),
+        BodyFault::Broken(_) | BodyFault::Stalled { .. } | BodyFault::TooLarge { .. } => (Outcome::Broken, Some(Trouble::Transient)),
     }
 }
 

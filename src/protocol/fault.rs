@@ -27,6 +27,8 @@ pub enum FaultKind {
     MethodNotAllowed,
     /// The body is too large.
     TooLarge,
+    /// The body did not come in time.
+    Stalled,
     /// The body is in a content coding, such as gzip, that is not read here.
     Coded,
     /// The call's key belongs to another call.
@@ -63,6 +65,7 @@ impl FaultKind {
             Self::UnknownPrevious => "unknown_previous",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::TooLarge => "too_large",
+            Self::Stalled => "request_timeout",
             Self::Coded => "unsupported_encoding",
             Self::KeyReused => "key_reused",
             Self::AnswerGone => "answer_gone",
@@ -85,6 +88,7 @@ impl FaultKind {
             Self::Forbidden => 403,
             Self::NotFound | Self::ModelNotFound | Self::UnknownThing => 404,
             Self::MethodNotAllowed => 405,
+            Self::Stalled => 408,
             Self::AnswerGone => 409,
             Self::TooLarge => 413,
             Self::Coded => 415,
@@ -108,6 +112,7 @@ impl FaultKind {
             Self::ModelNotFound => ("invalid_request_error", Some("model_not_found")),
             Self::UnknownPrevious => ("invalid_request_error", Some("previous_response_not_found")),
             Self::TooLarge => ("invalid_request_error", Some("request_too_large")),
+            Self::Stalled => ("invalid_request_error", Some("request_timeout")),
             Self::Coded => ("invalid_request_error", Some("unsupported_content_encoding")),
             Self::KeyReused => ("invalid_request_error", Some("idempotency_key_reused")),
             Self::AnswerGone => ("invalid_request_error", Some("idempotent_answer_gone")),
@@ -138,7 +143,7 @@ impl FaultKind {
             Self::RateLimited | Self::QuotaSpent => "rate_limit_error",
             Self::Overloaded => "overloaded_error",
             Self::Internal | Self::Upstream => "api_error",
-            Self::UpstreamTimeout => "timeout_error",
+            Self::Stalled | Self::UpstreamTimeout => "timeout_error",
         }
     }
 
@@ -156,7 +161,7 @@ impl FaultKind {
             Self::RateLimited | Self::QuotaSpent => "RESOURCE_EXHAUSTED",
             Self::Overloaded | Self::Upstream => "UNAVAILABLE",
             Self::Internal => "INTERNAL",
-            Self::UpstreamTimeout => "DEADLINE_EXCEEDED",
+            Self::Stalled | Self::UpstreamTimeout => "DEADLINE_EXCEEDED",
         }
     }
 }

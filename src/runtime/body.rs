@@ -5,6 +5,7 @@ use std::{
     fmt,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -19,6 +20,12 @@ pub enum BodyFault {
     /// Nothing came for too long.
     #[error("no {0} in time")]
     Timeout(&'static str),
+    /// A client said nothing for too long in the midst of its request.
+    #[error("nothing of the body came for {} seconds", span.as_secs())]
+    Stalled {
+        /// So long.
+        span: Duration,
+    },
     /// More came than is allowed.
     #[error("body is larger than {limit} bytes")]
     TooLarge {

@@ -179,6 +179,21 @@ pub enum TransportFault {
     Unsupported(&'static str),
 }
 
+impl TransportFault {
+    /// Whether the request's own body did not come: the fault of whoever sends it, and not the upstream's.
+    #[must_use]
+    pub fn is_stalled(&self) -> bool {
+        let mut cause = std::error::Error::source(self);
+        while let Some(fault) = cause {
+            if matches!(fault.downcast_ref(), Some(BodyFault::Stalled { .. })) {
+                return true;
+            }
+            cause = fault.source();
+        }
+        false
+    }
+}
+
 /// One message of a WebSocket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {

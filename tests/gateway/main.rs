@@ -31,5 +31,6 @@ mod rescue;
 mod rescue_streams;
 mod roles;
 mod shared;
+mod silence;
 mod sockets;
 mod streams;

@@ -6,6 +6,8 @@ pub mod handover;
 mod heads;
 pub mod host;
 mod leaving;
+mod patience;
+mod preface;
 mod server;
 mod signals;
 mod upgrade;

@@ -32,6 +32,7 @@ use super::{
     body,
     heads::HeadTimer,
     leaving::{Departure, Door, Resumed, Watched, drive, drive_or_leave},
+    preface::{Prefaced, speaks_http2},
     upgrade,
 };
 use crate::{
@@ -54,12 +55,10 @@ const HEAD_BYTES: u32 = 64 << 10;
 /// body more than it saves: it is copied out of there, and what was just read is still in the processor's cache.
 const READ_BYTES: usize = HEAD_BYTES as usize;
 
-/// How long a request's head may take to come.
+/// How long a request's head may take to come, and an HTTP/2 connection's beginning.
 const HEAD_TIME: Duration = Duration::from_secs(30);
 /// How long connections that are not waited for any longer may take to go.
 const SHUT_TIME: Duration = Duration::from_secs(1);
-/// What an HTTP/2 connection begins with (RFC 9113, section 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The control plane as the server sees it: takes every request under `/admin`, `/user` and `/login`.
 pub(super) type ControlPlane = Arc<dyn Fn(Request<Body>, Option<IpAddr>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
@@ -200,7 +199,7 @@ impl House {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
         let (serving, bursts, mut open) = (Arc::clone(&self.serving), self.bursts.clone(), self.open.clone());
-        let late = serving.engine.platform.clock.sleep(HEAD_TIME);
+        let mut late = serving.engine.platform.clock.sleep(HEAD_TIME);
         let service = service_fn(move |request| guarded(&serving, request, peer));
         tokio::spawn(async move {
             let told = tokio::select! {
@@ -214,14 +213,16 @@ impl House {
                     }
                     return;
                 }
-                () = late => None,
+                () = &mut late => None,
             };
             let Some(speaks_http2) = told else { return };
             let gathering = bursts.join(stream);
             if speaks_http2 {
-                let connection = either().serve_connection_with_upgrades(TokioIo::new(gathering), service).into_owned();
+                let connection =
+                    either().serve_connection_with_upgrades(TokioIo::new(Prefaced::new(gathering, late)), service).into_owned();
                 drive(Box::pin(connection), open, |connection| connection.as_mut().graceful_shutdown()).await;
             } else {
+                drop(late);
                 let (other_end, timer) = (gathering.peer(), HeadTimer::default());
                 let watched = Watched { peer: other_end, address: peer, heads: timer.heads() };
                 serve_plain(TokioIo::new(gathering), service, (timer, open, watched)).await;
@@ -258,14 +259,6 @@ where
     let end = |connection: &mut http1::UpgradeableConnection<I, S>| Pin::new(connection).graceful_shutdown();
     let unserved = |connection: http1::UpgradeableConnection<I, S>| connection.into_parts().map(|parts| parts.read_buf);
     drive_or_leave(connection, open, watched, (end, unserved)).await;
-}
-
-/// Looks at what a client says first, and leaves it where it is; `None` where it says nothing. One that may go on to speak HTTP/2
-/// counts as one that does.
-async fn speaks_http2(stream: &TcpStream) -> Option<bool> {
-    let mut first = [0; PREFACE.len()];
-    let count = stream.peek(&mut first).await.ok()?;
-    (count > 0).then(|| PREFACE.starts_with(&first[..count]))
 }
 
 /// HTTP/1.1. Whoever is known to speak it is not read by hyper-util's search for a protocol, which doubles what a connection reads into.
@@ -311,13 +304,15 @@ fn route(serving: &Arc<Serving>, request: Request<Incoming>, peer: IpAddr) -> Bo
     let client = if cues.has(Cue::Forwarded) { client_address(request.headers(), peer, &serving.trusted_proxies) } else { peer };
     let first = request.uri().path().split('/').nth(1).unwrap_or("");
     if matches!(first, "admin" | "user" | "login") {
-        return caught(serving, request.uri().clone(), (serving.control)(request.map(body::incoming), Some(client)));
+        let address = request.uri().clone();
+        let request = request.map(|body| body::incoming(body, &serving.engine.platform.clock));
+        return caught(serving, address, (serving.control)(request, Some(client)));
     }
     if request.method() == Method::OPTIONS || cues.has(Cue::Upgrade) || cues.has(Cue::Origin) {
         let address = request.uri().clone();
         return caught(serving, address, Box::pin(rare(Arc::clone(serving), request, cues, client)));
     }
-    let inbound = data::arrive(&serving.engine, body::arriving(request), cues, Some(client));
+    let inbound = data::arrive(&serving.engine, body::arriving(request, &serving.engine.platform.clock), cues, Some(client));
     Box::pin(data::answer(serving.engine.clone(), inbound))
 }
 
@@ -341,7 +336,8 @@ async fn rare(serving: Arc<Serving>, request: Request<Incoming>, cues: Cues, cli
 /// A call's answer, with what a browser wants to see before it hands that on.
 async fn for_browser(serving: &Serving, request: Request<Incoming>, client: IpAddr) -> Response<Body> {
     let headers = request.headers().clone();
-    let mut response = data::serve(&serving.engine, request.map(body::incoming), Some(client)).await;
+    let request = request.map(|body| body::incoming(body, &serving.engine.platform.clock));
+    let mut response = data::serve(&serving.engine, request, Some(client)).await;
     serving.cors.mark(&headers, response.headers_mut());
     response
 }
