@@ -7,14 +7,15 @@ use std::{net::IpAddr, sync::LazyLock};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response,
-    header::{ALLOW, AUTHORIZATION},
+    HeaderValue, Method, Request, Response,
+    header::{ALLOW, CONNECTION},
 };
 
 use crate::{
-    access::{Caller, identify},
+    access::Caller,
     admin::{Admin, Control, Member, role::Access},
-    pipeline::Engine,
+    pipeline::{Engine, read_away},
+    runtime::Body,
     store::record::Role,
 };
 
@@ -31,11 +32,13 @@ mod own;
 mod plain;
 mod query;
 mod route;
+mod way;
 
 use answer::{Answer, Refusal, render};
 pub use asks::Asks;
 pub use openapi::document;
-use route::{Call, Handler, Route, Style};
+use route::{Call, Handler, Route};
+use way::Way;
 
 /// Whether a path belongs to this API.
 #[must_use]
@@ -60,7 +63,27 @@ fn tables() -> impl Iterator<Item = &'static Route> {
     TABLE.iter()
 }
 
-/// Answers a request. `peer` is the client's address, trusted proxies already taken into account.
+/// Answers a request whose body is still to come. `peer` is the client's address, trusted proxies already taken into account.
+///
+/// Whoever may not call is refused by the head alone: strangers cannot make us read theirs.
+pub async fn receive((control, engine): (&Control, &Engine), request: Request<Body>, peer: Option<IpAddr>) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let way = Way::of(&head.method, head.uri.path());
+    let (refusal, goes_on) = match way.open(control, &head.headers, peer) {
+        Err(refusal) => (refusal, read_away(engine, body).await),
+        Ok(_) => match body.collect(way.limit()).await {
+            Ok(body) => return serve_beside((control, Some(engine)), Request::from_parts(head, body), peer).await.map(Body::from),
+            Err(fault) => (Refusal::Body(fault), false),
+        },
+    };
+    let mut response = written(Err(refusal), &way, &head.method);
+    if !goes_on {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response.map(Body::from)
+}
+
+/// Answers a request.
 pub async fn serve(control: &Control, request: Request<Bytes>, peer: Option<IpAddr>) -> Response<Bytes> {
     serve_beside((control, None), request, peer).await
 }
@@ -72,39 +95,21 @@ pub async fn serve_beside(
     peer: Option<IpAddr>,
 ) -> Response<Bytes> {
     let (head, body) = request.into_parts();
-    let path = trimmed(head.uri.path());
-    let found: Vec<(&Route, &str)> = route::find(tables(), path);
-    let style = found.first().map_or(Style::Object, |(route, _)| route.style);
-    let wanted = if head.method == Method::HEAD { &Method::GET } else { &head.method };
-    let chosen = found.iter().find(|(route, _)| route.method == *wanted);
-    let call = Call::new((chosen.map_or("", |(_, id)| id), head.uri.query(), &body), (&head.headers, peer), (control, engine));
-    let asks = chosen.map_or_else(|| Asks::of_nothing(path), |(route, _)| Asks::of(&route.method, route.path));
-    let answer = match identified(control, &head.headers, asks, peer) {
+    let way = Way::of(&head.method, head.uri.path());
+    let call = Call::new((way.id(), head.uri.query(), &body), (&head.headers, peer), (control, engine));
+    let answer = match way.open(control, &head.headers, peer) {
         Err(refusal) => Err(refusal),
-        Ok(caller) => match chosen {
-            Some((route, _)) => run(route, asks, caller.as_ref(), call).await,
-            None if found.is_empty() => Err(Refusal::NoRoute(path.to_owned())),
-            None => Err(Refusal::Method(found.iter().map(|(route, _)| route.method.clone()).collect())),
-        },
+        Ok((route, caller)) => run(route, way.asks, caller.as_ref(), call).await,
     };
-    let mut response = render(answer, style);
-    if head.method == Method::HEAD {
+    written(answer, &way, &head.method)
+}
+
+fn written(answer: Answer, way: &Way<'_>, method: &Method) -> Response<Bytes> {
+    let mut response = render(answer, way.style());
+    if *method == Method::HEAD {
         *response.body_mut() = Bytes::new();
     }
     response
-}
-
-/// Proves who calls. What is not there is shown to administrators only.
-fn identified(control: &Control, headers: &HeaderMap, asks: Asks, peer: Option<IpAddr>) -> Result<Option<Caller>, Refusal> {
-    if asks == Asks::Nothing {
-        return Ok(None);
-    }
-    let snapshot = control.snapshot().load();
-    let caller = identify(snapshot.directory(), token(headers), control.now_ms(), peer).map_err(Refusal::Unauthenticated)?;
-    match asks {
-        Asks::Ruler if !caller.is_admin() => Err(Refusal::Role(caller.role())),
-        Asks::Ruler | Asks::Nothing | Asks::Key | Asks::Role(..) => Ok(Some(caller)),
-    }
 }
 
 async fn run(route: &Route, asks: Asks, caller: Option<&Caller>, call: Call<'_>) -> Answer {
@@ -122,20 +127,6 @@ async fn run(route: &Route, asks: Asks, caller: Option<&Caller>, call: Call<'_>)
         }
         (Handler::Member(_) | Handler::Admin(_), _, caller) => Err(Refusal::Role(caller.map_or(Role::Member, Caller::role))),
     }
-}
-
-/// The caller's key. It is never taken from the query, which ends up in logs.
-fn token(headers: &HeaderMap) -> Option<&str> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let bearer = text(AUTHORIZATION.as_str()).and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-    });
-    bearer.or_else(|| text("x-api-key"))
-}
-
-fn trimmed(path: &str) -> &str {
-    if path.len() > 1 { path.strip_suffix('/').unwrap_or(path) } else { path }
 }
 
 fn allow(methods: &[Method]) -> (http::HeaderName, HeaderValue) {

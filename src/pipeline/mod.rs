@@ -223,10 +223,14 @@ const REST_TIME: Duration = Duration::from_secs(2);
 
 /// A refusal of a call whose body nobody has read. What is short is read away; else the connection has to close.
 async fn unread(engine: &Engine, body: Body, error: GatewayError) -> GatewayError {
+    if read_away(engine, body).await { error } else { error.closing() }
+}
+
+/// Reads away the body of a refused request where it is short, and tells whether its connection can go on.
+pub async fn read_away(engine: &Engine, body: Body) -> bool {
     // Whichever is first: giving up half-way loses nothing but the connection.
-    let read = tokio::select! {
+    tokio::select! {
         read = body.collect(REST) => read.is_ok(),
         () = engine.platform.clock.sleep(REST_TIME) => false,
-    };
-    if read { error } else { error.closing() }
+    }
 }

@@ -246,13 +246,10 @@ type Plane = Arc<dyn Fn(http::Request<Body>, Option<IpAddr>) -> BoxFuture<'stati
 
 /// Serves both planes on a port of their own.
 pub(crate) async fn serve_both(control: Arc<Control>, engine: Engine) -> SocketAddr {
+    let own = engine.clone();
     let plane: Plane = Arc::new(move |request, peer| {
-        let control = Arc::clone(&control);
-        Box::pin(async move {
-            let (parts, body) = request.into_parts();
-            let body = body.collect(1 << 20).await.unwrap();
-            api::serve(&control, http::Request::from_parts(parts, body), peer).await.map(Body::from)
-        })
+        let (control, engine) = (Arc::clone(&control), own.clone());
+        Box::pin(async move { api::receive((&control, &engine), request, peer).await })
     });
     listen(engine, plane).await
 }

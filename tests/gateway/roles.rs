@@ -101,6 +101,40 @@ impl House {
     }
 }
 
+#[tokio::test]
+async fn nobody_is_read_who_may_not_call_and_no_stranger_at_length() {
+    let house = House::new().await;
+    let key = |name| format!("authorization: Bearer {}\r\n", token(name));
+    // Who, what, how long the body says that it is, how much of it comes, the status, and whether the connection goes on.
+    for (who, line, length, sent, status, goes_on) in [
+        (String::new(), "POST /admin/users", 10 << 20, 0, 401, false),
+        ("x-api-key: sk-unknown\r\n".into(), "POST /admin/users", 10 << 20, 0, 401, false),
+        (key("member"), "POST /admin/users", 10 << 20, 0, 403, false),
+        (key("member"), "POST /admin/nothing", 10 << 20, 0, 403, false),
+        (key("owner"), "POST /admin/nothing", 10 << 20, 0, 404, false),
+        (key("owner"), "PUT /admin/users", 10 << 20, 0, 405, false),
+        (String::new(), "POST /user/keys", 10 << 20, 0, 401, false),
+        (String::new(), "POST /admin/users", 2, 2, 401, true),
+        (String::new(), "POST /login", (16 << 10) + 1, 0, 413, false),
+        (String::new(), "POST /login", 16 << 10, 16 << 10, 400, true),
+        (key("owner"), "POST /admin/users", (10 << 20) + 1, 0, 413, false),
+        (key("owner"), "POST /admin/users", 17 << 10, 17 << 10, 400, true),
+    ] {
+        let mut stream = TcpStream::connect(house.address).await.unwrap();
+        let head = format!("{line} HTTP/1.1\r\nhost: gateway\r\n{who}content-length: {length}\r\n\r\n");
+        stream.write_all(format!("{head}{}", "x".repeat(sent)).as_bytes()).await.unwrap();
+        if goes_on {
+            stream.write_all(b"GET /livez HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n").await.unwrap();
+        }
+        let mut data = Vec::new();
+        stream.read_to_end(&mut data).await.unwrap();
+        let answer = Answer::parse(&data);
+        let text = String::from_utf8_lossy(&answer.body);
+        assert_eq!((answer.status, answer.header("connection") != Some("close")), (status, goes_on), "{line} {length}: {text}");
+        assert_eq!(text.ends_with("ok\n"), goes_on, "{line} {length}: {text}");
+    }
+}
+
 /// The page's table: for each route the words of the roles that it is open to.
 fn table() -> BTreeMap<String, Vec<String>> {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/admin-api.md")).unwrap();

@@ -16,6 +16,7 @@ use super::{allow, route::Style};
 use crate::{
     access::Unauthenticated,
     admin::{AdminFault, oidc::SignInFault, usage_csv::Export},
+    runtime::BodyFault,
     store::record::Role,
 };
 
@@ -113,6 +114,8 @@ pub(super) enum Refusal {
     Role(Role),
     NoRoute(String),
     Method(Vec<Method>),
+    /// The body did not come whole.
+    Body(BodyFault),
     Fault(AdminFault),
 }
 
@@ -260,6 +263,14 @@ fn tell(refusal: &Refusal) -> Told<'_> {
             let (name, value) = allow(methods);
             let message = format!("the method is not allowed here; expected {}", value.to_str().unwrap_or_default());
             Told { header: Some((name, value)), ..told(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message) }
+        }
+        Refusal::Body(fault) => {
+            let (status, kind) = match fault {
+                BodyFault::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "request_too_large"),
+                BodyFault::Stalled { .. } => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
+                BodyFault::Broken(_) | BodyFault::Timeout(_) => (StatusCode::BAD_REQUEST, "invalid_request_error"),
+            };
+            told(status, kind, format!("the request cannot be read: {fault}"))
         }
         Refusal::Fault(fault) => tell_fault(fault),
     }

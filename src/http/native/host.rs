@@ -2,8 +2,6 @@
 
 use std::{net::SocketAddr, os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use http::{Request, Response};
 use tokio::{sync::oneshot, task::AbortHandle};
 
 use super::{
@@ -36,7 +34,7 @@ use crate::{
     observe::Metrics,
     pipeline::{Engine, Keeping, Limits},
     runtime::{
-        Body, Clock, Platform,
+        Clock, Platform,
         native::{Signatures, Tasks},
     },
     store::{
@@ -55,8 +53,6 @@ use crate::{
     },
 };
 
-/// The largest body of the admin API, in bytes.
-const ADMIN_BODY: u64 = 10 << 20;
 /// How long the journal may take to reach the database at the end. What does not is written at the next start.
 const LAST_WRITES: Duration = Duration::from_secs(10);
 
@@ -337,28 +333,13 @@ fn keep_responses(config: &Config, engine: &Engine, store: &Arc<SqlStore>) {
     expire::watch(Arc::clone(store) as _, &engine.platform);
 }
 
-/// The admin API over whole bodies.
+/// The admin API.
 fn control_plane(control: &Arc<Control>, engine: &Engine) -> ControlPlane {
     let (control, engine) = (Arc::clone(control), engine.clone());
-    Arc::new(move |request: Request<Body>, peer| {
+    Arc::new(move |request, peer| {
         let (control, engine) = (Arc::clone(&control), engine.clone());
-        Box::pin(async move {
-            let (parts, body) = request.into_parts();
-            match body.collect(ADMIN_BODY).await {
-                Ok(body) => api::serve_beside((&control, Some(&engine)), Request::from_parts(parts, body), peer).await.map(Body::from),
-                Err(_) => too_large().map(Body::from),
-            }
-        })
+        Box::pin(async move { api::receive((&control, &engine), request, peer).await })
     })
-}
-
-fn too_large() -> Response<Bytes> {
-    let message = format!("the body broke off or is larger than the {ADMIN_BODY} bytes allowed here");
-    let body = serde_json::json!({"error": {"message": message, "type": "request_too_large", "field": null}}).to_string();
-    let mut response = Response::new(Bytes::from(body));
-    *response.status_mut() = http::StatusCode::PAYLOAD_TOO_LARGE;
-    response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
-    response
 }
 
 /// Says where it serves, and shows a fresh key this once. Standard error, so that no log keeps the key.
