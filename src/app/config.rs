@@ -133,6 +133,8 @@ pub struct Config {
     pub trusted_proxies: Vec<crate::base::Network>,
     /// Origins whose pages may call data routes.
     pub cors_origins: Vec<String>,
+    /// Whether `/metrics` answers.
+    pub metrics: bool,
     /// Requests at once.
     pub max_in_flight: usize,
     /// Bytes of one request body.

@@ -25,15 +25,25 @@ impl Readiness {
     }
 }
 
+/// Whether what was counted is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Figures {
+    /// To everybody who asks.
+    #[default]
+    Shown,
+    /// To nobody.
+    Hidden,
+}
+
 /// Answers an operations path; `None` where the path is not one.
 #[must_use]
-pub fn serve(engine: &Engine, readiness: &Readiness, method: &Method, path: &str) -> Option<Response<Body>> {
+pub fn serve(engine: &Engine, (readiness, figures): (&Readiness, Figures), method: &Method, path: &str) -> Option<Response<Body>> {
     let answer = match path {
         "/livez" | "/health/liveliness" => text(StatusCode::OK, "ok\n"),
         "/readyz" | "/health/readiness" => ready(readiness),
         "/health" | "/healthz" | "/status" => health(engine, readiness),
-        "/metrics" => metrics(engine),
-        "/" => page(engine),
+        "/metrics" if figures == Figures::Shown => metrics(engine),
+        "/" => page(engine, figures),
         _ => return None,
     };
     Some(if matches!(*method, Method::GET | Method::HEAD) { answer } else { not_allowed() })
@@ -67,14 +77,18 @@ fn metrics(engine: &Engine) -> Response<Body> {
 }
 
 /// A small page for a person who opens the address in a browser.
-fn page(engine: &Engine) -> Response<Body> {
+fn page(engine: &Engine, figures: Figures) -> Response<Body> {
+    let metrics = match figures {
+        Figures::Shown => " &middot; <a href=\"/metrics\">metrics</a>",
+        Figures::Hidden => "",
+    };
     let providers = engine.snapshot.load().providers().len();
     let html = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>GPROXY</title>\
          <body style=\"font-family:sans-serif;max-width:40rem;margin:4rem auto\"><h1>GPROXY {}</h1>\
          <p>The gateway is running with {providers} provider(s).</p>\
          <p>Point an OpenAI client at <code>/v1</code>, an Anthropic or Gemini client at this address.</p>\
-         <p><a href=\"/health\">health</a> &middot; <a href=\"/metrics\">metrics</a></p>",
+         <p><a href=\"/health\">health</a>{metrics}</p>",
         env!("CARGO_PKG_VERSION")
     );
     typed(StatusCode::OK, "text/html; charset=utf-8", html)

@@ -16,7 +16,7 @@ use gproxy::{
         api,
         cors::Cors,
         native::{Server, Serving},
-        ops::Readiness,
+        ops::{Figures, Readiness},
     },
     observe::Metrics,
     pipeline::{Engine, Keeping, Limits},
@@ -257,7 +257,8 @@ pub(crate) async fn serve_both(control: Arc<Control>, engine: Engine) -> SocketA
 async fn listen(engine: Engine, control: Plane) -> SocketAddr {
     let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = server.address().unwrap();
-    let serving = Serving { engine, control, cors: Cors::Any, trusted_proxies: Vec::new(), readiness: Arc::new(Readiness::default()) };
+    let readiness = Arc::new(Readiness::default());
+    let serving = Serving { engine, control, cors: Cors::Any, trusted_proxies: Vec::new(), readiness, figures: Figures::default() };
     tokio::spawn(server.run(serving, std::future::pending(), Duration::from_secs(1)));
     address
 }

@@ -34,3 +34,4 @@ mod shared;
 mod silence;
 mod sockets;
 mod streams;
+mod switches;

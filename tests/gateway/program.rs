@@ -26,11 +26,17 @@ pub(crate) struct Program {
 impl Program {
     /// Starts it over an empty folder, and waits until it serves.
     pub(crate) fn start() -> Self {
+        Self::told(&[])
+    }
+
+    /// The same with more flags.
+    pub(crate) fn told(flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_gproxy"))
             .env_clear()
             .current_dir(folder.path())
             .args(["--port", "0", "--data-dir", ".", "--log-level", "debug"])
+            .args(flags)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -129,6 +129,11 @@ pub static KNOBS: &[Knob] = &[
         Kind::List,
         knob("cors-origins", &["GPROXY_CORS_ORIGINS"], "none", "origins whose pages may call data routes, as scheme://host[:port]"),
     ),
+    at(
+        "runtime",
+        Kind::Switch,
+        knob("metrics", &["GPROXY_METRICS"], "true", "answer /metrics, which needs no key; false leaves nothing at that path"),
+    ),
     at("runtime", Kind::Whole, knob("max-in-flight", &["GPROXY_MAX_IN_FLIGHT"], "1024", "requests at once; more are refused")),
     at("runtime", Kind::Whole, knob("body-limit", &["GPROXY_BODY_LIMIT"], "52428800", "bytes of one request body at most")),
     at(

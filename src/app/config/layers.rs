@@ -192,6 +192,7 @@ impl Layers<'_> {
             trusted_proxies: self
                 .list("trusted-proxies", loopback, |text| text.parse::<crate::base::Network>().map_err(|error| error.to_string())),
             cors_origins: self.list("cors-origins", Vec::new(), origin),
+            metrics: self.parsed("metrics", true, switch),
             max_in_flight: self.whole("max-in-flight", 1024, (1, 1 << 20)),
             body_limit: self.whole("body-limit", 52_428_800, (1024, 1 << 31)),
             drain: Duration::from_secs(self.whole("drain-seconds", 30, (0, 3600))),

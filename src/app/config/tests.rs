@@ -45,6 +45,7 @@ fn without_anything_the_defaults_hold() {
     assert_eq!((config.max_in_flight, config.body_limit, config.drain), (1024, 52_428_800, Duration::from_secs(30)));
     assert_eq!(config.idempotency, crate::pipeline::Idempotency::default());
     assert_eq!((config.file_use, config.log_format), (FileUse::Once, LogFormat::Text));
+    assert!(config.metrics);
     assert_eq!(config.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(), ["127.0.0.0/8", "::1/128"]);
     assert!(config.file.is_none() && config.explicit.admin_key.is_none() && config.database_secret_key.is_none());
 }

@@ -30,7 +30,11 @@ use crate::{
     },
     base::Secret,
     credentials::Sealer,
-    http::{api, cors::Cors, ops::Readiness},
+    http::{
+        api,
+        cors::Cors,
+        ops::{Figures, Readiness},
+    },
     observe::Metrics,
     pipeline::{Engine, Keeping, Limits},
     runtime::{
@@ -256,6 +260,7 @@ fn serving(config: &Config, control: &Arc<Control>, journal: &Arc<FileJournal>) 
         cors: if config.cors_origins.is_empty() { Cors::Any } else { Cors::Only(config.cors_origins.clone()) },
         trusted_proxies: config.trusted_proxies.clone(),
         readiness: Arc::new(Readiness::default()),
+        figures: if config.metrics { Figures::Shown } else { Figures::Hidden },
     }
 }
 

@@ -41,7 +41,7 @@ use crate::{
         cors::Cors,
         data,
         forwarded::client_address,
-        ops::{self, Readiness},
+        ops::{self, Figures, Readiness},
         reply,
     },
     pipeline::{Cue, Cues, Engine, GatewayError, family_of},
@@ -76,6 +76,8 @@ pub struct Serving {
     pub trusted_proxies: Vec<Network>,
     /// Whether new work is wanted.
     pub readiness: Arc<Readiness>,
+    /// Whether what was counted is shown.
+    pub figures: Figures,
 }
 
 impl std::fmt::Debug for Serving {
@@ -297,7 +299,8 @@ fn panicked(engine: &Engine, address: &Uri) -> Response<Body> {
 
 /// Finds who answers. What is known at once is no part of the future: hyper moves it, and many of them wait at a time.
 fn route(serving: &Arc<Serving>, request: Request<Incoming>, peer: IpAddr) -> BoxFuture<'static, Response<Body>> {
-    if let Some(response) = ops::serve(&serving.engine, &serving.readiness, request.method(), request.uri().path()) {
+    let shown = (&*serving.readiness, serving.figures);
+    if let Some(response) = ops::serve(&serving.engine, shown, request.method(), request.uri().path()) {
         return Box::pin(ready(response));
     }
     let cues = Cues::of(request.headers());
