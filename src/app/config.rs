@@ -131,7 +131,7 @@ pub struct Config {
     pub log_level: String,
     /// Networks whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<crate::base::Network>,
-    /// Origins whose pages may call data routes.
+    /// Origins whose pages may call data routes; `*` stands for all.
     pub cors_origins: Vec<String>,
     /// Whether `/metrics` answers.
     pub metrics: bool,

@@ -13,16 +13,29 @@ use crate::runtime::Body;
 /// Which origins may call from a browser.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Cors {
-    /// Any: the keys in the requests are what protects.
+    /// None.
     #[default]
+    Nobody,
+    /// Any: the keys in the requests are what protects.
     Any,
     /// These, as `scheme://host[:port]`.
     Only(Vec<String>),
 }
 
 impl Cors {
+    /// Those of a list, in which `*` stands for all of them.
+    #[must_use]
+    pub fn of(origins: &[String]) -> Self {
+        match origins {
+            [] => Self::Nobody,
+            origins if origins.iter().any(|origin| origin == "*") => Self::Any,
+            origins => Self::Only(origins.to_vec()),
+        }
+    }
+
     fn allows(&self, origin: &str) -> bool {
         match self {
+            Self::Nobody => false,
             Self::Any => true,
             Self::Only(origins) => origins.iter().any(|allowed| allowed == origin),
         }
@@ -57,5 +70,41 @@ impl Cors {
         response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
         response.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"));
         response.append(VARY, HeaderValue::from_static("origin"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, header::ACCESS_CONTROL_ALLOW_ORIGIN};
+
+    use super::Cors;
+
+    #[test]
+    fn a_page_may_call_where_its_origin_is_named() {
+        const A: &str = "https://a.example";
+        for (origins, origin, allowed) in [
+            (&[][..], Some(A), None),
+            (&["*"][..], Some(A), Some("*")),
+            (&["*"][..], None, None),
+            (&[A, "*"][..], Some("https://b.example"), Some("*")),
+            (&[A][..], Some(A), Some(A)),
+            (&[A][..], Some("https://b.example"), None),
+            (&[A][..], Some("null"), None),
+            (&["https://b.example", A][..], Some(A), Some(A)),
+        ] {
+            let cors = Cors::of(&origins.iter().map(|origin| (*origin).to_owned()).collect::<Vec<_>>());
+            let mut request = HeaderMap::new();
+            if let Some(origin) = origin {
+                request.insert("origin", HeaderValue::from_static(origin));
+            }
+            let mut answer = HeaderMap::new();
+            cors.mark(&request, &mut answer);
+            for headers in [&answer, cors.preflight(&request).headers()] {
+                let told = headers.get(ACCESS_CONTROL_ALLOW_ORIGIN).map(|told| told.to_str().unwrap());
+                assert_eq!(told, allowed, "{origins:?} {origin:?}");
+                assert_eq!(headers.is_empty(), allowed.is_none(), "{origins:?} {origin:?}");
+            }
+        }
+        assert_eq!(Cors::default(), Cors::of(&[]));
     }
 }

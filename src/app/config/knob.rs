@@ -127,7 +127,12 @@ pub static KNOBS: &[Knob] = &[
     at(
         "runtime",
         Kind::List,
-        knob("cors-origins", &["GPROXY_CORS_ORIGINS"], "none", "origins whose pages may call data routes, as scheme://host[:port]"),
+        knob(
+            "cors-origins",
+            &["GPROXY_CORS_ORIGINS"],
+            "none",
+            "origins whose pages may call data routes, as scheme://host[:port]; * lets all of them",
+        ),
     ),
     at(
         "runtime",

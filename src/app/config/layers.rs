@@ -306,9 +306,12 @@ fn log_format(text: &str) -> Result<LogFormat, String> {
 }
 
 fn origin(text: &str) -> Result<String, String> {
+    if text == "*" {
+        return Ok(text.to_owned());
+    }
     let uri: Option<http::Uri> = text.parse().ok();
     let usable = uri.is_some_and(|uri| {
         matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some() && uri.path() == "/" && uri.query().is_none()
     });
-    if usable && !text.ends_with('/') { Ok(text.to_owned()) } else { Err(format!("expected scheme://host[:port], not {text:?}")) }
+    if usable && !text.ends_with('/') { Ok(text.to_owned()) } else { Err(format!("expected scheme://host[:port] or *, not {text:?}")) }
 }

@@ -45,7 +45,7 @@ fn without_anything_the_defaults_hold() {
     assert_eq!((config.max_in_flight, config.body_limit, config.drain), (1024, 52_428_800, Duration::from_secs(30)));
     assert_eq!(config.idempotency, crate::pipeline::Idempotency::default());
     assert_eq!((config.file_use, config.log_format), (FileUse::Once, LogFormat::Text));
-    assert!(config.metrics);
+    assert!(config.metrics && config.cors_origins.is_empty());
     assert_eq!(config.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(), ["127.0.0.0/8", "::1/128"]);
     assert!(config.file.is_none() && config.explicit.admin_key.is_none() && config.database_secret_key.is_none());
 }
@@ -93,7 +93,7 @@ fn every_wrong_value_is_named_with_what_was_expected() {
         ("GPROXY_LOG_FORMAT", "jsn"),
         ("GPROXY_DSN", "oracle://x"),
         ("DATABASE_SECRET_KEY", ""),
-        ("GPROXY_CORS_ORIGINS", "*"),
+        ("GPROXY_CORS_ORIGINS", "chat.example.com"),
     ];
     let findings: Vec<String> = read(&[("max-in-flight", "0")], &env, &[]).unwrap_err().iter().map(ToString::to_string).collect();
     for expected in [
@@ -101,12 +101,22 @@ fn every_wrong_value_is_named_with_what_was_expected() {
         "error: GPROXY_LOG_FORMAT: unknown format \"jsn\"; expected text or json; did you mean \"json\"?",
         "error: GPROXY_DSN: unknown database \"oracle\"; expected an address that begins with sqlite://, postgres:// or mysql://",
         "error: DATABASE_SECRET_KEY: is empty; expected a long random text, or no such variable",
-        "error: GPROXY_CORS_ORIGINS: expected scheme://host[:port], not \"*\"",
+        "error: GPROXY_CORS_ORIGINS: expected scheme://host[:port] or *, not \"chat.example.com\"",
         "error: --max-in-flight: expected a whole number from 1 to 1048576, not \"0\"",
     ] {
         assert!(findings.iter().any(|finding| finding == expected), "{expected} is not in {findings:#?}");
     }
     assert_eq!(findings.len(), 6, "{findings:#?}");
+}
+
+#[test]
+fn a_star_stands_for_every_origin_in_each_layer() {
+    let file = ("./gproxy.toml", "[runtime]\ncors_origins = [\"*\"]\n");
+    for (flags, env, files) in
+        [(vec![("cors-origins", "*")], vec![], vec![]), (vec![], vec![("GPROXY_CORS_ORIGINS", "*")], vec![]), (vec![], vec![], vec![file])]
+    {
+        assert_eq!(read(&flags, &env, &files).unwrap().0.cors_origins, ["*"]);
+    }
 }
 
 #[test]

@@ -257,7 +257,7 @@ fn serving(config: &Config, control: &Arc<Control>, journal: &Arc<FileJournal>) 
     Serving {
         control: control_plane(control, &engine),
         engine,
-        cors: if config.cors_origins.is_empty() { Cors::Any } else { Cors::Only(config.cors_origins.clone()) },
+        cors: Cors::of(&config.cors_origins),
         trusted_proxies: config.trusted_proxies.clone(),
         readiness: Arc::new(Readiness::default()),
         figures: if config.metrics { Figures::Shown } else { Figures::Hidden },
