@@ -57,8 +57,20 @@ impl Document {
             member.extend_from_slice(&json);
             self.fresh.push(member.into());
         }
-        self.edits.retain(|(member, _)| named.binary_search(member).is_err());
-        self.edits.extend(named.into_iter().map(|at| (at, json.clone())));
+        self.put(named.into_iter().map(|at| (at, json.clone())).collect());
+    }
+
+    /// Sets each member to what `edit` makes of its value as it came, where it makes something of it.
+    pub fn set_each(&mut self, edit: impl Fn(&[u8]) -> Option<Bytes>) {
+        let members = self.peek.members().iter().enumerate().filter(|(at, _)| !self.is_gone(*at));
+        let changed = members.filter_map(|(at, member)| Some((at, edit(&self.body[member.value.clone()])?))).collect();
+        self.put(changed);
+    }
+
+    /// Takes new values, which are in order, over earlier ones.
+    fn put(&mut self, values: Vec<(usize, Bytes)>) {
+        self.edits.retain(|(member, _)| values.binary_search_by_key(member, |(at, _)| *at).is_err());
+        self.edits.extend(values);
     }
 
     /// Takes every member of the name out. An absent one is no matter.
@@ -66,6 +78,11 @@ impl Document {
         let named = self.named(name);
         self.removed.extend(named);
         self.removed.sort_unstable();
+    }
+
+    /// Takes every member out.
+    pub fn clear(&mut self) {
+        self.removed = (0..self.peek.members().len()).collect();
     }
 
     /// The members called `name` that are still there, by place, in order.

@@ -83,17 +83,14 @@ fn cut_members(value: &[u8], segment: &str, rest: &[&str]) -> Option<Vec<u8>> {
 
 /// [`cut`] on an object that is already at hand.
 pub fn cut_in(document: &mut Document, segment: &str, rest: &[&str]) {
-    let names: Vec<String> = if segment == "*" {
-        let keys = document.peek().members().iter();
-        keys.filter_map(|member| serde_json::from_slice(&document.body()[member.key.clone()]).ok()).collect()
-    } else {
-        vec![segment.to_owned()]
-    };
-    for name in names {
-        if rest.is_empty() {
-            document.remove(&name);
-        } else if let Some(shorter) = document.value(&name).and_then(|value| cut(value, rest)) {
-            document.set(&name, shorter);
+    match (segment, rest) {
+        ("*", []) => document.clear(),
+        ("*", _) => document.set_each(|value| cut(value, rest).map(Bytes::from)),
+        (name, []) => document.remove(name),
+        (name, _) => {
+            if let Some(shorter) = document.value(name).and_then(|value| cut(value, rest)) {
+                document.set(name, shorter);
+            }
         }
     }
 }
@@ -137,12 +134,23 @@ mod tests {
             (r#"{"z":[1,2,3]}"#, "z.1", Some(r#"{"z":[1,3]}"#)),
             (r#"{"z":[1,2,3]}"#, "z.*", Some(r#"{"z":[]}"#)),
             (r#"{"z":{"p":{"k":1},"q":{"k":2}}}"#, "z.*.k", Some(r#"{"z":{"p":{},"q":{}}}"#)),
+            (r#"{"z":{"p":{"k":1},"p":{"k":2,"l":3},"q":4}}"#, "z.*.k", Some(r#"{"z":{"p":{},"p":{"l":3},"q":4}}"#)),
+            (r#"{"z":{"p":1,"q":2}}"#, "z.*", Some(r#"{"z":{}}"#)),
+            (r#"{"z":{}}"#, "z.*", None),
             (r#"{"z":1}"#, "z.a", None),
             (r#"{"z":1}"#, "y", None),
         ] {
             let path: Vec<&str> = path.split('.').collect();
             assert_eq!(cut(value.as_bytes(), &path).map(|cut| String::from_utf8(cut).unwrap()).as_deref(), left, "{value} {path:?}");
         }
+    }
+
+    /// Work that grows with the square of the members would not end.
+    #[test]
+    fn a_star_costs_no_more_than_the_members_that_it_stands_for() {
+        let object = |value: &str| format!("{{{}}}", (0..100_000).map(|at| format!("\"n{at}\":{value}")).collect::<Vec<_>>().join(","));
+        assert!(cut(object("{\"k\":1}").as_bytes(), &["*", "k"]).unwrap() == object("{}").into_bytes());
+        assert_eq!(cut(object("1").as_bytes(), &["*"]).unwrap(), b"{}");
     }
 
     #[test]
