@@ -15,6 +15,7 @@ use crate::{
     protocol::{
         Family,
         catalog::{self, CatalogRow},
+        fault::FaultKind,
     },
 };
 
@@ -72,7 +73,7 @@ fn hint(cues: Cues, query: Option<&str>) -> Family {
 /// Finds the catalogue's row of a call.
 ///
 /// # Errors
-/// An unknown path, or a method that the path does not take.
+/// An unknown path, a method that the path does not take, an id that leads elsewhere.
 pub(super) fn classify(mut inbound: Box<Inbound>) -> Result<Box<Classified>, (Box<Inbound>, Family, GatewayError)> {
     let query = inbound.uri.query().map(str::to_owned);
     let hint = hint(inbound.cues, query.as_deref());
@@ -86,6 +87,10 @@ pub(super) fn classify(mut inbound: Box<Inbound>) -> Result<Box<Classified>, (Bo
     match catalog::find(&inbound.method, &path, hint) {
         Ok(found) => {
             let row = found.row();
+            if let Err((id, stray)) = found.ids(&path) {
+                let message = format!("the id {id:?} in the path {stray}; expected one segment");
+                return Err((inbound, row.key(false).kind().family(), GatewayError::new(FaultKind::BadRequest, message)));
+            }
             Ok(Box::new(Classified { inbound, row, scope, path, model: found.model, query, token }))
         }
         Err(missed) => {

@@ -26,6 +26,7 @@ use crate::{
         catalog::{BodyShape, CatalogRow, ModelPosition, StreamSwitch},
         fault::FaultKind,
         peek::Peek,
+        segment,
         splice::Document,
     },
     route::{Cause, OnStreamFault, Policy, RouteAffinity},
@@ -106,7 +107,8 @@ impl Content {
 /// Reads the body as far as the call's row wants it read, and finds model and provider.
 ///
 /// # Errors
-/// A body that is too large or no JSON, a missing or unknown model, an unknown provider, an operation that the provider does not serve.
+/// A body that is too large or no JSON, a missing or unknown model, one that leads elsewhere in a path, an unknown provider, an
+/// operation that the provider does not serve.
 pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit: u64) -> Result<Box<Resolved>, (Caller, GatewayError)> {
     let inbound = &mut call.call.inbound;
     let body = std::mem::take(&mut inbound.body);
@@ -247,6 +249,12 @@ fn place(call: &Authenticated, looked: &Looked, snapshot: &Snapshot) -> Result<P
     };
     let key = row.key(streams);
     let named = named_model(call, &looked.content)?;
+    if let Some(named) = &named {
+        segment::model(named).map_err(|stray| {
+            let message = format!("\"model\" is {named:?}, which {stray}; expected the id of a model");
+            GatewayError::new(FaultKind::BadRequest, message).at("model")
+        })?;
+    }
     if named.is_none() && row.model != ModelPosition::Absent && classified.scope.is_none() {
         return Err(GatewayError::new(FaultKind::BadRequest, "\"model\" is missing; expected \"provider/model\"").at("model"));
     }

@@ -8,7 +8,10 @@ use std::{ops::Range, sync::LazyLock};
 
 use http::Method;
 
-use super::{Operation, OperationKey, OperationKind};
+use super::{
+    Operation, OperationKey, OperationKind,
+    segment::{self, Stray},
+};
 use crate::base::QuickMap;
 
 /// Where a request names its model.
@@ -228,6 +231,17 @@ impl Found {
     #[must_use]
     pub fn row(&self) -> &'static CatalogRow {
         &CATALOG[self.row]
+    }
+
+    /// Looks at the ids of the path that was handed in, which goes on as it is.
+    ///
+    /// # Errors
+    /// One of them, told with why it may not stand there.
+    pub fn ids<'a>(&self, path: &'a str) -> Result<(), (&'a str, Stray)> {
+        if !self.row().path.contains("{id}") {
+            return Ok(());
+        }
+        path.split('/').skip(1).try_for_each(|id| segment::id(id).map_err(|stray| (id, stray)))
     }
 }
 

@@ -11,6 +11,7 @@ mod operation;
 pub mod peek;
 pub mod rule;
 mod scan;
+pub mod segment;
 pub mod splice;
 
 pub use operation::{Family, Operation, OperationGroup, OperationKey, OperationKind};

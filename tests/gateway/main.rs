@@ -23,6 +23,7 @@ mod identity;
 mod kept;
 mod money;
 mod names;
+mod paths;
 mod phases;
 mod program;
 mod refusals;

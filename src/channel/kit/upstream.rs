@@ -8,7 +8,7 @@ use http::{
 use super::auth::ANTHROPIC_VERSION;
 use crate::{
     channel::{Dispatch, Order, PrepareFault, Site},
-    protocol::Family,
+    protocol::{Family, segment},
     runtime::UpstreamRequest,
 };
 
@@ -31,6 +31,10 @@ pub fn request(
     to: Destination,
     prove: impl FnOnce(&Order, &mut http::HeaderMap) -> Result<(), PrepareFault>,
 ) -> Result<Dispatch, PrepareFault> {
+    // What clients name was looked at before; a model may also be an operator's.
+    if segment::leads_elsewhere(&to.path) {
+        return Err(PrepareFault::Address("the path has a segment of dots".to_owned()));
+    }
     let uri = site.base_url.join(&to.path, to.query.as_deref()).map_err(|error| PrepareFault::Address(error.to_string()))?;
     let mut headers = order.take_headers();
     let is_claude = order.key().kind().family() == Family::Claude;
