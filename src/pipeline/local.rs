@@ -13,6 +13,7 @@ use super::{
     trail::{Fact, Trail},
 };
 use crate::{
+    access,
     protocol::{
         Operation,
         fault::FaultKind,
@@ -62,7 +63,9 @@ fn body(admitted: &Admitted) -> Result<Vec<u8>, GatewayError> {
         }
         Operation::ListModels => {
             let page = Page::read(family, call.call.call.query.as_deref().unwrap_or_default());
-            Ok(page.cut(listed()).written(family))
+            let (caller, provider) = (&call.call.caller, &target.provider.name);
+            let seen = listed().into_iter().filter(|model| access::may_see(caller, provider, &model.id));
+            Ok(page.cut(seen.collect()).written(family))
         }
         Operation::GetModel => {
             listed().into_iter().find(|model| model.id == *target.model).map(|model| model.written(family)).ok_or_else(|| {

@@ -195,6 +195,11 @@ async fn answer(engine: &Engine, mut admitted: Admitted, mut trail: Box<Trail>, 
             }
             if admitted.lists_over_all() {
                 attempted = Box::pin(models::prefixed(attempted)).await;
+            } else if admitted.call.key.operation() == Operation::ListModels {
+                attempted = match Box::pin(models::seen(attempted, &admitted.call.call.caller)).await {
+                    Ok(attempted) => attempted,
+                    Err(error) => return trail.refuse(error, family),
+                };
             }
             let mut more = attempts::who(&admitted.call, &trail);
             if engine.limits.timing == Timing::Told {

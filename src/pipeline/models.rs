@@ -13,13 +13,14 @@ use super::{
     attempt::Attempted,
     authenticate::Authenticated,
     engine::{Engine, Place},
+    error::GatewayError,
     local, renew,
     trail::{Fact, Trail},
 };
 use crate::{
     access::{self, Caller},
     channel::{Dispatch, Draft, Order, Payload, Via},
-    protocol::{Family, Operation, OperationKey, dispatch::shape_of, json::Node},
+    protocol::{Family, Operation, OperationKey, dispatch::shape_of, fault::FaultKind, json::Node},
     runtime::{Body, Reply},
     snapshot::{Provider, Snapshot},
     transform::models::{List, Model, Page},
@@ -71,6 +72,26 @@ pub(super) async fn prefixed(mut attempted: Box<Attempted>) -> Box<Attempted> {
     attempted.reply.headers.remove(CONTENT_LENGTH);
     attempted.reply.body = named.map_or_else(|| Body::from(body), |named| Body::from(bytes::Bytes::from(named)));
     attempted
+}
+
+/// A provider's own list without the models that the caller may not use; as it is, for whoever may use all of them.
+///
+/// # Errors
+/// It cannot be read, and so not be gone through.
+pub(super) async fn seen(mut attempted: Box<Attempted>, caller: &Caller) -> Result<Box<Attempted>, GatewayError> {
+    let provider = Arc::clone(&attempted.provider.name);
+    if !attempted.reply.status.is_success() || access::may_see_all(caller, &provider) {
+        return Ok(attempted);
+    }
+    let family = attempted.key.kind().family();
+    let body = std::mem::take(&mut attempted.reply.body).collect(LIMIT).await.unwrap_or_default();
+    let list = Node::parse(&body).and_then(|node| List::read(family, node));
+    let mut list =
+        list.map_err(|fault| GatewayError::new(FaultKind::Upstream, "the provider's list of models cannot be read").because(fault))?;
+    list.models.retain(|model| access::may_see(caller, &provider, &model.id));
+    attempted.reply.headers.remove(CONTENT_LENGTH);
+    attempted.reply.body = Body::from(bytes::Bytes::from(list.written(family)));
+    Ok(attempted)
 }
 
 async fn of_provider(engine: &Engine, provider: &Arc<Provider>, caller: &Caller, family: Family) -> Vec<Model> {
