@@ -1,6 +1,6 @@
 //! What one target is sent of a call: the client's bytes, with the model's name where the client had its own for it.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -51,10 +51,9 @@ pub(super) fn aim(call: &mut Resolved, target: &Target) -> Aimed {
     let payload = match &mut call.content {
         Content::Empty => Payload::Empty,
         Content::Unread(body) => Payload::Opaque(std::mem::take(body)),
-        Content::Form { body, model: Some(range) } if renamed => {
-            Payload::Opaque(Body::from(vec![body.slice(..range.start), Bytes::copy_from_slice(model.as_bytes()), body.slice(range.end..)]))
-        }
-        Content::Form { body, .. } => Payload::Opaque(Body::from(body.clone())),
+        Content::Form { body, model: Some(range) } if renamed => spliced(body, range, model.to_string()),
+        Content::Offer { body, model: Some(range) } if renamed => spliced(body, range, Value::from(&**model).to_string()),
+        Content::Form { body, .. } | Content::Offer { body, .. } => Payload::Opaque(Body::from(body.clone())),
         Content::Json(document) => {
             let mut document = document.clone();
             if renamed && passes {
@@ -90,6 +89,11 @@ pub(super) fn aim(call: &mut Resolved, target: &Target) -> Aimed {
         payload,
         hides_usage,
     }
+}
+
+/// A body with another model in its place.
+fn spliced(body: &Bytes, at: &Range<usize>, model: String) -> Payload {
+    Payload::Opaque(Body::from(vec![body.slice(..at.start), Bytes::from(model), body.slice(at.end..)]))
 }
 
 /// Writes the upstream's model id where the client's stood.

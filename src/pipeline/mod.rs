@@ -1,9 +1,10 @@
 //! The life of one request. The files in walking order: `inbound`, `classify`, `authenticate`, `resolve` (with `target`),
 //! `authorize`, `hold`, `attempts` (with `failover` and `prefix`; each `attempt`, where need be with a token of `renew`, goes through
 //! `aim`, `translate`, `rules`, `opened` and `judge`), `settle` (with `rescue` where an answer breaks off). Beside the way `cues`
-//! tells which headers decide it, `early` gives a head to a client that waits for long, `trail` (with `laps`) and `capture` write down
-//! what happened, `caught` keeps a panic to its own answer, `models` answers lists over all providers, `explain` tells what would become of a call, `kept` what responses leave behind
-//! for later calls, `diagnose` shows the prompt-cache doctor what was sent and counted, `idempotent` makes calls of one
+//! tells which headers decide it, `form` (with `disposition`) and `offer` look at bodies of several parts, `early` gives a head to a
+//! client that waits for long, `trail` (with `laps`) and `capture` write down what happened, `caught` keeps a panic to its own answer,
+//! `models` answers lists over all providers, `explain` tells what would become of a call, `kept` what responses leave behind for later
+//! calls, `diagnose` shows the prompt-cache doctor what was sent and counted, `idempotent` makes calls of one
 //! `Idempotency-Key` one, `socket` walks the same way for each message of a WebSocket, `gauge` brings a call as far as its admission for
 //! those who measure that.
 
@@ -19,6 +20,7 @@ mod caught;
 mod classify;
 mod cues;
 mod diagnose;
+mod disposition;
 mod drain;
 mod early;
 mod engine;
@@ -38,6 +40,7 @@ mod known;
 mod laps;
 mod local;
 mod models;
+mod offer;
 mod opened;
 mod prefix;
 mod renew;

@@ -15,6 +15,7 @@ use super::{
     error::GatewayError,
     form,
     kept::Draft,
+    offer,
     opened::OnBlock,
     target::{self, Target, Targets, Wanted},
 };
@@ -25,7 +26,7 @@ use crate::{
         Operation, OperationKey, OperationKind,
         catalog::{BodyShape, CatalogRow, ModelPosition, StreamSwitch},
         fault::FaultKind,
-        peek::Peek,
+        peek::{Peek, string},
         segment,
         splice::Document,
     },
@@ -85,6 +86,11 @@ pub(super) enum Content {
         body: Bytes,
         model: Option<Range<usize>>,
     },
+    /// A voice session's offer, and where its settings name a model, as a JSON string.
+    Offer {
+        body: Bytes,
+        model: Option<Range<usize>>,
+    },
     /// Bytes that pass unread.
     Unread(Body),
 }
@@ -99,7 +105,7 @@ impl Content {
     pub(super) fn json(&self) -> Option<&Document> {
         match self {
             Self::Json(document) => Some(document),
-            Self::Empty | Self::Form { .. } | Self::Unread(_) => None,
+            Self::Empty | Self::Form { .. } | Self::Offer { .. } | Self::Unread(_) => None,
         }
     }
 }
@@ -113,10 +119,10 @@ pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit:
     let inbound = &mut call.call.inbound;
     let body = std::mem::take(&mut inbound.body);
     let looked = match &call.call.row.body {
-        BodyShape::Json | BodyShape::Form if inbound.cues.has(Cue::Coding) && coding(&inbound.headers).is_some() => {
+        BodyShape::Json | BodyShape::Form | BodyShape::Offer if inbound.cues.has(Cue::Coding) && coding(&inbound.headers).is_some() => {
             Err(coded(&inbound.headers, body).await)
         }
-        BodyShape::Json | BodyShape::Form | BodyShape::Empty | BodyShape::Opaque => {
+        BodyShape::Json | BodyShape::Form | BodyShape::Offer | BodyShape::Empty | BodyShape::Opaque => {
             look(call.call.row, body, &inbound.headers, limit).await
         }
     };
@@ -125,7 +131,7 @@ pub(super) async fn resolve(mut call: Authenticated, snapshot: &Snapshot, limit:
             let prompt_bytes = match &content {
                 Content::Json(document) => document.body().len() as u64,
                 Content::Form { body, .. } => body.len() as u64,
-                Content::Empty | Content::Unread(_) => 0,
+                Content::Empty | Content::Offer { .. } | Content::Unread(_) => 0,
             };
             let Targets { list, route, route_id, policy } = targets;
             let Policy { timers, on_stream_fault, affinity, fallback } = policy;
@@ -184,6 +190,9 @@ impl From<Content> for Looked {
 }
 
 async fn look(row: &CatalogRow, body: Body, headers: &HeaderMap, limit: u64) -> Result<Looked, GatewayError> {
+    if matches!(row.body, BodyShape::Form | BodyShape::Offer) && headers.get_all(CONTENT_TYPE).iter().nth(1).is_some() {
+        return Err(GatewayError::new(FaultKind::BadRequest, "the request has two content types; expected one"));
+    }
     let content_type = || headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     match row.body {
         BodyShape::Empty => Ok(Content::Empty.into()),
@@ -196,8 +205,13 @@ async fn look(row: &CatalogRow, body: Body, headers: &HeaderMap, limit: u64) -> 
             let body = body.collect(limit).await?;
             let parts = form::scan(&body, content_type()).map_err(|message| GatewayError::new(FaultKind::BadRequest, message))?;
             let form_streams = parts.text(&body, "stream") == Some("true");
-            let model = parts.range("model");
+            let model = parts.only("model").map_err(|message| GatewayError::new(FaultKind::BadRequest, message).at("model"))?;
             Ok(Looked { content: Content::Form { body, model }, form_streams })
+        }
+        BodyShape::Offer => {
+            let body = body.collect(limit).await?;
+            let model = offer::model(&body, content_type())?;
+            Ok(Content::Offer { body, model }.into())
         }
         BodyShape::Json | BodyShape::Form => {
             let body = body.collect(limit).await?;
@@ -277,15 +291,36 @@ fn named_model(call: &Authenticated, content: &Content) -> Result<Option<String>
             let encoded = classified.model.clone().map_or("", |range| &classified.path[range]);
             Some(percent_decode_str(encoded).decode_utf8_lossy().into_owned())
         }
-        (ModelPosition::Query, _) => classified.query.as_deref().and_then(|query| {
-            form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "model").map(|(_, value)| value.into_owned())
-        }),
+        (ModelPosition::Query, content) => {
+            let of_query = classified.query.as_deref().and_then(|query| {
+                form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "model").map(|(_, value)| value.into_owned())
+            });
+            match content {
+                Content::Offer { body, model: Some(at) } => Some(agreed(of_query, string(&body[at.clone()]).unwrap_or_default())?),
+                Content::Offer { model: None, .. } | Content::Empty | Content::Json(_) | Content::Form { .. } | Content::Unread(_) => {
+                    of_query
+                }
+            }
+        }
         (ModelPosition::Body | ModelPosition::Form, Content::Json(document)) => {
             document.peek().text(document.body(), "model")?.map(Cow::into_owned)
         }
         (ModelPosition::Form | ModelPosition::Body, Content::Form { body, model }) => {
             model.clone().map(|range| String::from_utf8_lossy(&body[range]).into_owned())
         }
-        (ModelPosition::Absent, _) | (ModelPosition::Body | ModelPosition::Form, Content::Empty | Content::Unread(_)) => None,
+        (ModelPosition::Absent, _)
+        | (ModelPosition::Body | ModelPosition::Form, Content::Empty | Content::Offer { .. } | Content::Unread(_)) => None,
     })
+}
+
+/// The one model that a query and a session's settings name.
+fn agreed(of_query: Option<String>, of_session: Cow<'_, str>) -> Result<String, GatewayError> {
+    match of_query {
+        Some(of_query) if of_query != of_session => {
+            let message =
+                format!("\"model\" is {of_session:?} in \"session\" and {of_query:?} in the query; expected the same, or one of them");
+            Err(GatewayError::new(FaultKind::BadRequest, message).at("session.model"))
+        }
+        _ => Ok(of_session.into_owned()),
+    }
 }

@@ -23,7 +23,7 @@ pub enum ModelPosition {
     Path,
     /// The text part `model` of a multipart body.
     Form,
-    /// The query parameter `model`.
+    /// The query parameter `model`; of an offer, its session's `model` too.
     Query,
     /// Nowhere: the call is about a thing that a provider keeps.
     Absent,
@@ -51,6 +51,8 @@ pub enum BodyShape {
     Json,
     /// A multipart form, read for its text parts.
     Form,
+    /// SDP, or a form of it and a session's settings, which are read for their model.
+    Offer,
     /// Bytes that pass unread.
     Opaque,
 }
@@ -209,7 +211,7 @@ rows! {
     POST   "/v1/messages/batches/{id}/cancel"              CancelBatch       Claude Absent Never     Opaque;
     DELETE "/v1/messages/batches/{id}"                     DeleteBatch       Claude Absent Never     Empty;
     GET    "/v1/messages/batches/{id}/results"             DownloadBatch     Claude Absent Never     Empty;
-    POST   "/v1/realtime/calls"                            CreateRealtimeCall OpenAi Query Never     Opaque;
+    POST   "/v1/realtime/calls"                            CreateRealtimeCall OpenAi Query Never     Offer;
     GET    "/v1/realtime"                                  ConnectRealtime   OpenAi Query  Always    Empty;
     GET    "/v1/live"                                      ConnectRealtime   OpenAi Query  Always    Empty;
 }

@@ -15,6 +15,7 @@ mod disconnect;
 mod doctor;
 mod failover;
 mod goaway;
+mod grants;
 mod handover;
 mod harness;
 mod hostile;

@@ -387,7 +387,7 @@ fn every_row_of_the_catalogue_is_answered_the_same_each_time() {
         let body = match row.body {
             BodyShape::Empty => String::new(),
             BodyShape::Json => json!({"model": "echo"}).to_string(),
-            BodyShape::Form | BodyShape::Opaque => FORM.to_owned(),
+            BodyShape::Form | BodyShape::Offer | BodyShape::Opaque => FORM.to_owned(),
         };
         let family = row.key(false).kind().family();
         let first = call(row.method.clone(), &path, family, &body);
