@@ -171,7 +171,8 @@ pub async fn delete_own(member: Member<'_>, id: KeyId) -> Result<(), AdminFault>
     member.actor().delete::<NewKey>(&rows, id).await
 }
 
-/// Refuses keys to somebody whose own key is narrower than its user: it would make itself a wider one. A session may.
+/// Refuses keys, and all other ways in, to somebody whose own key is narrower than its user: it would make itself a wider one. A
+/// session may.
 pub(super) fn may_give_keys(caller: &Caller, rows: &ConfigRows) -> Result<(), AdminFault> {
     let id = caller.key();
     let Some(own) = rows.keys.get(id).filter(|own| own.label.as_deref() != Some(LOGIN_LABEL)) else { return Ok(()) };
@@ -182,7 +183,8 @@ pub(super) fn may_give_keys(caller: &Caller, rows: &ConfigRows) -> Result<(), Ad
     if own.expires_at.is_none() && own.allowed_ips.is_none() && !has_own {
         return Ok(());
     }
-    let message = "a key that expires, is bound to addresses, or has permissions, limits or a budget of its own makes no keys; log in, or ask an administrator";
+    let message = "a key that expires, is bound to addresses, or has permissions, limits or a budget of its own makes no keys, users, \
+                   passwords or roles, and changes nothing of keys; log in with a password, or ask an administrator";
     Err(AdminFault::Forbidden(message.to_owned()))
 }
 

@@ -11,7 +11,7 @@ use super::{
     keys::{self, FreshKey, KeyView, LOGIN_LABEL},
 };
 use crate::{
-    access::identify,
+    access::{Caller, identify},
     base::UserId,
     store::{
         persist::RecordsExt,
@@ -29,7 +29,7 @@ pub struct LoginInput {
     /// The user's name.
     #[serde(alias = "username")]
     pub name: String,
-    /// Its password; an administrator may give one of its own keys instead.
+    /// Its password; an administrator may give one of its own keys instead that is not narrower than its user.
     pub password: SecretText,
 }
 
@@ -114,7 +114,8 @@ fn verify(control: &Control, input: &LoginInput, now: u64, from: Option<IpAddr>)
     let login = login.filter(|login| login.enabled)?;
     let by_key = || {
         let caller = identify(snapshot.directory(), Some(password), now, from).ok();
-        caller.is_some_and(|caller| caller.user() == login.id && caller.is_admin())
+        let is_own = |caller: &Caller| caller.user() == login.id && caller.is_admin();
+        caller.filter(is_own).is_some_and(|caller| keys::may_give_keys(&caller, snapshot.rows()).is_ok())
     };
     (by_password || by_key()).then(|| login.clone())
 }

@@ -1,6 +1,6 @@
 //! Whom an administrator reaches: its own organization's people, nobody above itself, and never the last owner.
 
-use super::{Admin, AdminFault};
+use super::{Admin, AdminFault, keys};
 use crate::{
     base::{Glob, OrganizationId, UserId},
     store::{
@@ -101,8 +101,12 @@ impl Admin<'_> {
     }
 
     /// Refuses a row that one who reaches only an organization may not have so: another's, the organization's own, that of
-    /// somebody above, or one that gives more than the organization has.
+    /// somebody above, or one that gives more than the organization has. Refuses what is a key's to one whose own key is narrow.
     pub(super) fn may_keep<N: Record>(&self, rows: &ConfigRows, row: &N) -> Result<(), AdminFault> {
+        // A narrow key would take away what narrows it.
+        if N::SCOPED && owner_of(row, None).is_some_and(|scope| scope.kind == ScopeKind::Key) {
+            keys::may_give_keys(self.caller(), rows)?;
+        }
         let Some(own) = self.within() else { return Ok(()) };
         let scope = owner_of(row, None).filter(|scope| self.sees(rows, *scope));
         let scope = scope.ok_or_else(|| AdminFault::Forbidden(format!("expected a {} within organization {own}", N::NOUN.name())))?;

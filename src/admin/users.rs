@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Admin, AdminFault, Member,
     input::{SecretText, clearable},
-    keys::LOGIN_LABEL,
+    keys::{self, LOGIN_LABEL},
 };
 use crate::{
     base::{KeyId, OrganizationId, TeamId, UserId},
@@ -91,6 +91,14 @@ pub struct UserInput {
     pub enabled: Option<bool>,
 }
 
+impl UserInput {
+    /// Whether somebody comes in by it who could not before, or may do more.
+    fn gives_a_way_in(&self) -> bool {
+        let is_risen = self.role.is_some() || self.is_admin.is_some();
+        self.id.is_none() || self.password.is_some() || self.external_id.is_some() || is_risen
+    }
+}
+
 /// All users.
 ///
 /// # Errors
@@ -125,6 +133,9 @@ pub async fn me(member: Member<'_>) -> Result<UserView, AdminFault> {
 pub async fn save(admin: Admin<'_>, input: UserInput) -> Result<UserView, AdminFault> {
     let control = admin.control();
     let rows = control.records().load().await?;
+    if input.gives_a_way_in() {
+        keys::may_give_keys(admin.caller(), &rows)?;
+    }
     let standing = input.id.map(|id| find_touched(admin, &rows, id)).transpose()?;
     let mut row = standing.map_or_else(|| new_user(admin), |standing| standing.row.clone());
     row.name = input.name.unwrap_or(row.name);

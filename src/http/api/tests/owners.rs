@@ -177,3 +177,50 @@ async fn a_key_that_is_narrower_than_its_user_makes_no_wider_one() {
         assert_eq!(status, expected, "{input}: {answer}");
     }
 }
+
+/// By the password that it sets, by the user that it makes, by the session that it begins, without what narrows it.
+#[tokio::test]
+async fn an_administrators_narrow_key_finds_no_way_to_be_wider() {
+    let house = House::new().await;
+    let later = house.control.now_ms() + 60_000;
+    let other = house.ok(Method::POST, &format!("/admin/users/{}/keys", house.alice), json!({"label": "other"})).await["id"].clone();
+    for (input, narrowed, expected) in [
+        (json!({"label": "plain"}), false, StatusCode::OK),
+        (json!({"label": "short", "expires_at": later}), false, StatusCode::FORBIDDEN),
+        (json!({"label": "bound", "allowed_ips": "203.0.113.0/24"}), false, StatusCode::FORBIDDEN),
+        (json!({"label": "narrow"}), true, StatusCode::FORBIDDEN),
+    ] {
+        let made = house.ok(Method::POST, &format!("/admin/users/{}/keys", house.admin), input.clone()).await;
+        let id = made["id"].as_i64().unwrap();
+        let own = if narrowed { Some(house.store.save(None, NewPermission::of(KeyId(id), "up/*")).await.unwrap().id) } else { None };
+        let key = made["api_key"].as_str().unwrap();
+        let (admin, alice) = (format!("/admin/users/{}", house.admin), format!("/admin/users/{}", house.alice));
+        let name = format!("{}-made", input["label"].as_str().unwrap());
+        for (method, path, body) in [
+            (Method::PATCH, admin.as_str(), json!({"password": "correct horse"})),
+            (Method::PATCH, &alice, json!({"password": "correct horse"})),
+            (Method::PATCH, &alice, json!({"external_id": "https://x.test s"})),
+            (Method::PATCH, &alice, json!({"role": "member"})),
+            (Method::POST, "/admin/users", json!({"name": name, "password": "correct horse", "is_admin": true})),
+            (Method::POST, "/admin/route-permissions", json!({"scope": "key", "scope_id": other, "pattern": "*"})),
+        ] {
+            let (status, answer, _) = house.call(Some(key), method, path, body.clone()).await;
+            let good = status.is_success() && expected == StatusCode::OK;
+            assert!(good || status == expected, "{input}: {path} {body}: {status} {answer}");
+        }
+        let renamed = house.call(Some(key), Method::PATCH, &alice, json!({"name": "alice"})).await;
+        assert_eq!(renamed.0, StatusCode::OK, "what opens nothing is done: {}", renamed.1);
+        if let Some(own) = own {
+            for (path, body) in
+                [(format!("/admin/permissions/{}", own.0), Value::Null), (format!("/admin/route-permissions/{}", own.0), Value::Null)]
+            {
+                assert_eq!(house.call(Some(key), Method::DELETE, &path, body).await.0, StatusCode::FORBIDDEN, "{path}");
+            }
+            let batch = json!({"action": "delete", "ids": [own.0]});
+            assert_eq!(house.call(Some(key), Method::POST, "/admin/batch/route-permissions", batch).await.0, StatusCode::FORBIDDEN);
+        }
+        let login = house.call(None, Method::POST, "/login", json!({"name": "admin", "password": key})).await;
+        let wanted = if expected == StatusCode::OK { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
+        assert_eq!(login.0, wanted, "{input}: {}", login.1);
+    }
+}
