@@ -66,6 +66,14 @@ pub fn admit(caller: &Caller, operation: OperationKey, provider: &str, model: Op
     }
 }
 
+/// Allows what the gateway does for a caller without a provider, such as to keep a conversation: whoever may use anything may.
+///
+/// # Errors
+/// [`Forbidden`] where the caller may use nothing at all.
+pub fn admit_here(caller: &Caller) -> Result<(), Forbidden> {
+    if may(caller, None, &|_| true) { Ok(()) } else { Err(Forbidden { name: "*".to_owned() }) }
+}
+
 /// Allows one call by the name of the route that it asks for; `None` where only its provider and model can allow it.
 #[must_use]
 pub fn admit_route(caller: &Caller, operation: OperationKey, route: &str) -> Option<Permit> {
@@ -130,7 +138,7 @@ fn prefix_fits(pattern: &str, provider: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Caller, Permit, admit, may_see_all};
+    use super::{Caller, Permit, admit, admit_here, may_see_all};
     use crate::{
         access::{Directory, identify, key::digest_text},
         base::{KeyId, UserId},
@@ -205,6 +213,18 @@ mod tests {
         ] {
             let caller = caller(of_user, of_key);
             assert_eq!((opens(&caller, O::RetrieveFile, None), opens(&caller, O::CreateBatch, None)), (file, batch));
+        }
+    }
+
+    #[test]
+    fn the_gateway_itself_is_open_to_whoever_may_use_anything() {
+        for (of_user, of_key, opens) in [
+            (&[("x/y", "embeddings")][..], &[][..], true),
+            (&[], &[], false),
+            (&[], &[("*", "")], false),
+            (&[("*", "")], &[("x", "")], true),
+        ] {
+            assert_eq!(admit_here(&caller(of_user, of_key)).is_ok(), opens, "{of_user:?} {of_key:?}");
         }
     }
 }

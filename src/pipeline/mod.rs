@@ -142,7 +142,7 @@ async fn walk(engine: &Engine, authenticated: Authenticated, snapshot: &Snapshot
         return Box::pin(models::list(engine, authenticated, trail, place)).await;
     }
     if kept::is_here(engine, &authenticated, snapshot) {
-        return Box::pin(kept::serve(engine, authenticated, trail, place)).await;
+        return Box::pin(kept::serve(engine, authenticated, snapshot, (trail, place))).await;
     }
     let mut resolved = match resolve::resolve(authenticated, snapshot, engine.limits.body).await {
         Ok(resolved) => resolved,

@@ -46,11 +46,11 @@ pub(super) struct Resolved {
     pub(super) streams: bool,
     /// The model as the client named it.
     pub(super) named: Option<String>,
-    /// The route that the client named, by which it is permitted too.
+    /// The route that the client named, by which it is permitted and limited too.
     pub(super) route: Option<std::sync::Arc<str>>,
     /// That route's row.
     pub(super) route_id: Option<RouteId>,
-    /// Whom it may go to, in order; at least one.
+    /// Whom it may go to, in order; at least one, but for a call that is served [`here`](Self::here).
     pub(super) targets: Vec<Target>,
     /// How long each of them may take.
     pub(super) timers: Timers,
@@ -70,6 +70,30 @@ pub(super) struct Resolved {
 }
 
 impl Resolved {
+    /// A call that the gateway serves without a provider, with its body unread. Limits know it by the name in its path, if any.
+    pub(super) fn here(call: Authenticated) -> Self {
+        let key = call.call.row.key(false);
+        let route = call.call.scope.as_deref().unwrap_or_default().into();
+        let Policy { timers, on_stream_fault, affinity, .. } = Policy::default();
+        Self {
+            call,
+            key,
+            streams: false,
+            named: None,
+            route: Some(route),
+            route_id: None,
+            targets: Vec::new(),
+            timers,
+            on_stream_fault,
+            affinity,
+            on_block: OnBlock::Passes,
+            content: Content::Empty,
+            prompt_bytes: 0,
+            draft: None,
+            goes_on_from: None,
+        }
+    }
+
     /// Whether the gateway answers by itself.
     pub(super) fn is_local(&self) -> bool {
         self.targets.first().is_some_and(|target| target.is_local)

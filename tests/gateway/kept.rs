@@ -11,11 +11,13 @@ use std::{
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use gproxy::{
+    access::key,
     base::UserId,
     pipeline::Keeping,
+    runtime::native,
     store::{
         persist::{Kept, Link, Page, Records as _, RecordsExt as _, StoreFault, Stored, memory::MemoryStore},
-        record::{Keep, KeptItem, KeptRow, NewUser},
+        record::{Keep, KeptItem, KeptRow, NewKey, NewRateLimit, NewUser, ScopeKind},
     },
     testing::ManualClock,
 };
@@ -24,6 +26,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
     harness::{Answer, Gateway, KEY, NARROW},
+    money::user,
     sockets::{create, dial},
 };
 
@@ -493,4 +496,61 @@ async fn counts_and_compactions_lean_on_what_is_kept() {
     kit.gateway.upstream.answers_json(&said("nvidia", "a summary", 2));
     kit.good("POST", "/v1/responses/compact", json!({"model": MODEL, "input": "go on", "previous_response_id": first["id"]})).await;
     assert!(String::from_utf8(kit.gateway.upstream.last().body).unwrap().contains("many words many words"));
+}
+
+/// A gateway that keeps, with a key that opens nothing and two requests a minute for the one that opens everything.
+async fn limited() -> Gateway {
+    let (platform, _tasks) = native::platform();
+    let shelf = Arc::new(MemoryStore::new(platform.clock));
+    let gateway = Gateway::configured("claude", async |store| {
+        let nobody = store.save(None, NewUser::named("nobody")).await.unwrap();
+        store.save(None, NewKey::of(nobody.id, key::digest_text(OPENS_NOTHING), key::prefix(OPENS_NOTHING))).await.unwrap();
+        let limit = NewRateLimit {
+            scope: ScopeKind::User,
+            scope_id: user(store).await.id.0,
+            pattern: "*".into(),
+            requests_per_minute: Some(2),
+            requests_per_day: None,
+            tokens_per_minute: None,
+            tokens_per_day: None,
+            concurrency: None,
+        };
+        store.save(None, limit).await.unwrap();
+    })
+    .await;
+    gateway.engine.keep(Keeping { store: shelf, span: 30 * DAY, bytes: 1 << 16 });
+    gateway
+}
+
+const OPENS_NOTHING: &str = "sk-test-nothing";
+
+#[tokio::test]
+async fn a_key_that_opens_nothing_keeps_nothing_and_opens_no_socket() {
+    let gateway = limited().await;
+    let bearer = format!("Bearer {OPENS_NOTHING}");
+    for (method, path) in [
+        ("POST", "/v1/conversations"),
+        ("POST", "/up/v1/conversations"),
+        ("GET", "/v1/conversations/conv_1"),
+        ("POST", "/v1/conversations/conv_1/items"),
+        ("GET", "/v1/responses/resp_1"),
+    ] {
+        let answer = gateway.call(method, path, &[("authorization", &bearer)], b"{}").await;
+        assert_eq!((answer.status, &answer.json()["error"]["code"]), (403, &"permission_denied".into()), "{method} {path}");
+    }
+    let refused = dial(&gateway, "/v1/responses", OPENS_NOTHING).await.err().unwrap();
+    assert!(matches!(refused, tokio_tungstenite::tungstenite::Error::Http(answer) if answer.status().as_u16() == 403));
+    assert!(dial(&gateway, "/v1/responses", KEY).await.is_ok());
+}
+
+#[tokio::test]
+async fn what_is_kept_counts_in_its_callers_limits() {
+    let gateway = limited().await;
+    for left in ["1", "0"] {
+        let made = gateway.post("/v1/conversations", b"{}").await;
+        assert_eq!((made.status, made.header("x-ratelimit-remaining-requests")), (200, Some(left)), "{}", made.text());
+    }
+    for path in ["/v1/conversations", "/up/v1/conversations", "/v1/conversations/conv_1/items"] {
+        assert_eq!(gateway.post(path, b"{}").await.status, 429, "{path}");
+    }
 }

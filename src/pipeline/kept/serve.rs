@@ -8,14 +8,17 @@ use serde_json::{Value, json};
 
 use super::{Keeping, bad, down, items, no_conversation, no_response, thing, write};
 use crate::{
+    access,
     base::UserId,
     pipeline::{
         Outbound,
         authenticate::Authenticated,
         engine::{Engine, Place},
         error::GatewayError,
-        models,
+        hold, models,
+        resolve::Resolved,
         trail::{Fact, Trail},
+        unread,
     },
     protocol::{Family, Operation, OperationKey, OperationKind, dispatch::Implementation, fault::FaultKind},
     runtime::{Body, Reply},
@@ -62,8 +65,34 @@ fn is_about_kept(operation: Operation) -> bool {
     )
 }
 
-/// Answers such a call.
-pub(in crate::pipeline) async fn serve(engine: &Engine, mut call: Authenticated, mut trail: Box<Trail>, _place: Place) -> Outbound {
+/// Answers such a call, of whoever may use anything, within its limits.
+pub(in crate::pipeline) async fn serve(
+    engine: &Engine,
+    call: Authenticated,
+    snapshot: &Snapshot,
+    (mut trail, _place): (Box<Trail>, Place),
+) -> Outbound {
+    let mut resolved = Box::new(Resolved::here(call));
+    match admit(engine, &mut resolved, snapshot, &mut trail).await {
+        Ok(left) => answer(engine, resolved.call, trail).await.with(left),
+        Err(error) => {
+            let body = std::mem::take(&mut resolved.call.call.inbound.body);
+            let error = unread(engine, body, error).await;
+            trail.refuse(error, Family::OpenAi)
+        }
+    }
+}
+
+/// Lets a call in; tells how much of its limits is left.
+async fn admit(engine: &Engine, call: &mut Resolved, snapshot: &Snapshot, trail: &mut Trail) -> Result<HeaderMap, GatewayError> {
+    access::admit_here(&call.call.caller)?;
+    let Some(asked) = hold::ask(call, snapshot)? else { return Ok(HeaderMap::new()) };
+    let hold::Held { hold, left } = hold::hold(engine, asked).await?;
+    trail.note(Fact::Held(hold));
+    Ok(left)
+}
+
+async fn answer(engine: &Engine, mut call: Authenticated, mut trail: Box<Trail>) -> Outbound {
     let body = std::mem::take(&mut call.call.inbound.body);
     let operation = call.call.row.key(false).operation();
     let answered = match (engine.keeping(), read(operation, body, engine.limits.body).await) {
