@@ -35,5 +35,6 @@ mod roles;
 mod shared;
 mod silence;
 mod sockets;
+mod starts;
 mod streams;
 mod switches;

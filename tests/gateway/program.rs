@@ -26,12 +26,16 @@ pub(crate) struct Program {
 impl Program {
     /// Starts it over an empty folder, and waits until it serves.
     pub(crate) fn start() -> Self {
-        Self::told(&[])
+        Self::start_in(tempfile::tempdir().unwrap(), &[])
     }
 
     /// The same with more flags.
     pub(crate) fn told(flags: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), flags)
+    }
+
+    /// The same over a folder in which no start has shown a key yet.
+    pub(crate) fn start_in(folder: TempDir, flags: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_gproxy"))
             .env_clear()
             .current_dir(folder.path())

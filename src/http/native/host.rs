@@ -1,6 +1,13 @@
 //! One process from its start to its end: stores, journal, snapshot, server; and back in the other order.
 
-use std::{net::SocketAddr, os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io::{self, Write as _},
+    net::SocketAddr,
+    os::fd::OwnedFd,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{sync::oneshot, task::AbortHandle};
 
@@ -92,7 +99,7 @@ pub enum HostFault {
         address: String,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
 }
 
@@ -118,6 +125,7 @@ pub async fn run(config: Config, (platform, tasks): (Platform, Arc<Tasks>), star
         Some(line) => (Beside::Predecessor, Some(Heir::meet(line).await?)),
         None => (Beside::Nobody, None),
     };
+    let shared = shared_store(&config, &platform)?;
     let sealer = Sealer::new(database_key(&config, &*platform.entropy)?);
     let store = Arc::new(SqlStore::open_sealed(config.dsn.expose(), seals::keys(&sealer)).await?);
     let replay = FileJournal::claim(&config.data_dir, beside)?;
@@ -130,11 +138,12 @@ pub async fn run(config: Config, (platform, tasks): (Platform, Arc<Tasks>), star
     let stores = Stores::of(&store);
     let oidc = config.oidc.clone().map(|settings| Oidc::new(settings, Arc::new(Signatures)));
     let control = Arc::new(Control::new(stores, sealer, platform.clone()).with_oidc(oidc));
-    let Booted { admin_key, .. } = bootstrap::bootstrap(&control, &config).await?;
-    let shared = shared_store(&config, &platform)?;
     let here = Arc::new(MemoryCounters::new());
     let own = shared.is_none().then(|| Arc::clone(&here));
     let place = Place::take(&config, heir, own.as_ref()).await?;
+    // Last of all that may fail: a key that is made and not shown would be lost.
+    let Booted { admin_key, .. } = bootstrap::bootstrap(&control, &config).await?;
+    show(&place.server, admin_key.as_ref());
     let mut keepers = keep((&journal, home), &writer, &platform);
     let health = keep_health(&control, shared.as_ref()).await;
     let serving = serving(&config, &control, &journal);
@@ -165,7 +174,7 @@ pub async fn run(config: Config, (platform, tasks): (Platform, Arc<Tasks>), star
     };
     let (server, inherited) = place.serve(estate).await?;
     keepers.extend(inherited.as_ref().map(Inherited::keeper));
-    announce(&server, admin_key.as_ref());
+    tracing::info!(address = address(&server), "serving");
     if let Some(socket) = &start.notify {
         say_ready(socket);
     }
@@ -209,7 +218,7 @@ impl Place {
         let address = format!("{}:{}", config.host, config.port);
         let fault = |source| HostFault::Listen { address: address.clone(), source };
         let mut found = tokio::net::lookup_host((config.host.as_str(), config.port)).await.map_err(fault)?;
-        let first: SocketAddr = found.next().ok_or_else(|| fault(std::io::ErrorKind::AddrNotAvailable.into()))?;
+        let first: SocketAddr = found.next().ok_or_else(|| fault(io::ErrorKind::AddrNotAvailable.into()))?;
         let Some(heir) = heir else {
             return Ok(Self { server: Server::bind(first).await.map_err(fault)?, coming: None, counters: None });
         };
@@ -347,14 +356,22 @@ fn control_plane(control: &Arc<Control>, engine: &Engine) -> ControlPlane {
     })
 }
 
-/// Says where it serves, and shows a fresh key this once. Standard error, so that no log keeps the key.
-#[expect(clippy::print_stderr, reason = "a key is shown once, to the person who started the program, and to no log")]
-fn announce(server: &Server, admin_key: Option<&Secret<String>>) {
-    let address = server.address().map_or_else(|_| "?".to_owned(), |address| address.to_string());
-    tracing::info!(address, "serving");
-    if let Some(key) = admin_key {
-        eprintln!("\n  GPROXY serves at http://{address}\n  The key of the user admin, shown only now:\n\n      {}\n", key.expose());
+/// Shows a fresh key this once, and where it is good for. Standard error, so that no log keeps the key.
+fn show(server: &Server, admin_key: Option<&Secret<String>>) {
+    let Some(key) = admin_key else { return };
+    let (address, key) = (address(server), key.expose());
+    let shown = writeln!(
+        io::stderr(),
+        "\n  GPROXY serves at http://{address}\n  The key of the user admin, shown only now:\n\n      {key}\n\n  \
+         Should it get lost: a start with --admin-key puts the one that you give in its place.\n"
+    );
+    if let Err(error) = shown {
+        tracing::error!(%error, "the key of the user admin cannot be shown; start with --admin-key to put another one in its place");
     }
+}
+
+fn address(server: &Server) -> String {
+    server.address().map_or_else(|_| "?".to_owned(), |address| address.to_string())
 }
 
 #[expect(clippy::disallowed_methods, reason = "the native host may use the runtime's timers")]

@@ -1,0 +1,41 @@
+//! Starts that fail, and commands beside data that is not there: what the program then says, and what it leaves.
+
+use std::{
+    net::TcpListener,
+    path::Path,
+    process::{Command, Output},
+};
+
+use crate::program::Program;
+
+/// Runs the program to its end in a folder that also has its data.
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gproxy"));
+    command.env_clear().current_dir(folder).args(arguments);
+    command.output().unwrap()
+}
+
+/// What it said on both outputs, where it failed as it must.
+fn refused(output: &Output) -> String {
+    let said = [output.stdout.as_slice(), &output.stderr].map(String::from_utf8_lossy).concat();
+    assert!(!output.status.success(), "{said}");
+    said
+}
+
+#[test]
+fn a_first_start_that_fails_takes_no_key_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for (arguments, words) in [
+        (["--port", &port, "--data-dir", "."], "cannot listen on"),
+        (["--redis-url", "localhost", "--data-dir", "."], "redis-url"),
+    ] {
+        let said = refused(&run(folder.path(), &arguments));
+        assert!(said.contains(words) && !said.contains("sk-"), "{arguments:?}: {said}");
+    }
+    // The next start that goes well shows one, and it opens.
+    let mut program = Program::start_in(folder, &[]);
+    assert_eq!(program.with(&program.key, "GET", "/admin/users", "").status, 200);
+    assert!(program.stop().contains("--admin-key"), "the banner says what helps when the key is lost");
+}
