@@ -18,7 +18,11 @@ use crate::{
     runtime::{Entropy, Platform},
     snapshot::secret::{self, HF_TOKEN, Rests},
     store::{
-        persist::{StoreFault, sql::SqlStore},
+        persist::{
+            StoreFault,
+            journal::{Held, OpenFault},
+            sql::SqlStore,
+        },
         record::{AuditAction, Change, ChangeSet, ConfigRows, NewCredential, NewProvider, SettingsRow, Tabled as _},
     },
 };
@@ -55,6 +59,12 @@ pub enum RotateFault {
     /// The standing secret is missing.
     #[error(transparent)]
     Key(#[from] KeyFault),
+    /// A gateway serves, and would go on with the former secret.
+    #[error("{0} is in use: a gateway serves on this data folder, and would go on with the former secret; stop it first")]
+    Serving(PathBuf),
+    /// The journal's lock cannot be taken.
+    #[error(transparent)]
+    Journal(OpenFault),
     /// There is no new secret, and the standing one is not a file of ours.
     #[error("there is no new secret; expected one by --new-key-file or NEW_DATABASE_SECRET_KEY, a long random text")]
     NoNewKey,
@@ -86,6 +96,15 @@ pub enum RotateFault {
     /// The database refused; nothing was written.
     #[error("the database cannot be written")]
     Store(#[from] StoreFault),
+}
+
+impl From<OpenFault> for RotateFault {
+    fn from(fault: OpenFault) -> Self {
+        match fault {
+            OpenFault::Busy { path } => Self::Serving(path),
+            fault @ (OpenFault::Newer { .. } | OpenFault::Disk { .. }) => Self::Journal(fault),
+        }
+    }
 }
 
 /// What was sealed anew.
@@ -125,12 +144,14 @@ impl fmt::Display for Report {
     }
 }
 
-/// Seals everything anew. `environment` is what [`NEW_KEY`] holds. Nothing else may run on the database meanwhile.
+/// Seals everything anew. `environment` is what [`NEW_KEY`] holds. Nothing else may run on the database meanwhile;
+/// the journal's lock keeps out whoever has the same data folder.
 ///
 /// # Errors
 /// [`RotateFault`]; then the database is as it was.
 pub async fn run(asked: &Asked, config: &Config, environment: Option<&str>, platform: &Platform) -> Result<Report, RotateFault> {
     let old = standing_key(config)?;
+    let _held = Held::take(&config.data_dir)?;
     let place = Place::of(config);
     let given = asked.new_key.read(environment)?;
     let from = Sealer::new(old.clone());

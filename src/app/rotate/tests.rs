@@ -11,7 +11,10 @@ use crate::{
     },
     base::ProviderId,
     store::{
-        persist::{AuditFilter, AuditLog as _, Books as _, Records as _, RecordsExt as _},
+        persist::{
+            AuditFilter, AuditLog as _, Books as _, Records as _, RecordsExt as _,
+            journal::{Beside, FileJournal},
+        },
         record::{Noun, ProviderRow},
     },
     testing::platform,
@@ -158,6 +161,23 @@ async fn what_opens_with_neither_stops_all_or_stays_as_it_was() {
     let store = opened(&config, &new).await;
     assert_eq!(store.load().await.unwrap().credentials.get(id).unwrap().secret_sealed, lost);
     store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn beside_a_gateway_that_serves_nothing_is_touched() {
+    for env in [&[][..], &[("DATABASE_SECRET_KEY", "given")]] {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path(), env);
+        let former = furnish(&config).await;
+        let serving = FileJournal::claim(&config.data_dir, Beside::Nobody).unwrap();
+        let fault = run(&DEFAULT, &config, Some("another"), &later()).await.unwrap_err();
+        assert!(matches!(fault, RotateFault::Serving(_)) && fault.to_string().contains("stop it first"), "{fault}");
+        assert_eq!(opens(&config, &former).await, (4, true));
+        assert!(!folder.path().join("data").join(NEXT_KEY_FILE).exists());
+        drop(serving);
+        run(&DEFAULT, &config, Some("another"), &later()).await.unwrap();
+        assert_eq!(opens(&config, &Sealer::new(secret("another"))).await, (5, true));
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{FileJournal, JournalConfig, OpenFault, Replay, folder, survey::is_held};
+use super::{
+    FileJournal, JournalConfig, OpenFault, Replay,
+    folder::{self, Folder},
+    survey::is_held,
+};
 
 /// So many processes may stand one behind the other.
 const MOST: usize = 8;
@@ -39,6 +43,24 @@ pub fn folders(data_dir: &Path) -> io::Result<Vec<PathBuf>> {
 
 fn numbered(data_dir: &Path, number: usize) -> PathBuf {
     if number == 1 { data_dir.join("journal") } else { data_dir.join(format!("journal-{number}")) }
+}
+
+/// All journals of a data folder that stand, held so that no gateway serves on it meanwhile.
+#[derive(Debug)]
+pub struct Held {
+    _folders: Vec<Folder>,
+}
+
+impl Held {
+    /// Takes them. A folder without a journal is nobody's, and stays as it is.
+    ///
+    /// # Errors
+    /// [`OpenFault::Busy`] where a process has one of them.
+    pub fn take(data_dir: &Path) -> Result<Self, OpenFault> {
+        let disk = |source| OpenFault::Disk { path: data_dir.to_owned(), source };
+        let standing = folders(data_dir).map_err(disk)?.into_iter().filter(|path| path.exists());
+        Ok(Self { _folders: standing.map(|path| Folder::open(&path)).collect::<Result<_, _>>()? })
+    }
 }
 
 impl JournalConfig {
@@ -137,5 +159,20 @@ mod tests {
         drop(left);
         let (left, held) = heir.claim_left(data.path()).unwrap();
         assert!(left.is_empty() && held == 0);
+    }
+    #[test]
+    fn who_holds_a_data_folder_and_who_serves_on_it_keep_each_other_out() {
+        let data = tempfile::tempdir().unwrap();
+        drop(Held::take(data.path()).unwrap());
+        assert_eq!(fs::read_dir(data.path()).unwrap().count(), 0, "nothing is made where nothing was");
+        let first = FileJournal::claim(data.path(), Beside::Nobody).unwrap().journal;
+        let heir = FileJournal::claim(data.path(), Beside::Predecessor).unwrap().journal;
+        drop(first);
+        assert!(matches!(Held::take(data.path()), Err(OpenFault::Busy { path }) if path.ends_with("journal-2")));
+        drop(heir);
+        let held = Held::take(data.path()).unwrap();
+        assert!(matches!(FileJournal::claim(data.path(), Beside::Nobody), Err(OpenFault::Busy { .. })));
+        drop(held);
+        FileJournal::claim(data.path(), Beside::Nobody).unwrap();
     }
 }

@@ -41,7 +41,7 @@ mod tests;
 pub(crate) use codec::Record;
 use folder::Folder;
 pub(crate) use folder::Position;
-pub use folders::{Beside, folders};
+pub use folders::{Beside, Held, folders};
 pub(crate) use reader::{Found, Reader};
 use recent::Recent;
 pub use recover::Replay;
