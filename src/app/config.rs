@@ -183,6 +183,15 @@ impl Config {
     pub fn is_sqlite(&self) -> bool {
         self.dsn.expose().starts_with("sqlite:")
     }
+
+    /// The file of a SQLite database that stands already.
+    #[must_use]
+    pub fn standing_database(&self) -> Option<PathBuf> {
+        let path = self.dsn.expose().strip_prefix("sqlite:")?;
+        let path = PathBuf::from(path.trim_start_matches("//").split('?').next()?);
+        // An empty one is about to be made.
+        std::fs::metadata(&path).is_ok_and(|data| data.is_file() && data.len() > 0).then_some(path)
+    }
 }
 
 #[cfg(test)]

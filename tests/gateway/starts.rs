@@ -39,3 +39,21 @@ fn a_first_start_that_fails_takes_no_key_along() {
     assert_eq!(program.with(&program.key, "GET", "/admin/users", "").status, 200);
     assert!(program.stop().contains("--admin-key"), "the banner says what helps when the key is lost");
 }
+
+#[test]
+fn a_key_that_is_missing_beside_its_database_is_not_made_anew() {
+    let mut program = Program::start();
+    program.stop();
+    let (folder, file) = (program.folder.path(), program.folder.path().join("secret.key"));
+    let key = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    for command in [&["--port", "0"][..], &["verify"], &["export"], &["rotate-secret"]] {
+        let said = refused(&run(folder, &[command, &["--data-dir", "."]].concat()));
+        for words in ["secret.key is missing", "gproxy.db is sealed with it", "from a backup", "DATABASE_SECRET_KEY"] {
+            assert!(said.contains(words), "{command:?}: {words:?} is not in {said}");
+        }
+        assert!(!file.exists(), "{command:?} made a key");
+    }
+    std::fs::write(&file, key).unwrap();
+    assert!(run(folder, &["verify", "--data-dir", "."]).status.success(), "nothing was changed meanwhile");
+}

@@ -28,6 +28,20 @@ pub enum KeyFault {
         #[source]
         source: io::Error,
     },
+    /// Another key in its place would open nothing.
+    #[error(
+        "{path} is missing, and {database} is sealed with it; put the file back from a backup, or give its text as DATABASE_SECRET_KEY; \
+         if it is lost, write another long random text into it and enter the providers' secrets anew"
+    )]
+    Missing {
+        /// The key's file.
+        path: PathBuf,
+        /// The database's.
+        database: PathBuf,
+    },
+    /// There is neither a key nor a database.
+    #[error("there is no database in {0}, and no secret.key; expected the data folder of a gateway that was started before")]
+    Nothing(PathBuf),
     /// Some of the database may be sealed with the next key already.
     #[error("{0} is there: a change of the secret was interrupted; run gproxy rotate-secret to finish it")]
     Interrupted(PathBuf),
@@ -36,7 +50,7 @@ pub enum KeyFault {
     Empty(PathBuf),
 }
 
-/// The given key; with `SQLite` else the one in `data_dir`, which is made where it is not there yet.
+/// The given key; with `SQLite` else the one in `data_dir`, which is made where neither it nor the database is there yet.
 ///
 /// # Errors
 /// [`KeyFault`].
@@ -51,7 +65,16 @@ pub fn database_key(config: &Config, entropy: &dyn Entropy) -> Result<Secret<Str
     if next.exists() {
         return Err(KeyFault::Interrupted(next));
     }
-    kept(&config.data_dir, &path, entropy).map_err(|source| KeyFault::Unusable { path: path.clone(), source })?.ok_or(KeyFault::Empty(path))
+    // Looked at first: of two processes that start at once, the other one makes its key before its database.
+    let database = config.standing_database();
+    let unusable = |source| KeyFault::Unusable { path: path.clone(), source };
+    match read(&path).map_err(unusable)? {
+        Some(key) => filled(key, &path),
+        None => match database {
+            Some(database) => Err(KeyFault::Missing { path, database }),
+            None => filled(made(&config.data_dir, &path, entropy).map_err(unusable)?, &path),
+        },
+    }
 }
 
 /// The same, but none is made: what a program needs that only looks.
@@ -66,16 +89,30 @@ pub fn standing_key(config: &Config) -> Result<Secret<String>, KeyFault> {
         return Err(KeyFault::Required);
     }
     let path = config.data_dir.join(KEY_FILE);
-    let text = std::fs::read_to_string(&path).map_err(|source| KeyFault::Unusable { path: path.clone(), source })?;
-    Some(Secret::new(text.trim().to_owned())).filter(|key| !key.expose().is_empty()).ok_or(KeyFault::Empty(path))
+    match read(&path).map_err(|source| KeyFault::Unusable { path: path.clone(), source })? {
+        Some(key) => filled(key, &path),
+        None => Err(match config.standing_database() {
+            Some(database) => KeyFault::Missing { path, database },
+            None => KeyFault::Nothing(config.data_dir.clone()),
+        }),
+    }
 }
 
-fn kept(data_dir: &Path, path: &Path, entropy: &dyn Entropy) -> io::Result<Option<Secret<String>>> {
+/// What the file holds, where it is there.
+fn read(path: &Path) -> io::Result<Option<Secret<String>>> {
     match std::fs::read_to_string(path) {
-        Ok(text) => return Ok(Some(Secret::new(text.trim().to_owned())).filter(|key| !key.expose().is_empty())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
+        Ok(text) => Ok(Some(Secret::new(text.trim().to_owned()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
+}
+
+fn filled(key: Secret<String>, path: &Path) -> Result<Secret<String>, KeyFault> {
+    if key.expose().is_empty() { Err(KeyFault::Empty(path.to_owned())) } else { Ok(key) }
+}
+
+/// Makes the file, and gives what it holds.
+fn made(data_dir: &Path, path: &Path, entropy: &dyn Entropy) -> io::Result<Secret<String>> {
     std::fs::create_dir_all(data_dir)?;
     let key = fresh_key(entropy);
     // Written aside and linked into place: a kill in between leaves no half key, and of two processes one wins.
@@ -89,11 +126,9 @@ fn kept(data_dir: &Path, path: &Path, entropy: &dyn Entropy) -> io::Result<Optio
     match linked {
         Ok(()) => {
             tracing::info!(path = %path.display(), "made a key for secrets at rest; back it up beside the database");
-            Ok(Some(key))
+            Ok(key)
         }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            Ok(Some(Secret::new(std::fs::read_to_string(path)?.trim().to_owned())).filter(|key| !key.expose().is_empty()))
-        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Secret::new(std::fs::read_to_string(path)?.trim().to_owned())),
         Err(error) => Err(error),
     }
 }
