@@ -57,3 +57,16 @@ fn a_key_that_is_missing_beside_its_database_is_not_made_anew() {
     std::fs::write(&file, key).unwrap();
     assert!(run(folder, &["verify", "--data-dir", "."]).status.success(), "nothing was changed meanwhile");
 }
+
+#[test]
+fn what_only_looks_makes_nothing_where_nothing_is() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in [&["export"][..], &["verify"], &["rotate-secret"], &["explain", "/v1/models", "--key-id", "1"]] {
+        let said = refused(&run(folder.path(), &[command, &["--data-dir", "tpyo"]].concat()));
+        assert!(said.contains("there is no database in tpyo"), "{command:?}: {said}");
+        let given = &["--database-secret-key", "given", "--data-dir", "tpyo"];
+        let said = refused(&run(folder.path(), &[command, given].concat()));
+        assert!(said.contains("there is no database at tpyo/gproxy.db"), "{command:?}: {said}");
+        assert!(!folder.path().join("tpyo").exists(), "{command:?}");
+    }
+}

@@ -11,7 +11,7 @@ use super::{Bundle, Plan, Prune, TransferFault, apply, extract};
 use crate::{
     admin::{Control, Stores},
     app::{
-        config::{Config, database_key},
+        config::{Config, database_key, standing_key},
         legacy::{self, DATABASE_KEY, Foreign, Format, Reading, SOURCE_KEY, Source},
         seals,
     },
@@ -117,9 +117,7 @@ pub type Environment = BTreeMap<String, String>;
 /// # Errors
 /// [`TransferFault`]; then nothing was imported.
 pub async fn obey(asked: &Asked, config: &Config, environment: &Environment, platform: &Platform) -> Result<Done, TransferFault> {
-    // The key comes first: a database that is made without one would be of no use.
-    let sealer = Sealer::new(database_key(config, &*platform.entropy)?);
-    let store = Arc::new(SqlStore::open_sealed(config.dsn.expose(), seals::keys(&sealer)).await?);
+    let (sealer, store) = opened(asked, config, platform).await?;
     let stores = Stores::of(&store);
     let control = Control::new(stores, sealer, platform.clone());
     let given = environment.get(PASSPHRASE).map(String::as_str);
@@ -136,6 +134,25 @@ pub async fn obey(asked: &Asked, config: &Config, environment: &Environment, pla
     };
     store.close().await?;
     done
+}
+
+/// The database. An import may be the first that anybody does with it; an export only looks.
+async fn opened(asked: &Asked, config: &Config, platform: &Platform) -> Result<(Sealer, Arc<SqlStore>), TransferFault> {
+    let dsn = config.dsn.expose();
+    let (sealer, store) = match asked {
+        Asked::Export { .. } => {
+            let sealer = Sealer::new(standing_key(config)?);
+            let store = SqlStore::look_at(dsn, seals::keys(&sealer)).await?;
+            (sealer, store)
+        }
+        Asked::Import { .. } => {
+            // The key comes first: a database that is made without one would be of no use.
+            let sealer = Sealer::new(database_key(config, &*platform.entropy)?);
+            let store = SqlStore::open_sealed(dsn, seals::keys(&sealer)).await?;
+            (sealer, store)
+        }
+    };
+    Ok((sealer, Arc::new(store)))
 }
 
 /// What another gateway's secrets were sealed under, where something says so.
