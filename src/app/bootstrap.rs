@@ -16,6 +16,10 @@ mod import;
 
 /// The administrator that every instance begins with.
 pub const ADMIN: &str = "admin";
+/// What is said of a file that comes after its database.
+pub(in crate::app) const FILE_IGNORED: &str = "the database was made before and is the source of configuration: channels, users and \
+    admin_key of this file have no effect; start with --bootstrap-force-config to apply them at each start, or with a new data folder, \
+    or make the change by the admin API";
 /// The built-in provider, and its channel.
 const DEMO: &str = "demo";
 /// The label of its key, by which a later one replaces it.
@@ -67,12 +71,12 @@ pub async fn bootstrap(control: &Control, config: &Config) -> Result<Booted, Boo
             import::apply(control, file).await?;
         }
         (Some(file), FileUse::Once, true) => import::apply(control, file).await?,
-        (Some(_), FileUse::Once, false) => {
-            tracing::info!(path = %config.path.display(), "the database is the source of configuration; the file is ignored (--bootstrap-force-config applies it)");
+        (Some(file), FileUse::Once, false) if file.is_source() => {
+            tracing::warn!(path = %config.path.display(), "{FILE_IGNORED}");
         }
         (None, FileUse::Always, _) => tracing::warn!(path = %config.path.display(), "there is no configuration file to apply"),
         (None, FileUse::Once, true) => demo(control).await?,
-        (None, FileUse::Once, false) => {}
+        (Some(_) | None, FileUse::Once, false) => {}
     }
     seal_settings(control).await?;
     let admin_key = administrator(control, config, first).await?;

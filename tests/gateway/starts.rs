@@ -1,9 +1,10 @@
 //! Starts that fail, and commands beside data that is not there: what the program then says, and what it leaves.
 
 use std::{
+    io::{BufRead as _, BufReader},
     net::TcpListener,
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 use crate::program::Program;
@@ -69,4 +70,33 @@ fn what_only_looks_makes_nothing_where_nothing_is() {
         assert!(said.contains("there is no database at tpyo/gproxy.db"), "{command:?}: {said}");
         assert!(!folder.path().join("tpyo").exists(), "{command:?}");
     }
+}
+
+#[test]
+fn a_file_that_comes_after_the_database_is_warned_of() {
+    let mut program = Program::start();
+    program.stop();
+    let folder = program.folder.path();
+    for (text, warned) in [
+        ("[runtime]\ndrain_seconds = 1\n", false),
+        ("[global]\nadmin_key = \"sk-0123456789-0123456789\"\n[[channels]]\nid = \"openai\"\n[[channels.credentials]]\nsecret = \"x\"\n", true),
+    ] {
+        std::fs::write(folder.join("gproxy.toml"), text).unwrap();
+        let said = said_at_start(folder);
+        let line = said.iter().find(|line| line.contains("--bootstrap-force-config"));
+        assert_eq!(line.is_some_and(|line| line.contains("WARN")), warned, "{text}: {said:?}");
+    }
+}
+
+/// The lines of the log of a start, until it serves.
+fn said_at_start(folder: &Path) -> Vec<String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gproxy"));
+    command.env_clear().current_dir(folder).args(["--port", "0", "--data-dir", "."]).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut said: Vec<String> = lines.by_ref().take_while(|line| !line.contains("serving")).collect();
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    said.extend(lines);
+    assert!(child.wait().unwrap().success(), "{said:?}");
+    said
 }

@@ -2,10 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{Config, Finding, Findings, Sources};
+use super::{Config, FileUse, Finding, Findings, Sources};
 use crate::{
     admin::{Control, Stores, password::Passwords},
-    app::bootstrap,
+    app::bootstrap::{self, FILE_IGNORED},
     base::Secret,
     credentials::Sealer,
     runtime::Platform,
@@ -56,11 +56,20 @@ pub async fn check(sources: &Sources<'_>, platform: &Platform) -> Report {
             String::new()
         }
     };
+    findings.extend(ignored(&config));
     if config.database_secret_key.is_none() && !config.is_sqlite() {
         findings.push(Finding::error("DATABASE_SECRET_KEY", None, "is required with this database"));
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Report { findings, serving }
+}
+
+/// A file that a start would read in vain, as far as a file can tell: a database on a server is not asked.
+fn ignored(config: &Config) -> Option<Finding> {
+    let database = config.standing_database().filter(|_| config.file_use == FileUse::Once)?;
+    config.file.as_ref().filter(|file| file.is_source())?;
+    let message = format!("a start ignores it, for {} is there already: {FILE_IGNORED}", database.display());
+    Some(Finding::warning(config.path.display().to_string(), None, message))
 }
 
 fn serving(control: &Control, config: &Config, findings: &mut Vec<Finding>) -> String {
@@ -71,6 +80,9 @@ fn serving(control: &Control, config: &Config, findings: &mut Vec<Finding>) -> S
             .iter()
             .map(|fault| Finding::error(format!("{} {:?}: {}", fault.what, fault.name, fault.path), None, &fault.message)),
     );
+    if let Some(database) = config.standing_database().filter(|_| config.file_use == FileUse::Once) {
+        return format!("what {} holds serves; listening on {}:{}", database.display(), config.host, config.port);
+    }
     let (users, channels) = config.file.as_ref().map_or((0, 0), |file| (file.users.len(), file.channels.len()));
     let serving = snapshot.providers().len();
     format!("{serving} of {channels} providers serve; {users} users beside admin; listening on {}:{}", config.host, config.port)

@@ -24,6 +24,17 @@ pub struct FileConfig {
     pub(super) process: Vec<Told>,
 }
 
+impl FileConfig {
+    /// Whether it says anything that the database keeps.
+    #[must_use]
+    pub fn is_source(&self) -> bool {
+        let Instance { proxy, admin_key, mask_sensitive_info, cache_doctor, hf_url, hf_token, update_source } = &self.instance;
+        let texts = [proxy, hf_url, update_source].iter().any(|text| text.is_some());
+        let switches = mask_sensitive_info.is_some() || cache_doctor.is_some();
+        texts || switches || admin_key.is_some() || hf_token.is_some() || !self.channels.is_empty() || !self.users.is_empty()
+    }
+}
+
 /// What `[global]` says for the database.
 #[derive(Debug, Default)]
 pub struct Instance {

@@ -316,8 +316,10 @@ fn the_examples_are_good_and_the_full_one_names_every_key() {
 #[tokio::test]
 async fn a_check_says_what_would_serve() {
     let reader = |_: &Path| Ok(FULL.to_owned());
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = dir.path().join("data").display().to_string();
     let sources = |env: &[(&str, &str)]| Sources {
-        flags: BTreeMap::from([("config", "full.toml".to_owned())]),
+        flags: BTreeMap::from([("config", "full.toml".to_owned()), ("data-dir", data_dir.clone())]),
         env: env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         read: &reader,
     };
@@ -326,6 +328,32 @@ async fn a_check_says_what_would_serve() {
     assert!(report.serving.starts_with("3 of 3 providers serve; 1 users"), "{report}");
     let report = check(&sources(&[("GPROXY_DSN", "postgres://db/x")]), &platform()).await;
     assert!(!report.is_good() && report.to_string().contains("DATABASE_SECRET_KEY: is required"), "{report}");
+}
+
+#[tokio::test]
+async fn a_check_says_that_a_start_will_ignore_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = dir.path().display().to_string();
+    let process_only = "[global]\nport = 1\n[runtime]\nlog_level = \"warn\"\n";
+    let report = async |text: &'static str, more: &[(&'static str, &str)]| {
+        let read = move |_: &Path| Ok(text.to_owned());
+        let mut flags = BTreeMap::from([("data-dir", data_dir.clone())]);
+        flags.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        check(&Sources { flags, env: BTreeMap::new(), read: &read }, &platform()).await.to_string()
+    };
+    assert!(!report(MINIMAL, &[]).await.contains("ignores"), "there is no database yet");
+    std::fs::write(dir.path().join("gproxy.db"), "a database").unwrap();
+    for (text, more, ignored) in [
+        (MINIMAL, &[][..], true),
+        ("[global]\nadmin_key = \"sk-0123456789-0123456789\"\n", &[], true),
+        (process_only, &[], false),
+        (MINIMAL, &[("bootstrap-force-config", "true")], false),
+        (MINIMAL, &[("dsn", "sqlite::memory:")], false),
+    ] {
+        let said = report(text, more).await;
+        let tells = said.contains("warning: ./gproxy.toml: a start ignores it") && said.contains("--bootstrap-force-config");
+        assert_eq!(tells, ignored, "{text} {more:?}: {said}");
+    }
 }
 
 #[test]
