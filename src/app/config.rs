@@ -23,6 +23,7 @@ mod file;
 mod finding;
 pub mod knob;
 mod layers;
+mod log_filter;
 mod reader;
 pub(in crate::app) mod secret_key;
 mod user_entry;

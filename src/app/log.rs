@@ -20,7 +20,9 @@ use super::config::{Config, LogFormat};
 /// [`Lines::flush`] called at the end.
 #[must_use]
 pub fn init(config: &Config) -> Lines {
-    let filter = EnvFilter::try_new(&config.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let read = EnvFilter::try_new(&config.log_level);
+    let unreadable = read.as_ref().err().map(ToString::to_string);
+    let filter = read.unwrap_or_else(|_| EnvFilter::new("info"));
     let form = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
     let lines = Lines::to(stdout());
     let set = match config.log_format {
@@ -30,6 +32,9 @@ pub fn init(config: &Config) -> Lines {
     };
     if set.is_err() {
         tracing::debug!("a log stands already");
+    }
+    if let Some(error) = unreadable {
+        tracing::warn!(log_level = config.log_level, error, "the log's filter cannot be used; it is info");
     }
     flush_on_panic(lines.clone());
     lines

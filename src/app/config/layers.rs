@@ -12,7 +12,7 @@ use super::{
     Config, CountersDown, Explicit, FileConfig, FileUse, Finding, Findings, Keep, LogFormat, Sources, WriteQueue, file,
     file::Told,
     knob::{self, KNOBS, Kind, Knob, UNSERVED_ENV},
-    user_entry,
+    log_filter, user_entry,
 };
 use crate::{
     app::retire::{Kept, LEAST_USAGE_DAYS},
@@ -188,7 +188,7 @@ impl Layers<'_> {
                 window: Duration::from_millis(self.whole("storage-write-aggregate-window-ms", 25, (0, 60_000))),
             },
             log_format: self.parsed("log-format", LogFormat::Text, log_format),
-            log_level: self.text("log-level", "info"),
+            log_level: self.parsed("log-level", "info".to_owned(), log_filter::read),
             trusted_proxies: self
                 .list("trusted-proxies", loopback, |text| text.parse::<crate::base::Network>().map_err(|error| error.to_string())),
             cors_origins: self.list("cors-origins", Vec::new(), origin),

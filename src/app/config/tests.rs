@@ -120,6 +120,38 @@ fn a_star_stands_for_every_origin_in_each_layer() {
 }
 
 #[test]
+fn a_log_level_is_a_level_or_a_filter_that_the_log_reads_as_it_is_meant() {
+    for (given, read_as) in [
+        ("info", "info"),
+        ("WARN", "WARN"),
+        ("off", "off"),
+        ("3", "3"),
+        ("info,gproxy::pipeline=debug", "info,gproxy::pipeline=debug"),
+        (" info , gproxy=debug,", "info,gproxy=debug"),
+        ("gproxy::http", "gproxy::http"),
+        ("gproxy", "gproxy"),
+        ("[call]", "[call]"),
+        ("gproxy[call{key=7}]=trace,error", "gproxy[call{key=7}]=trace,error"),
+    ] {
+        assert_eq!(read(&[("log-level", given)], &[], &[]).unwrap().0.log_level, read_as);
+        #[cfg(feature = "native")]
+        assert!(tracing_subscriber::EnvFilter::try_new(read_as).is_ok(), "{read_as}");
+    }
+    let known = "expected error, warn, info, debug, trace, off, or a filter like gproxy=debug,info";
+    for (given, unknown, near) in [
+        ("inof", "inof", "; did you mean \"info\"?"),
+        ("gproxy=debgu,info", "debgu", "; did you mean \"debug\"?"),
+        ("Tracee", "Tracee", "; did you mean \"trace\"?"),
+        ("info,hyper", "hyper", ""),
+        ("6", "6", ""),
+        ("gproxy[call]=loud", "loud", ""),
+    ] {
+        let said = read(&[], &[("RUST_LOG", given)], &[]).unwrap_err()[0].to_string();
+        assert_eq!(said, format!("error: RUST_LOG: unknown level {unknown:?}; {known}{near}"), "{given}");
+    }
+}
+
+#[test]
 fn variables_that_have_no_effect_are_named() {
     let env =
         [("GPROXY_PROT", "1"), ("GPROXY_INSTANCE_ID", "7"), ("GPROXY_PORT", "tcp://10.0.0.7:8787"), ("GPROXY_SERVICE_HOST", "10.0.0.7")];
