@@ -1,11 +1,11 @@
 //! `gproxy check`: everything that a start would find, without starting.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, io, path::Path, sync::Arc};
 
-use super::{Config, FileUse, Finding, Findings, Sources};
+use super::{Config, FileUse, Finding, Findings, Sources, secret_key::private_file};
 use crate::{
     admin::{Control, Stores, password::Passwords},
-    app::bootstrap::{self, FILE_IGNORED},
+    app::bootstrap::{self, ADMIN, FILE_IGNORED},
     base::Secret,
     credentials::Sealer,
     runtime::Platform,
@@ -39,7 +39,8 @@ impl fmt::Display for Report {
     }
 }
 
-/// Reads the configuration, imports it into memory and compiles it there. Touches neither network nor database.
+/// Reads the configuration, imports it into memory and compiles it there. Touches neither network nor database; it tries
+/// whether the data folder can be written to, and leaves nothing there.
 pub async fn check(sources: &Sources<'_>, platform: &Platform) -> Report {
     let (config, mut findings) = match Config::read(sources, platform) {
         Ok(read) => read,
@@ -57,6 +58,7 @@ pub async fn check(sources: &Sources<'_>, platform: &Platform) -> Report {
         }
     };
     findings.extend(ignored(&config));
+    findings.extend(unusable(&config.data_dir));
     if config.database_secret_key.is_none() && !config.is_sqlite() {
         findings.push(Finding::error("DATABASE_SECRET_KEY", None, "is required with this database"));
     }
@@ -81,9 +83,35 @@ fn serving(control: &Control, config: &Config, findings: &mut Vec<Finding>) -> S
             .map(|fault| Finding::error(format!("{} {:?}: {}", fault.what, fault.name, fault.path), None, &fault.message)),
     );
     if let Some(database) = config.standing_database().filter(|_| config.file_use == FileUse::Once) {
+        // What that has is not looked at here.
         return format!("what {} holds serves; listening on {}:{}", database.display(), config.host, config.port);
     }
-    let (users, channels) = config.file.as_ref().map_or((0, 0), |file| (file.users.len(), file.channels.len()));
-    let serving = snapshot.providers().len();
-    format!("{serving} of {channels} providers serve; {users} users beside admin; listening on {}:{}", config.host, config.port)
+    let (rows, serving) = (snapshot.rows(), snapshot.providers().len());
+    if serving == 0 {
+        let message = "no provider serves, so no call can be answered; expected at least one [[channels]] that is enabled";
+        findings.push(Finding::warning(config.path.display().to_string(), None, message));
+    }
+    let users = rows.users.iter().filter(|user| user.name != ADMIN).count();
+    let demo = if config.file.is_none() { " (the built-in demo, for there is no file)" } else { "" };
+    let providers = rows.providers.iter().count();
+    format!("{serving} of {providers} providers serve{demo}; {users} users beside admin; listening on {}:{}", config.host, config.port)
+}
+
+/// What is wrong with the data folder. Where it is not there yet, with the nearest folder above it.
+fn unusable(data_dir: &Path) -> Option<Finding> {
+    let mut above = data_dir.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
+    let nearest = above.find(|path| path.symlink_metadata().is_ok())?;
+    let done = if nearest == data_dir { "written to" } else { "made" };
+    let error = try_to_write(nearest).err()?;
+    Some(Finding::error("data_dir", None, format!("{} cannot be {done}: {}: {error}", data_dir.display(), nearest.display())))
+}
+
+/// Makes a file and removes it again: permissions alone do not tell what a disk takes.
+fn try_to_write(folder: &Path) -> io::Result<()> {
+    let probe = folder.join(format!(".gproxy-check.{}", std::process::id()));
+    match private_file().open(&probe) {
+        Ok(_) => std::fs::remove_file(&probe),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
 }

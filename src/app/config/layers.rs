@@ -203,7 +203,7 @@ impl Layers<'_> {
             idempotency: self.idempotency(),
             timing: if self.parsed("server-timing", false, switch) { Timing::Told } else { Timing::Kept },
             kept: self.kept(),
-            redis: self.told("redis-url").map(|told| told.value),
+            redis: self.parsed("redis-url", None, |text| redis_url(text).map(Some)),
             counters_down: self.parsed("counters-down", CountersDown::Closed, counters_down),
             oidc: self.oidc(),
             data_dir,
@@ -285,6 +285,21 @@ fn host(text: &str) -> Result<String, String> {
         Ok(bare.to_owned())
     } else {
         Err(format!("expected an address such as 0.0.0.0 or a host's name, not {text:?}"))
+    }
+}
+
+/// The address may hold a password: no message repeats it.
+fn redis_url(text: &str) -> Result<Secret<String>, String> {
+    let (scheme, rest) = text.split_once(':').unwrap_or_default();
+    let authority = rest.strip_prefix("//").and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+    let (host, port) = place.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')).unwrap_or((place, ""));
+    let named = !host.is_empty() && (port.is_empty() || port.parse::<u16>().is_ok());
+    match scheme {
+        "redis" | "rediss" | "valkey" | "valkeys" if named => Ok(Secret::new(text.to_owned())),
+        // A socket of this machine.
+        "unix" | "redis+unix" | "valkey+unix" => Ok(Secret::new(text.to_owned())),
+        _ => Err("expected redis://[[user]:password@]host[:port][/database], or rediss:// for TLS".to_owned()),
     }
 }
 

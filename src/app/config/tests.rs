@@ -363,6 +363,39 @@ async fn a_check_says_what_would_serve() {
 }
 
 #[tokio::test]
+async fn a_check_counts_what_serves_and_tries_the_data_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("plain"), "").unwrap();
+    let one = "[[channels]]\nid = \"openai\"\nenabled = false\n[[channels.credentials]]\nsecret = \"sk-x\"\n";
+    for (data, text, good, words) in [
+        ("data", None, true, "good: 1 of 1 providers serve (the built-in demo, for there is no file); 0 users"),
+        ("data", Some(""), true, "warning: ./gproxy.toml: no provider serves"),
+        ("data", Some(one), true, "warning: ./gproxy.toml: no provider serves"),
+        ("data", Some(MINIMAL), true, "good: 1 of 1 providers serve; 0 users"),
+        ("a/new/one", Some(MINIMAL), true, "good: 1 of 1 providers serve; 0 users"),
+        ("plain", Some(MINIMAL), false, "plain cannot be written to: "),
+        ("plain/below", Some(MINIMAL), false, "plain/below cannot be made: "),
+    ] {
+        let read = |_: &Path| text.map(str::to_owned).ok_or_else(|| io::ErrorKind::NotFound.into());
+        let flags = BTreeMap::from([("data-dir", dir.path().join(data).display().to_string())]);
+        let report = check(&Sources { flags, env: BTreeMap::new(), read: &read }, &platform()).await;
+        assert!(report.is_good() == good && report.to_string().contains(words), "{data} {text:?}: {report}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "{data}: nothing is left");
+    }
+}
+
+#[test]
+fn an_address_of_redis_is_read_before_anything_starts() {
+    for good in ["redis://h", "rediss://u:p@h:6380/1", "redis://[::1]", "redis://[::1]:6379", "redis+unix:///run/redis.sock"] {
+        assert!(read(&[("redis-url", good)], &[], &[]).unwrap().0.redis.is_some(), "{good}");
+    }
+    for wrong in ["localhost", "localhost:6379", "http://h", "redis:h", "redis://", "redis://:canary@", "redis://u:canary@h:port"] {
+        let said = read(&[("redis-url", wrong)], &[], &[]).unwrap_err()[0].to_string();
+        assert!(said.starts_with("error: --redis-url: expected redis://") && !said.contains("canary"), "{wrong}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn a_check_says_that_a_start_will_ignore_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let data_dir = dir.path().display().to_string();
