@@ -1,6 +1,13 @@
 //! The `gproxy` program: reads what it is told, builds the native runtime, and hands over.
 
-use std::{collections::BTreeMap, io, os::fd::OwnedFd, path::Path, process::ExitCode, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write as _},
+    os::fd::OwnedFd,
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+};
 
 use gproxy::{
     app::{
@@ -47,8 +54,7 @@ fn main() -> ExitCode {
         let (platform, tasks) = native::platform();
         if matches.subcommand_matches("check").is_some() {
             let report = check(&sources, &platform).await;
-            say(&report.to_string());
-            return if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+            return answered(&report.to_string(), if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         if let Some(asked) = flags::lab::asked(&matches) {
             return experiment(asked, sources.flags.get("config").map(Path::new), &platform).await;
@@ -92,6 +98,9 @@ fn main() -> ExitCode {
 
 /// Does what was asked of the lab.
 async fn experiment(asked: Asked, config: Option<&Path>, platform: &Platform) -> ExitCode {
+    let say = |text: &str| {
+        let _told = answered(text, ExitCode::SUCCESS);
+    };
     match lab::obey(asked, config, platform, &say).await {
         Ok(Outcome::Clean) => ExitCode::SUCCESS,
         Ok(Outcome::Flawed) => ExitCode::FAILURE,
@@ -103,8 +112,8 @@ async fn experiment(asked: Asked, config: Option<&Path>, platform: &Platform) ->
 async fn prove(config: &Config, platform: &Platform, json: bool) -> ExitCode {
     match verify::run(config, platform).await {
         Ok(report) => {
-            say(&if json { serde_json::to_string_pretty(&report).unwrap_or_default() } else { report.to_string() });
-            if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            let text = if json { serde_json::to_string_pretty(&report).unwrap_or_default() } else { report.to_string() };
+            answered(&text, if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Err(fault) => {
             failed(&describe(&fault));
@@ -118,8 +127,7 @@ async fn moved(asked: &transfer::Asked, config: &Config, environment: &transfer:
     match transfer::obey(asked, config, environment, platform).await {
         Ok(done) => {
             done.notes.iter().for_each(|note| warn(note));
-            say(&done.answer);
-            ExitCode::SUCCESS
+            answered(&done.answer, ExitCode::SUCCESS)
         }
         Err(fault) => failed(&describe(&fault)),
     }
@@ -128,10 +136,7 @@ async fn moved(asked: &transfer::Asked, config: &Config, environment: &transfer:
 /// Seals everything anew, and says what that came to.
 async fn rotated(asked: &rotate::Asked, config: &Config, new_key: Option<&String>, platform: &Platform) -> ExitCode {
     match rotate::run(asked, config, new_key.map(String::as_str), platform).await {
-        Ok(report) => {
-            say(&report.to_string());
-            ExitCode::SUCCESS
-        }
+        Ok(report) => answered(&report.to_string(), ExitCode::SUCCESS),
         Err(fault) => failed(&describe(&fault)),
     }
 }
@@ -139,10 +144,7 @@ async fn rotated(asked: &rotate::Asked, config: &Config, new_key: Option<&String
 /// Says what would become of a call.
 async fn explained(asked: &flags::explain::Asked, config: &Config, platform: &Platform) -> ExitCode {
     match explain::run(asked, config, platform).await {
-        Ok(told) => {
-            say(&serde_json::to_string_pretty(&told).unwrap_or_default());
-            ExitCode::SUCCESS
-        }
+        Ok(told) => answered(&serde_json::to_string_pretty(&told).unwrap_or_default(), ExitCode::SUCCESS),
         Err(fault) => failed(&describe(&fault)),
     }
 }
@@ -150,10 +152,7 @@ async fn explained(asked: &flags::explain::Asked, config: &Config, platform: &Pl
 /// Asks a running gateway what its sessions lose of prompt caches.
 async fn examined(asked: &flags::doctor::Asked, config: &Config, platform: &Platform) -> ExitCode {
     match doctor::run(asked, config, platform).await {
-        Ok(told) => {
-            say(&told);
-            ExitCode::SUCCESS
-        }
+        Ok(told) => answered(&told, ExitCode::SUCCESS),
         Err(fault) => failed(&describe(&fault)),
     }
 }
@@ -196,9 +195,12 @@ fn describe(error: &dyn std::error::Error) -> String {
     text
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of a subcommand")]
-fn say(text: &str) {
-    println!("{text}");
+/// Prints the answer of a subcommand, and ends with its code. Whoever reads it may stop early, which is no failure; a full disk is one.
+fn answered(text: &str, code: ExitCode) -> ExitCode {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => failed(&format!("the answer cannot be written: {error}")),
+        Ok(()) | Err(_) => code,
+    }
 }
 
 /// A failure that the running gateway hears of, where this process was to take its place.
@@ -214,7 +216,7 @@ fn failed(text: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-#[expect(clippy::print_stderr, reason = "there is no log yet")]
 fn warn(text: &str) {
-    eprintln!("gproxy: {text}");
+    // Where nobody hears it, the exit code says it alone.
+    let _unheard = writeln!(io::stderr(), "gproxy: {text}");
 }

@@ -88,6 +88,27 @@ fn a_file_that_comes_after_the_database_is_warned_of() {
     }
 }
 
+#[test]
+fn an_answer_that_nobody_reads_ends_quietly_and_one_that_has_no_room_does_not() {
+    let mut program = Program::start();
+    program.stop();
+    for command in ["export", "check", "verify"] {
+        let told = |out: Stdio| {
+            let mut told = Command::new(env!("CARGO_BIN_EXE_gproxy"));
+            told.env_clear().current_dir(program.folder.path()).args([command, "--data-dir", "."]).stdout(out);
+            told.output().unwrap()
+        };
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = told(writer.into());
+        assert!(output.status.success() && output.stderr.is_empty(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+        if let Ok(full) = std::fs::File::options().write(true).open("/dev/full") {
+            let said = refused(&told(full.into()));
+            assert!(said.contains("the answer cannot be written"), "{command}: {said}");
+        }
+    }
+}
+
 /// The lines of the log of a start, until it serves.
 fn said_at_start(folder: &Path) -> Vec<String> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gproxy"));
