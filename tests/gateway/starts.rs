@@ -82,7 +82,7 @@ fn a_file_that_comes_after_the_database_is_warned_of() {
         ("[global]\nadmin_key = \"sk-0123456789-0123456789\"\n[[channels]]\nid = \"openai\"\n[[channels.credentials]]\nsecret = \"x\"\n", true),
     ] {
         std::fs::write(folder.join("gproxy.toml"), text).unwrap();
-        let said = said_at_start(folder);
+        let said = said_at_start(folder, ".");
         let line = said.iter().find(|line| line.contains("--bootstrap-force-config"));
         assert_eq!(line.is_some_and(|line| line.contains("WARN")), warned, "{text}: {said:?}");
     }
@@ -109,10 +109,35 @@ fn an_answer_that_nobody_reads_ends_quietly_and_one_that_has_no_room_does_not() 
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn what_a_gateway_makes_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("new/data");
+    let warned = |said: &[String]| said.iter().any(|line| line.contains("WARN") && line.contains("mode=\"755\""));
+    assert!(!warned(&said_at_start(folder.path(), "new/data")));
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mut to_see = vec![data.clone()];
+    let mut files = 0;
+    while let Some(path) = to_see.pop() {
+        let wanted = if path.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode(&path), wanted, "{}", path.display());
+        files += usize::from(path.is_file());
+        if path.is_dir() {
+            to_see.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    assert!(files >= 5, "the database, the key, the journal's lock, checkpoint and segments");
+    std::fs::set_permissions(&data, PermissionsExt::from_mode(0o755)).unwrap();
+    assert!(warned(&said_at_start(folder.path(), "new/data")), "it is warned of, and left as it is");
+    assert_eq!(mode(&data), 0o755);
+}
+
 /// The lines of the log of a start, until it serves.
-fn said_at_start(folder: &Path) -> Vec<String> {
+fn said_at_start(folder: &Path, data: &str) -> Vec<String> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gproxy"));
-    command.env_clear().current_dir(folder).args(["--port", "0", "--data-dir", "."]).stdout(Stdio::piped());
+    command.env_clear().current_dir(folder).args(["--port", "0", "--data-dir", data]).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut said: Vec<String> = lines.by_ref().take_while(|line| !line.contains("serving")).collect();

@@ -2,14 +2,14 @@
 
 use std::{fmt, io, path::Path, sync::Arc};
 
-use super::{Config, FileUse, Finding, Findings, Sources, secret_key::private_file};
+use super::{Config, FileUse, Finding, Findings, Sources};
 use crate::{
     admin::{Control, Stores, password::Passwords},
     app::bootstrap::{self, ADMIN, FILE_IGNORED},
     base::Secret,
     credentials::Sealer,
     runtime::Platform,
-    store::persist::memory::MemoryStore,
+    store::persist::{memory::MemoryStore, private},
 };
 
 /// What a check found.
@@ -109,7 +109,7 @@ fn unusable(data_dir: &Path) -> Option<Finding> {
 /// Makes a file and removes it again: permissions alone do not tell what a disk takes.
 fn try_to_write(folder: &Path) -> io::Result<()> {
     let probe = folder.join(format!(".gproxy-check.{}", std::process::id()));
-    match private_file().open(&probe) {
+    match private::new_file().open(&probe) {
         Ok(_) => std::fs::remove_file(&probe),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),

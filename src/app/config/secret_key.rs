@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::Config;
-use crate::{base::Secret, runtime::Entropy};
+use crate::{base::Secret, runtime::Entropy, store::persist::private};
 
 /// The file in `data_dir` that holds the key where none is given.
 pub(in crate::app) const KEY_FILE: &str = "secret.key";
@@ -113,12 +113,12 @@ fn filled(key: Secret<String>, path: &Path) -> Result<Secret<String>, KeyFault> 
 
 /// Makes the file, and gives what it holds.
 fn made(data_dir: &Path, path: &Path, entropy: &dyn Entropy) -> io::Result<Secret<String>> {
-    std::fs::create_dir_all(data_dir)?;
+    private::folder(data_dir)?;
     let key = fresh_key(entropy);
     // Written aside and linked into place: a kill in between leaves no half key, and of two processes one wins.
     let aside = data_dir.join(format!("{KEY_FILE}.{}", std::process::id()));
     let _ = std::fs::remove_file(&aside);
-    let mut file = private_file().open(&aside)?;
+    let mut file = private::new_file().open(&aside)?;
     file.write_all(key.expose().as_bytes())?;
     file.sync_all()?;
     let linked = std::fs::hard_link(&aside, path);
@@ -143,13 +143,4 @@ pub(in crate::app) fn fresh_key(entropy: &dyn Entropy) -> Secret<String> {
 fn hexadecimal(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
-/// Opens a new file that only its owner may read.
-pub(in crate::app) fn private_file() -> std::fs::OpenOptions {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }

@@ -10,10 +10,11 @@ use super::RotateFault;
 use crate::{
     app::config::{
         Config,
-        secret_key::{KEY_FILE, NEXT_KEY_FILE, fresh_key, private_file},
+        secret_key::{KEY_FILE, NEXT_KEY_FILE, fresh_key},
     },
     base::Secret,
     runtime::Entropy,
+    store::persist::private,
 };
 
 /// The variable that may hold the new secret.
@@ -148,7 +149,7 @@ impl Place {
 fn write(folder: &Path, new: &Secret<String>) -> io::Result<()> {
     let aside = folder.join(format!("{NEXT_KEY_FILE}.{}", std::process::id()));
     let _ = fs::remove_file(&aside);
-    let mut file = private_file().open(&aside)?;
+    let mut file = private::new_file().open(&aside)?;
     file.write_all(new.expose().as_bytes())?;
     file.sync_all()?;
     fs::rename(&aside, folder.join(NEXT_KEY_FILE))?;

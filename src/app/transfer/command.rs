@@ -18,7 +18,7 @@ use crate::{
     base::Secret,
     credentials::Sealer,
     runtime::Platform,
-    store::persist::sql::SqlStore,
+    store::persist::{private, sql::SqlStore},
 };
 
 /// The variable that may hold the passphrase.
@@ -221,10 +221,7 @@ fn read(path: &Path) -> Result<String, TransferFault> {
 
 /// Writes a file that only its owner may read.
 fn write(path: &Path, text: &str) -> Result<(), TransferFault> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
+    let written =
+        private::file().truncate(true).open(path).and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
     written.map_err(|source| TransferFault::File { path: path.to_owned(), source })
 }

@@ -58,6 +58,7 @@ use crate::{
         persist::{
             Journal, StoreFault,
             journal::{Beside, FileJournal, OpenFault},
+            private,
             sql::SqlStore,
             writer::{Writer, WriterConfig},
         },
@@ -129,6 +130,7 @@ pub async fn run(config: Config, (platform, tasks): (Platform, Arc<Tasks>), star
     let sealer = Sealer::new(database_key(&config, &*platform.entropy)?);
     let store = Arc::new(SqlStore::open_sealed(config.dsn.expose(), seals::keys(&sealer)).await?);
     let replay = FileJournal::claim(&config.data_dir, beside)?;
+    warn_of_readers(&config);
     let journal = Arc::clone(&replay.journal);
     let left = if heir.is_some() { Vec::new() } else { journal.claim_left(&config.data_dir)?.0 };
     let writing = writing(&config);
@@ -197,6 +199,14 @@ pub async fn run(config: Config, (platform, tasks): (Platform, Arc<Tasks>), star
     keepers.iter().for_each(AbortHandle::abort);
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What the gateway makes is its own; a folder that was there before is left as it is.
+fn warn_of_readers(config: &Config) {
+    if let Some(mode) = private::open_to_others(&config.data_dir) {
+        let (path, mode) = (config.data_dir.display(), format!("{mode:o}"));
+        tracing::warn!(%path, mode, "others on this machine may look into the data folder, which holds secrets and prompts; expected mode 700");
+    }
 }
 
 fn writing(config: &Config) -> WriterConfig {

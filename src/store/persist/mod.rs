@@ -19,6 +19,7 @@ mod health;
 pub mod journal;
 mod kept;
 pub mod memory;
+pub mod private;
 #[cfg(feature = "native")]
 mod seal;
 #[cfg(feature = "native")]

@@ -2,12 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, TryLockError},
     io::{self, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
 use super::OpenFault;
+use crate::store::persist::private;
 
 /// The name of the file that says how far the database is.
 const CHECKPOINT: &str = "checkpoint";
@@ -36,8 +37,8 @@ impl Folder {
     /// Makes the folder where it is missing, and locks it.
     pub(super) fn open(path: &Path) -> Result<Self, OpenFault> {
         let disk = |source| OpenFault::Disk { path: path.to_owned(), source };
-        fs::create_dir_all(path).map_err(disk)?;
-        let kept = |name| OpenOptions::new().create(true).truncate(false).write(true).open(path.join(name)).map_err(disk);
+        private::folder(path).map_err(disk)?;
+        let kept = |name| private::file().truncate(false).open(path.join(name)).map_err(disk);
         let lock = kept("lock")?;
         match lock.try_lock() {
             Ok(()) => {
@@ -64,7 +65,7 @@ impl Folder {
 
     /// Makes a new, empty segment.
     pub(super) fn create(&self, number: u64) -> io::Result<File> {
-        OpenOptions::new().create_new(true).read(true).write(true).open(self.segment(number))
+        private::new_file().read(true).open(self.segment(number))
     }
 
     /// Removes a segment, where it still stands.

@@ -6,7 +6,6 @@
 use std::{
     borrow::Cow,
     collections::BTreeMap,
-    fs::File,
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{
@@ -22,7 +21,7 @@ use crate::{
     base::{QuickMap, RequestId},
     runtime::Clock,
     store::{
-        persist::{Journal, JournalFault},
+        persist::{Journal, JournalFault, private},
         record::{Begun, DownstreamRow, Entry, UpstreamRow},
     },
 };
@@ -345,7 +344,7 @@ impl FileJournal {
     /// Keeps rows that the database refuses, as lines of JSON beside the segments.
     pub(crate) fn keep_refused(&self, lines: &str) -> io::Result<PathBuf> {
         let path = self.folder.path().join("refused.jsonl");
-        File::options().create(true).append(true).open(&path)?.write_all(lines.as_bytes())?;
+        private::file().append(true).open(&path)?.write_all(lines.as_bytes())?;
         Ok(path)
     }
 

@@ -149,6 +149,8 @@ async fn back_up(store: &SqlStore, path: &Path, version: i64) -> Result<(), Stor
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".v{version}-{now}.bak"));
     let copy = PathBuf::from(name);
+    // Into an empty file of that name it copies as into none.
+    super::reserve(&copy).map_err(|error| StoreFault::Failed(Box::new(error)))?;
     let sql = store.statement("VACUUM INTO ?", vec![copy.to_string_lossy().into_owned().into()]);
     store.database.execute_raw(sql).await.map_err(failed)?;
     tracing::info!(copy = %copy.display(), version, "database copied before its migration");

@@ -2,7 +2,14 @@
 //!
 //! Statements are texts with bound parameters; only [`dialect`] knows where the engines differ.
 
-use std::{fmt, future::Future, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, Statement,
@@ -14,7 +21,7 @@ use sea_orm::{
     },
 };
 
-use crate::store::persist::{SealKey, SealKeys, StoreFault, Stored};
+use crate::store::persist::{SealKey, SealKeys, StoreFault, Stored, private};
 
 mod audit;
 mod books;
@@ -218,7 +225,10 @@ fn tune_sqlite(options: &mut ConnectOptions, dsn: &str) -> Result<(), StoreFault
     let path = parsed.get_filename();
     let in_memory = path.to_string_lossy().starts_with("file:");
     if let Some(folder) = path.parent().filter(|folder| !in_memory && !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|error| StoreFault::Failed(Box::new(error)))?;
+        private::folder(folder).map_err(|error| StoreFault::Failed(Box::new(error)))?;
+    }
+    if !in_memory && dsn.contains("mode=rwc") {
+        reserve(path).map_err(|error| StoreFault::Failed(Box::new(error)))?;
     }
     // One connection for the writer, the rest for screens; a database in memory lives in its one connection.
     options.max_connections(if in_memory { 1 } else { 4 });
@@ -235,6 +245,14 @@ fn tune_sqlite(options: &mut ConnectOptions, dsn: &str) -> Result<(), StoreFault
             .pragma("journal_size_limit", LOG_BYTES.to_string())
     });
     Ok(())
+}
+
+/// Makes a database's file, empty, where it is not there. SQLite gives the files beside it the same mode.
+fn reserve(path: &Path) -> io::Result<()> {
+    match private::new_file().open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop),
+    }
 }
 
 /// A database's error as the store's.
