@@ -1,10 +1,10 @@
 //! Starts that fail, and commands beside data that is not there: what the program then says, and what it leaves.
 
 use std::{
-    io::{BufRead as _, BufReader},
-    net::TcpListener,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
 };
 
 use crate::program::Program;
@@ -28,10 +28,9 @@ fn a_first_start_that_fails_takes_no_key_along() {
     let folder = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    for (arguments, words) in [
-        (["--port", &port, "--data-dir", "."], "cannot listen on"),
-        (["--redis-url", "localhost", "--data-dir", "."], "redis-url"),
-    ] {
+    for (arguments, words) in
+        [(["--port", &port, "--data-dir", "."], "cannot listen on"), (["--redis-url", "localhost", "--data-dir", "."], "redis-url")]
+    {
         let said = refused(&run(folder.path(), &arguments));
         assert!(said.contains(words) && !said.contains("sk-"), "{arguments:?}: {said}");
     }
@@ -79,7 +78,10 @@ fn a_file_that_comes_after_the_database_is_warned_of() {
     let folder = program.folder.path();
     for (text, warned) in [
         ("[runtime]\ndrain_seconds = 1\n", false),
-        ("[global]\nadmin_key = \"sk-0123456789-0123456789\"\n[[channels]]\nid = \"openai\"\n[[channels.credentials]]\nsecret = \"x\"\n", true),
+        (
+            "[global]\nadmin_key = \"sk-0123456789-0123456789\"\n[[channels]]\nid = \"openai\"\n[[channels.credentials]]\nsecret = \"x\"\n",
+            true,
+        ),
     ] {
         std::fs::write(folder.join("gproxy.toml"), text).unwrap();
         let said = said_at_start(folder, ".");
@@ -134,15 +136,66 @@ fn what_a_gateway_makes_is_for_its_owner_alone() {
     assert_eq!(mode(&data), 0o755);
 }
 
-/// The lines of the log of a start, until it serves.
-fn said_at_start(folder: &Path, data: &str) -> Vec<String> {
+#[test]
+fn a_second_interrupt_cuts_off_what_the_first_waits_for() {
+    const KEY: &str = "sk-impatient-0123456789";
+    let folder = tempfile::tempdir().unwrap();
+    let (mut child, mut lines) = start(folder.path(), &["--data-dir", ".", "--drain-seconds", "3600", "--admin-key", KEY]);
+    let serving = lines.by_ref().find(|line| line.contains("serving address=")).unwrap();
+    let address = serving.rsplit_once("address=").unwrap().1.trim_matches('"');
+    let mut call = TcpStream::connect(address).unwrap();
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: g\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n\
+         content-length: 99\r\nexpect: 100-continue\r\n\r\n"
+    );
+    call.write_all(head.as_bytes()).unwrap();
+    // The gateway waits for a body that does not come.
+    call.read_exact(&mut [0; 12]).unwrap();
+    child.signal("-INT");
+    let told = lines.by_ref().find(|line| line.contains("stopping")).unwrap();
+    assert!(told.contains("seconds=3600") && told.contains("another Ctrl-C"), "{told}");
+    child.signal("-INT");
+    let rest: Vec<String> = lines.collect();
+    assert!(child.ended_well() && rest.iter().any(|line| line.contains("interrupted again")), "{rest:?}");
+}
+
+/// A program that runs. It is ended with its value.
+struct Running(Child);
+
+impl Running {
+    fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap().success());
+    }
+
+    /// Whether it ended well, once it has.
+    fn ended_well(&mut self) -> bool {
+        self.0.wait().unwrap().success()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Where a test stopped early; a program that has ended is left alone.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// A start, and the lines of its log.
+fn start(folder: &Path, arguments: &[&str]) -> (Running, impl Iterator<Item = String> + use<>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gproxy"));
-    command.env_clear().current_dir(folder).args(["--port", "0", "--data-dir", data]).stdout(Stdio::piped());
+    command.env_clear().current_dir(folder).args(["--port", "0"]).args(arguments).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    (Running(child), lines)
+}
+
+/// The lines of the log of a start, and of its stop once it serves.
+fn said_at_start(folder: &Path, data: &str) -> Vec<String> {
+    let (mut child, mut lines) = start(folder, &["--data-dir", data]);
     let mut said: Vec<String> = lines.by_ref().take_while(|line| !line.contains("serving")).collect();
-    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    child.signal("-TERM");
     said.extend(lines);
-    assert!(child.wait().unwrap().success(), "{said:?}");
+    assert!(child.ended_well(), "{said:?}");
     said
 }

@@ -20,7 +20,7 @@ use super::{
         say_ready,
     },
     server::{ControlPlane, Server, Serving},
-    signals::{Inherited, Signals, stop},
+    signals::{Inherited, Signals, patiently, stop},
 };
 use crate::{
     admin::{Control, Stores, oidc::Oidc},
@@ -121,7 +121,7 @@ pub struct Start {
 /// [`HostFault`], before anything is served.
 pub async fn run(config: Config, (platform, tasks): (Platform, Arc<Tasks>), start: Start) -> Result<(), HostFault> {
     // Heard from the beginning: what asks for a successor would else end a process that nobody has told otherwise.
-    let signals = Signals::hear();
+    let (signals, stops) = Signals::hear(config.drain);
     let (beside, heir) = match start.line {
         Some(line) => (Beside::Predecessor, Some(Heir::meet(line).await?)),
         None => (Beside::Nobody, None),
@@ -185,10 +185,13 @@ pub async fn run(config: Config, (platform, tasks): (Platform, Arc<Tasks>), star
     reload::watch(Arc::clone(&control), Arc::new(config));
     let resident = tasks.running();
     let (given, mut rest) = oneshot::channel();
-    server.run_on(serving, stop(signals, (giver, inherited, Arc::clone(&health)), given), drain).await;
-    if !tasks.drain(resident, drain).await {
-        tracing::warn!("some sessions were still open at the end of the drain time");
-    }
+    let serve = async {
+        server.run_on(serving, stop(signals, (giver, inherited, Arc::clone(&health)), given), drain).await;
+        if !tasks.drain(resident, drain).await {
+            tracing::warn!("some sessions were still open at the end of the drain time");
+        }
+    };
+    patiently(serve, stops).await;
     if let Ok(rest) = rest.try_recv() {
         rest.tell().await;
     }

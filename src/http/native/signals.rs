@@ -1,6 +1,6 @@
 //! What the process is told by signals: to stop, or to hand over to a new one.
 
-use std::{pin::pin, sync::Arc};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -16,31 +16,62 @@ use crate::app::health::HealthKeeper;
 
 /// The signals that are heard.
 pub(super) struct Signals {
-    /// SIGTERM and SIGINT.
-    stop: Option<[Signal; 2]>,
+    stop: Stop,
     /// SIGUSR2.
     hand_over: Option<Signal>,
 }
 
+/// What asks to stop.
+struct Stop {
+    /// SIGTERM and SIGINT.
+    signals: Option<[Signal; 2]>,
+    /// How long calls that run may take then.
+    drain: Duration,
+    /// Told when it began; what hears interrupts goes along, so that none is lost in between.
+    began: Option<oneshot::Sender<Signal>>,
+}
+
 impl Signals {
-    pub(super) fn hear() -> Self {
+    /// Hears from here on. The other value tells when a stop begins, and hears interrupts from then on.
+    pub(super) fn hear(drain: Duration) -> (Self, oneshot::Receiver<Signal>) {
         let [terminate, interrupt, hand_over] =
             [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::user_defined2()].map(|kind| signal(kind).ok());
-        let stop = terminate.zip(interrupt).map(<[Signal; 2]>::from);
-        if stop.is_none() {
+        let signals = terminate.zip(interrupt).map(<[Signal; 2]>::from);
+        if signals.is_none() {
             tracing::warn!("signals cannot be heard; only a kill will stop this");
         }
-        Self { stop, hand_over }
+        let (began, begins) = oneshot::channel();
+        (Self { stop: Stop { signals, drain, began: Some(began) }, hand_over }, begins)
     }
 }
 
-/// Resolves when the process is asked to stop.
-async fn stopped(stop: &mut Option<[Signal; 2]>) {
-    let Some([terminate, interrupt]) = stop else { return std::future::pending().await };
-    // Hearing a signal twice or not at all loses nothing: the first one is enough.
+impl Stop {
+    /// Resolves when the process is asked to stop.
+    async fn asked(&mut self) {
+        let Some([mut terminate, mut interrupt]) = self.signals.take() else { return std::future::pending().await };
+        // Hearing a signal twice or not at all loses nothing: the first one is enough.
+        let by = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        let seconds = self.drain.as_secs();
+        tracing::info!(by, seconds, "stopping: calls that run have this time to end; another Ctrl-C (SIGINT) cuts them off");
+        // Nobody has to listen.
+        let _unheard = self.began.take().map(|began| began.send(interrupt));
+    }
+}
+
+/// Lets what runs end, unless somebody grows impatient: an interrupt after a stop began cuts it off.
+pub(super) async fn patiently(work: impl Future<Output = ()>, begins: oneshot::Receiver<Signal>) {
+    let again = async {
+        // Where nobody says so, another process takes the place, and waits for this one.
+        let Ok(mut interrupt) = begins.await else { return std::future::pending().await };
+        interrupt.recv().await;
+    };
     tokio::select! {
-        _ = terminate.recv() => tracing::info!("asked to stop; draining"),
-        _ = interrupt.recv() => tracing::info!("interrupted; draining"),
+        () = work => {}
+        // The journal has what was answered; what is cut off becomes a row at the next start.
+        () = again => tracing::warn!("interrupted again: calls that run are cut off"),
     }
 }
 
@@ -50,7 +81,7 @@ pub(super) async fn stop(
     (giver, mut inherited, health): (Option<Giver>, Option<Inherited>, Arc<HealthKeeper>),
     given: oneshot::Sender<Rest>,
 ) -> Ending {
-    let mut stop = pin!(stopped(&mut signals.stop));
+    let mut stop = pin!(signals.stop.asked());
     loop {
         let asked = async {
             match &mut signals.hand_over {
