@@ -84,7 +84,7 @@ fn main() -> ExitCode {
         let lines = log::init(&config);
         keep_flushed(&lines, &platform);
         for warning in warnings {
-            tracing::warn!(%warning, "configuration");
+            tracing::warn!(warning = warning.told(), "configuration");
         }
         let told = start.line.as_ref().and_then(|line| line.try_clone().ok());
         let ended = host::run(config, (platform, tasks), start).await;

@@ -43,11 +43,14 @@ fn flag(knob: &'static Knob) -> Arg {
     let arg = Arg::new(knob.flag)
         .long(knob.flag)
         .global(true)
+        // What a subcommand takes for itself comes first, under no heading.
+        .help_heading("Settings, which every command takes")
         .action(ArgAction::Set)
         .help(format!("{} [env: {variable}] [default: {}]", knob.help, knob.default));
     match knob.kind {
         Kind::Switch => arg.num_args(0..=1).default_missing_value("true").value_name("BOOL"),
-        Kind::Whole => arg.value_name("NUMBER"),
+        // One below zero is refused with the range, not taken for a flag.
+        Kind::Whole => arg.allow_negative_numbers(true).value_name("NUMBER"),
         Kind::List => arg.value_name("LIST"),
         Kind::Text | Kind::Secret => arg.value_name("TEXT"),
     }

@@ -64,7 +64,7 @@ impl Watch {
             return self.refuse(&findings);
         };
         for finding in &findings {
-            tracing::warn!(path = %self.config.path.display(), %finding, "configuration file");
+            tracing::warn!(path = %self.config.path.display(), finding = finding.told(), "configuration file");
         }
         match bootstrap::apply(&self.control, &file, &self.config).await {
             Ok(()) => {

@@ -77,7 +77,7 @@ fn a_file_that_comes_after_the_database_is_warned_of() {
     program.stop();
     let folder = program.folder.path();
     for (text, warned) in [
-        ("[runtime]\ndrain_seconds = 1\n", false),
+        ("[global]\nspoof_emulation = \"chrome_136\"\n[runtime]\ndrain_seconds = 1\n", false),
         (
             "[global]\nadmin_key = \"sk-0123456789-0123456789\"\n[[channels]]\nid = \"openai\"\n[[channels.credentials]]\nsecret = \"x\"\n",
             true,
@@ -87,6 +87,7 @@ fn a_file_that_comes_after_the_database_is_warned_of() {
         let said = said_at_start(folder, ".");
         let line = said.iter().find(|line| line.contains("--bootstrap-force-config"));
         assert_eq!(line.is_some_and(|line| line.contains("WARN")), warned, "{text}: {said:?}");
+        assert!(!said.iter().any(|line| line.contains("warning: ")), "a level is told once: {said:?}");
     }
 }
 

@@ -220,14 +220,16 @@ impl Layers<'_> {
     }
 
     fn checked_dsn(&self, dsn: Secret<String>) -> Secret<String> {
-        let scheme = dsn.expose().split_once(':').map_or("", |(scheme, _)| scheme);
-        if !["sqlite", "postgres", "postgresql", "mysql"].contains(&scheme) {
+        let scheme = dsn.expose().split_once(':').map(|(scheme, _)| scheme);
+        if !scheme.is_some_and(|scheme| ["sqlite", "postgres", "postgresql", "mysql"].contains(&scheme)) {
+            // Without a scheme nothing tells whether it holds a password.
+            let what = scheme.map_or_else(|| "is no address of a database".to_owned(), |scheme| format!("unknown database {scheme:?}"));
             let told = self.told("dsn");
             let (path, line) = told.map_or(("dsn".to_owned(), None), |told| (told.path, told.line));
             self.add(Finding::error(
                 path,
                 line,
-                format!("unknown database {scheme:?}; expected an address that begins with sqlite://, postgres:// or mysql://"),
+                format!("{what}; expected an address that begins with sqlite://, postgres:// or mysql://"),
             ));
         }
         dsn

@@ -95,7 +95,8 @@ fn every_wrong_value_is_named_with_what_was_expected() {
         ("DATABASE_SECRET_KEY", ""),
         ("GPROXY_CORS_ORIGINS", "chat.example.com"),
     ];
-    let findings: Vec<String> = read(&[("max-in-flight", "0")], &env, &[]).unwrap_err().iter().map(ToString::to_string).collect();
+    let flags = [("max-in-flight", "0"), ("drain-seconds", "-1")];
+    let findings: Vec<String> = read(&flags, &env, &[]).unwrap_err().iter().map(ToString::to_string).collect();
     for expected in [
         "error: GPROXY_PORT: expected a whole number from 0 to 65535, not \"80000\"",
         "error: GPROXY_LOG_FORMAT: unknown format \"jsn\"; expected text or json; did you mean \"json\"?",
@@ -103,10 +104,13 @@ fn every_wrong_value_is_named_with_what_was_expected() {
         "error: DATABASE_SECRET_KEY: is empty; expected a long random text, or no such variable",
         "error: GPROXY_CORS_ORIGINS: expected scheme://host[:port] or *, not \"chat.example.com\"",
         "error: --max-in-flight: expected a whole number from 1 to 1048576, not \"0\"",
+        "error: --drain-seconds: expected a whole number from 0 to 3600, not \"-1\"",
     ] {
         assert!(findings.iter().any(|finding| finding == expected), "{expected} is not in {findings:#?}");
     }
-    assert_eq!(findings.len(), 6, "{findings:#?}");
+    assert_eq!(findings.len(), 7, "{findings:#?}");
+    let bare = read(&[("dsn", "canary")], &[], &[]).unwrap_err()[0].to_string();
+    assert!(bare.starts_with("error: --dsn: is no address of a database; expected") && !bare.contains("canary"), "{bare}");
 }
 
 #[test]
@@ -345,6 +349,19 @@ fn the_examples_are_good_and_the_full_one_names_every_key() {
     assert_eq!(warnings(MINIMAL), Vec::<String>::new());
 }
 
+#[cfg(feature = "native")]
+#[test]
+fn a_subcommand_tells_its_own_options_before_the_settings() {
+    let mut command = crate::app::flags::command();
+    command.build();
+    for name in ["export", "import", "verify", "rotate-secret", "explain"] {
+        let help = command.find_subcommand_mut(name).unwrap().render_help().to_string();
+        let (own, settings) = help.split_once("Settings, which every command takes:").expect(name);
+        let first = ["--json", "--passphrase-file", "--new-key-file", "--key-id"].iter().any(|flag| own.contains(flag));
+        assert!(first && !own.contains("--port") && settings.contains("--port"), "{help}");
+    }
+}
+
 #[tokio::test]
 async fn a_check_says_what_would_serve() {
     let reader = |_: &Path| Ok(FULL.to_owned());
@@ -458,6 +475,7 @@ fn the_command_line_has_a_flag_for_every_knob() {
     );
     let matches = flags::command().try_get_matches_from(["gproxy", "check", "--config", "x.toml"]).unwrap();
     assert_eq!(matches.subcommand_name(), Some("check"));
+    assert_eq!(given(&["gproxy", "--drain-seconds", "-1"]), BTreeMap::from([("drain-seconds", "-1".to_owned())]));
     let below = matches.subcommand_matches("check").unwrap();
     assert_eq!(flags::given(below).get("config").map(String::as_str), Some("x.toml"));
 }
