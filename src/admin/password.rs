@@ -60,6 +60,21 @@ impl Passwords {
     }
 }
 
+/// The least length of a password that somebody chooses here, in characters.
+const LEAST: usize = 8;
+
+/// Says what is wrong with a password that somebody chooses. What other gateways' people have already is not judged.
+///
+/// # Errors
+/// In words, without the password.
+pub fn judge(password: &str) -> Result<(), String> {
+    match password.chars().count() {
+        _ if password.trim().is_empty() => Err(format!("is blank; expected at least {LEAST} characters")),
+        length if length < LEAST => Err(format!("has {length} characters; expected at least {LEAST}")),
+        _ => Ok(()),
+    }
+}
+
 /// Whether a text is an argon2id hash already.
 #[must_use]
 pub fn is_hash(text: &str) -> bool {

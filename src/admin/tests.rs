@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Control, Stores,
     input::{self, SecretText},
-    password::{Passwords, is_hash},
+    password::{Passwords, is_hash, judge},
     redact,
     throttle::Throttle,
     users::UserInput,
@@ -82,6 +82,12 @@ fn a_password_is_behind_its_own_hash_only() {
     assert!(passwords.verify("correct horse", Some(&one)) && passwords.verify("correct horse", Some(&again)));
     assert!(!passwords.verify("correct hors", Some(&one)) && !passwords.verify("decoy", None) && !passwords.verify("", Some("")));
     assert!(passwords.hash(" ", &*platform.entropy).is_err());
+    for (chosen, wrong) in [("        ", "is blank"), ("seven77", "has 7 characters; expected at least 8"), ("sevenäö", "has 7 characters")]
+    {
+        let message = judge(chosen).unwrap_err();
+        assert!(message.contains(wrong) && !message.contains("seven"), "{message}");
+    }
+    assert_eq!(judge("eight888"), Ok(()));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::{
     Admin, AdminFault, Member,
     input::{SecretText, clearable},
     keys::{self, LOGIN_LABEL},
+    password,
 };
 use crate::{
     base::{KeyId, OrganizationId, TeamId, UserId},
@@ -162,7 +163,10 @@ pub async fn save(admin: Admin<'_>, input: UserInput) -> Result<UserView, AdminF
     row.password_hash = match input.password {
         None => row.password_hash,
         Some(None) => None,
-        Some(Some(plain)) => Some(control.passwords().hash(plain.0.expose(), &*control.platform().entropy)?),
+        Some(Some(plain)) => {
+            password::judge(plain.0.expose()).map_err(|message| AdminFault::invalid("password", message))?;
+            Some(control.passwords().hash(plain.0.expose(), &*control.platform().entropy)?)
+        }
     };
     let ended = if ends_sessions { input.id } else { None };
     let saved = admin.actor().save_ending(&rows, (input.id, sessions(&rows, ended)), row).await?;

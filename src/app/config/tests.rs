@@ -194,11 +194,12 @@ models = ["a", 1]
 
 [[users]]
 nam = "alice"
+password = "canary"
 [[users.keys]]
 api_key = "short"
 "#;
     let found = errors(text);
-    let expected: [(&str, &str); 12] = [
+    let expected: [(&str, &str); 13] = [
         ("line 2: global.prot: unknown key \"prot\"", "did you mean \"port\"?"),
         ("line 3: global.port: expected a whole number", "not the string \"8787\""),
         ("line 6: channels[0].id: unknown channel \"opnai\"", "did you mean \"openai\"?"),
@@ -210,7 +211,8 @@ api_key = "short"
         ("line 19: channels[2].proxy: expected http://", "not \"127.0.0.1:1080\""),
         ("line 20: channels[2].models[1]: expected a string", "not 1"),
         ("line 23: users[0].nam: unknown key \"nam\"", "did you mean \"name\"?"),
-        ("line 25: users[0].keys[0].api_key: expected at least 8", "visible ASCII"),
+        ("line 24: users[0].password: has 6 characters; expected at least 8", "who cannot log in"),
+        ("line 26: users[0].keys[0].api_key: expected at least 8", "visible ASCII"),
     ];
     for (place, hint) in expected {
         assert!(found.iter().any(|error| error.contains(place) && error.contains(hint)), "{place} … {hint} is not in {found:#?}");

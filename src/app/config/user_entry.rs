@@ -1,7 +1,7 @@
 //! `[[users]]`: who may use the gateway, with which keys, and what.
 
 use super::reader::Section;
-use crate::{base::Secret, snapshot::name};
+use crate::{admin::password, base::Secret, snapshot::name};
 
 /// One user.
 #[derive(Debug)]
@@ -55,8 +55,9 @@ fn one(section: &Section<'_>, before: &[UserEntry]) -> Option<UserEntry> {
         Some(Ok(())) | None => {}
     }
     let password = section.secret("password");
-    if password.as_ref().is_some_and(|password| password.expose().trim().is_empty()) {
-        section.error("password", "is blank; expected a password, or no such key for a user who cannot log in");
+    let plain = password.as_ref().map(Secret::expose).filter(|text| !password::is_hash(text));
+    if let Some(Err(message)) = plain.map(|text| password::judge(text)) {
+        section.error("password", format!("{message}, or no such key for a user who cannot log in"));
     }
     let permissions = section.texts("permissions");
     for pattern in permissions.iter().flatten() {

@@ -321,7 +321,7 @@ async fn a_login_gives_a_fresh_key_for_twelve_hours() {
         let (status, body, _) = house.call(Some(third), Method::PATCH, &session, json!({"label": label})).await;
         assert_eq!((status, &body["error"]["field"]), (StatusCode::BAD_REQUEST, &json!("label")), "a session stays to be found");
     }
-    house.ok(Method::PATCH, &format!("/admin/users/{}", house.alice), json!({"password": "another"})).await;
+    house.ok(Method::PATCH, &format!("/admin/users/{}", house.alice), json!({"password": "another horse"})).await;
     assert_eq!(house.call(Some(third), Method::GET, "/user/me", Value::Null).await.0, StatusCode::UNAUTHORIZED, "the password changed");
 }
 
@@ -473,7 +473,7 @@ async fn the_first_formats_routes_answer_in_its_way() {
     let credential = post("/admin/credentials/upsert", credential).await;
     let rows = post("/admin/credentials/query", json!({"provider_id": {"Eq": made["id"]}})).await;
     assert!(rows[0]["id"] == credential["id"] && !rows.to_string().contains("canary"), "{rows}");
-    let user = post("/admin/users/upsert", json!({"name": "bob", "password": "x", "enabled": true})).await;
+    let user = post("/admin/users/upsert", json!({"name": "bob", "password": "bob's own", "enabled": true})).await;
     let key = post("/admin/user-keys/generate", json!({"user_id": user["id"], "label": "l"})).await;
     assert!(key["api_key"].as_str().unwrap().starts_with("sk-") && key["ok"].is_null(), "{key}");
     let rows = post("/admin/user-keys/query", json!({"user_id": {"Eq": user["id"]}})).await;

@@ -90,7 +90,7 @@ async fn an_update_tells_what_differs_and_no_secret() {
     house.ok(Method::PATCH, &format!("/admin/credentials/{credential}"), json!({"api_key": "another-canary-key", "name": "main"})).await;
     let entry = last(&house).await;
     assert_eq!(entry["after"], json!({"secret_sealed": "***", "name": "main"}), "that the secret changed is told, and not which it is");
-    house.ok(Method::PATCH, &format!("/admin/users/{}", house.alice), json!({"password": "canary"})).await;
+    house.ok(Method::PATCH, &format!("/admin/users/{}", house.alice), json!({"password": "canary horse"})).await;
     assert_eq!(last(&house).await["after"], json!({"password_hash": "***"}));
     let set = house.ok(Method::POST, "/admin/rule-sets", json!({"name": "s"})).await["id"].clone();
     let config = json!({"name": "x-api-key", "value": "canary"}).to_string();
@@ -106,10 +106,10 @@ async fn an_update_tells_what_differs_and_no_secret() {
 #[tokio::test]
 async fn logins_are_told_with_the_name_of_whom_they_are_of() {
     let house = House::new().await;
-    house.ok(Method::PATCH, &format!("/admin/users/{}", house.alice), json!({"password": "right"})).await;
+    house.ok(Method::PATCH, &format!("/admin/users/{}", house.alice), json!({"password": "right horse"})).await;
     let login =
         |name: &'static str, password: &'static str| house.call(None, Method::POST, "/login", json!({"name": name, "password": password}));
-    assert_eq!(login("alice", "right").await.0, StatusCode::OK);
+    assert_eq!(login("alice", "right horse").await.0, StatusCode::OK);
     let entry = last(&house).await;
     assert_eq!((&entry["action"], &entry["actor_name"], &entry["peer"]), (&json!("login"), &json!("alice"), &json!(PEER.to_string())));
     assert_eq!(login("alice", "wrong").await.0, StatusCode::UNAUTHORIZED);
