@@ -61,6 +61,16 @@ impl<'a> Problem<'a> {
         Self { status, code, message, param: text(&mut error, "param") }
     }
 
+    /// `OpenAI`'s own word for it, where it has one: another family's is none.
+    #[must_use]
+    pub fn openai_word(&self) -> Option<&str> {
+        if self.is_too_long() {
+            return Some("context_length_exceeded");
+        }
+        let is_googles = |word: &str| word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+        self.code.as_deref().filter(|word| *word == "server_error" || !is_googles(word) && !word.ends_with("_error"))
+    }
+
     /// Whether the prompt was longer than the model's window.
     #[must_use]
     pub fn is_too_long(&self) -> bool {
@@ -117,6 +127,35 @@ fn text<'a>(fields: &mut Fields<'a>, name: &str) -> Option<Cow<'a, str>> {
     fields.take(name).and_then(Node::text)
 }
 
+/// The status that a word for an error goes with, whichever family's word it is.
+#[must_use]
+pub fn status_of(word: &str) -> Option<u16> {
+    Some(match word {
+        "invalid_request_error"
+        | "invalid_request"
+        | "invalid_prompt"
+        | "context_length_exceeded"
+        | "INVALID_ARGUMENT"
+        | "FAILED_PRECONDITION"
+        | "OUT_OF_RANGE" => 400,
+        "authentication_error" | "invalid_api_key" | "UNAUTHENTICATED" => 401,
+        "billing_error" => 402,
+        "permission_error" | "permission_denied" | "PERMISSION_DENIED" => 403,
+        "not_found_error" | "model_not_found" | "NOT_FOUND" => 404,
+        "ABORTED" | "ALREADY_EXISTS" => 409,
+        "request_too_large" => 413,
+        "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" | "too_many_requests" | "RESOURCE_EXHAUSTED" => 429,
+        "CANCELLED" => 499,
+        "api_error" | "server_error" | "internal_error" | "INTERNAL" | "UNKNOWN" | "DATA_LOSS" => 500,
+        "UNIMPLEMENTED" => 501,
+        "upstream_error" => 502,
+        "overloaded" | "server_is_overloaded" | "slow_down" | "UNAVAILABLE" => 503,
+        "timeout_error" | "upstream_timeout" | "DEADLINE_EXCEEDED" => 504,
+        "overloaded_error" => 529,
+        _ => return None,
+    })
+}
+
 /// OpenAI's `type` of a status.
 #[must_use]
 pub const fn openai_type(status: u16) -> &'static str {
@@ -148,7 +187,7 @@ pub const fn claude_type(status: u16) -> &'static str {
         404 => "not_found_error",
         413 => "request_too_large",
         429 => "rate_limit_error",
-        504 => "timeout_error",
+        408 | 504 => "timeout_error",
         503 | 529 => "overloaded_error",
         500.. => "api_error",
         _ => "invalid_request_error",

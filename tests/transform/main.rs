@@ -10,6 +10,7 @@
 )]
 
 mod ends;
+mod faults;
 mod garbage;
 mod golden;
 mod laws;

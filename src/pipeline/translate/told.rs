@@ -17,9 +17,11 @@ use crate::{
         frame::{FrameFault, Framing, json_array, ndjson, sse},
     },
     transform::{
-        Loss, compact, completion, count, embeddings,
+        Loss,
+        compact::{self, Unsummarised},
+        completion, count, embeddings,
         fault::Problem,
-        generate::{self, Collector, Dialect, Join, StreamConverter, Wire},
+        generate::{self, Broken, Collector, Dialect, Join, NoAnswer, StreamConverter, Wire},
         images::{self, Maker},
         models,
     },
@@ -119,24 +121,27 @@ impl Translation {
         let mut losses = Vec::new();
         let body = match &self.way {
             Way::Generate { client, provider } if self.client_streams => {
-                let (body, lost) = generate::stream_of_answer(*provider, *client, body, &self.telling).map_err(nonsense)?;
+                let (body, lost) = generate::stream_of_answer(*provider, *client, body, &self.telling).map_err(unanswered)?;
                 losses = lost;
                 body
             }
             Way::Generate { client, provider } => {
-                let (body, lost) = generate::answer(*provider, *client, body, &self.telling).map_err(nonsense)?;
+                let (body, lost) = generate::answer(*provider, *client, body, &self.telling).map_err(unanswered)?;
                 losses = lost;
                 body
             }
             Way::Completion { provider, told } if self.client_streams => {
-                let (events, _) = generate::stream_of_answer(*provider, *provider, body, &self.telling).map_err(nonsense)?;
+                let (events, _) = generate::stream_of_answer(*provider, *provider, body, &self.telling).map_err(unanswered)?;
                 let mut stream = completion::Stream::new(*provider, told.clone());
                 let mut body = stream.push(&events).map_err(nonsense)?;
                 body.extend(stream.finish());
                 body
             }
-            Way::Completion { provider, told } => completion::answer(body, *provider, told, &mut losses).map_err(nonsense)?,
-            Way::Compact { provider, kept } => compact::answer(body, *provider, kept, &self.telling).map_err(nonsense)?,
+            Way::Completion { provider, told } => completion::answer(body, *provider, told, &mut losses).map_err(unanswered)?,
+            Way::Compact { provider, kept } => compact::answer(body, *provider, kept, &self.telling).map_err(|fault| match fault {
+                Unsummarised::Unanswered(fault) => unanswered(fault),
+                fault @ (Unsummarised::Empty | Unsummarised::CutOff) => nonsense(fault),
+            })?,
             Way::Count { client, provider } => count::answer(body, *provider, *client).map_err(nonsense)?,
             Way::Models { client, provider, one: true } => models::model(body, *provider, *client, &mut losses).map_err(nonsense)?,
             Way::Models { client, provider, one: false } => models::list(body, *provider, *client, &mut losses).map_err(nonsense)?,
@@ -170,7 +175,7 @@ impl Translation {
         match gathering.collector.finish(dialect, &self.telling) {
             Ok((body, _)) if through => self.whole(&body),
             Ok((body, losses)) => Ok(Told { status: StatusCode::OK, body: body.into(), losses }),
-            Err(broken) => Err(GatewayError::new(FaultKind::Upstream, broken.message)),
+            Err(fault) => Err(broken(fault)),
         }
     }
 
@@ -254,6 +259,25 @@ impl Translation {
 
 fn nonsense(fault: impl std::error::Error + Send + Sync + 'static) -> GatewayError {
     GatewayError::new(FaultKind::Upstream, "the provider's answer is not what its protocol says").because(fault)
+}
+
+fn unanswered(fault: NoAnswer) -> GatewayError {
+    match fault {
+        NoAnswer::Shape(fault) => nonsense(fault),
+        NoAnswer::Broken(fault) => broken(fault),
+    }
+}
+
+/// What a provider says of an answer that it began well and did not give.
+fn broken(fault: Broken) -> GatewayError {
+    let kind = match fault.status {
+        Some(400 | 413 | 422) => FaultKind::BadRequest,
+        Some(429) => FaultKind::RateLimited,
+        Some(503 | 529) => FaultKind::Overloaded,
+        Some(504) => FaultKind::UpstreamTimeout,
+        Some(_) | None => FaultKind::Upstream,
+    };
+    GatewayError::new(kind, fault.message)
 }
 
 fn framing(shape: Shape) -> Framing {

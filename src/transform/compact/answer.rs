@@ -2,9 +2,9 @@
 
 use super::{Kept, seal};
 use crate::{
-    protocol::json::{ArrayWriter, Node, ObjectWriter, WrongShape, object},
+    protocol::json::{ArrayWriter, Node, ObjectWriter, object},
     transform::generate::{
-        Dialect, Telling,
+        Dialect, NoAnswer, Telling,
         canon::{Answer, Part, Stop, Tokens},
         spoke::spoke,
     },
@@ -13,9 +13,9 @@ use crate::{
 /// Why an answer is no summary.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsummarised {
-    /// It is not what its dialect says.
+    /// It is no answer.
     #[error(transparent)]
-    Shape(#[from] WrongShape),
+    Unanswered(#[from] NoAnswer),
     /// The model said nothing, or would not. A conversation must not be replaced by that.
     #[error("the model wrote no summary")]
     Empty,
@@ -29,7 +29,8 @@ pub enum Unsummarised {
 /// # Errors
 /// The body is no answer of its dialect, or holds no whole summary.
 pub fn answer(body: &[u8], from: Dialect, kept: &Kept, telling: &Telling) -> Result<Vec<u8>, Unsummarised> {
-    written(&spoke(from).lift_answer(Node::parse(body)?)?, kept, telling)
+    let body = Node::parse(body).map_err(NoAnswer::from)?;
+    written(&spoke(from).lift_answer(body)?, kept, telling)
 }
 
 /// The compaction's body.

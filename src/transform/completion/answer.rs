@@ -5,11 +5,11 @@ use super::{
     chunk::{Head, logprobs, name, reason, usage, words},
 };
 use crate::{
-    protocol::json::{Node, ObjectWriter, WrongShape, object},
+    protocol::json::{Node, ObjectWriter, object},
     transform::{
         Loss,
         generate::{
-            Dialect,
+            Dialect, NoAnswer,
             canon::{Answer, Choice},
             spoke::spoke,
         },
@@ -19,8 +19,8 @@ use crate::{
 /// A whole answer of a dialect as a text completion.
 ///
 /// # Errors
-/// The body is no answer of its dialect.
-pub fn answer(body: &[u8], from: Dialect, told: &Told, losses: &mut Vec<Loss>) -> Result<Vec<u8>, WrongShape> {
+/// The body is no answer of its dialect, or says that there is none.
+pub fn answer(body: &[u8], from: Dialect, told: &Told, losses: &mut Vec<Loss>) -> Result<Vec<u8>, NoAnswer> {
     Ok(written(&spoke(from).lift_answer(Node::parse(body)?)?, told, losses))
 }
 

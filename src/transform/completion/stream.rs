@@ -10,6 +10,7 @@ use crate::{
     protocol::frame::{FrameFault, Framing, sse::Splitter},
     transform::{
         Loss,
+        fault::openai_type,
         generate::{
             Dialect, Wire,
             canon::{Logprob, Part, Tokens},
@@ -206,8 +207,7 @@ impl Lower for Chunks {
             Event::Fault(fault) => {
                 frames.event("", |o| {
                     o.object("error", |o| {
-                        o.text("message", &fault.message)
-                            .text("type", if fault.status == Some(429) { "rate_limit_error" } else { "server_error" });
+                        o.text("message", &fault.message).text("type", openai_type(fault.problem().status));
                         o.null("param").text_or_null("code", fault.code.as_deref());
                     });
                 });

@@ -1,6 +1,6 @@
 //! The ways through the hub: a request to the target's dialect, its answer, whole or streamed, back to the client's.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{
     Dialect, Wire,
@@ -19,11 +19,13 @@ use crate::{
         frame::{FrameFault, Framing},
         json::{Node, WrongShape},
     },
-    transform::{Loss, Refused},
+    transform::{Loss, Refused, fault::status_of},
 };
 
 /// What the client is told of a stream that broke off without a word.
 const CUT: &str = "the provider ended the stream before its end";
+/// The same of a whole answer that says that it is none.
+const UNSAID: &str = "the provider failed to answer, and did not say why";
 
 /// A request in the target's dialect.
 #[derive(Debug)]
@@ -100,8 +102,8 @@ fn go_on<'a>(request: &mut Request<'a>, to: Dialect, words: &'a str) -> Result<(
 /// Turns a whole answer of `from` into one of `to`.
 ///
 /// # Errors
-/// The body is not what its dialect says.
-pub fn answer(from: Dialect, to: Dialect, body: &[u8], telling: &Telling) -> Result<(Vec<u8>, Vec<Loss>), WrongShape> {
+/// The body is not what its dialect says, or says that there is no answer.
+pub fn answer(from: Dialect, to: Dialect, body: &[u8], telling: &Telling) -> Result<(Vec<u8>, Vec<Loss>), NoAnswer> {
     let answer = spoke(from).lift_answer(Node::parse(body)?)?;
     Ok(told(to, answer, telling))
 }
@@ -109,8 +111,8 @@ pub fn answer(from: Dialect, to: Dialect, body: &[u8], telling: &Telling) -> Res
 /// Turns a whole answer of `from` into a stream of `to`: for clients that stream where the upstream does not.
 ///
 /// # Errors
-/// The body is not what its dialect says.
-pub fn stream_of_answer(from: Dialect, to: Dialect, body: &[u8], telling: &Telling) -> Result<(Vec<u8>, Vec<Loss>), WrongShape> {
+/// The body is not what its dialect says, or says that there is no answer.
+pub fn stream_of_answer(from: Dialect, to: Dialect, body: &[u8], telling: &Telling) -> Result<(Vec<u8>, Vec<Loss>), NoAnswer> {
     let mut answer = spoke(from).lift_answer(Node::parse(body)?)?;
     for choice in &mut answer.choices {
         disguise::take_off(&mut choice.blocks, &telling.tools);
@@ -307,14 +309,41 @@ pub struct Collector {
     fold: Fold,
 }
 
-/// Why a stream made no answer: the provider's words, and the status that goes with them where it says one.
+/// Why a provider gave no answer under a status that promised one: its words, and the status that goes with them where it says one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Broken {
     /// The status that it would have had as an answer.
     pub status: Option<u16>,
+    /// The provider's own word for it.
+    pub code: Option<String>,
     /// In words for the caller.
     pub message: String,
+}
+
+impl Broken {
+    fn of(fault: StreamFault<'_>, unsaid: &str) -> Self {
+        let status = fault.status.or_else(|| fault.code.as_deref().and_then(status_of));
+        let message = if fault.message.is_empty() { unsaid.to_owned() } else { fault.message.into_owned() };
+        Self { status, code: fault.code.map(Cow::into_owned), message }
+    }
+}
+
+/// Why a body is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoAnswer {
+    /// It is not what its dialect says.
+    #[error(transparent)]
+    Shape(#[from] WrongShape),
+    /// It says so itself.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
+
+impl From<StreamFault<'_>> for NoAnswer {
+    fn from(fault: StreamFault<'_>) -> Self {
+        Self::Broken(Broken::of(fault, UNSAID))
+    }
 }
 
 impl Collector {
@@ -343,10 +372,7 @@ impl Collector {
         lift.finish(&mut |event| fold.push(event));
         match self.fold.finish() {
             Ok(answer) => Ok(told(to, answer, telling)),
-            Err(fault) => {
-                let message = if fault.message.is_empty() { CUT.to_owned() } else { fault.message.into_owned() };
-                Err(Broken { status: fault.status, message })
-            }
+            Err(fault) => Err(Broken::of(fault, CUT)),
         }
     }
 }

@@ -4,8 +4,13 @@
 //! interleaved, then `Stop` for each choice, at last `Close`. `Usage` may come anywhere behind `Open`; its latest figures
 //! count. `Fault` ends a stream at any place.
 
+use std::borrow::Cow;
+
 use super::canon::{Block, Citation, Logprob, Stop, Text, Tokens};
-use crate::transform::Seal;
+use crate::transform::{
+    Seal,
+    fault::{self, Problem},
+};
 
 /// One event of an answer in the making.
 #[derive(Clone, Debug)]
@@ -77,4 +82,12 @@ pub(in crate::transform) struct StreamFault<'a> {
     /// The dialect's own word: `overloaded_error`, `server_error`, `UNAVAILABLE`.
     pub(in crate::transform) code: Option<Text<'a>>,
     pub(in crate::transform) message: Text<'a>,
+}
+
+impl StreamFault<'_> {
+    /// The same as an error: with the status that its word means where it tells none.
+    pub(in crate::transform) fn problem(&self) -> Problem<'_> {
+        let status = self.status.or_else(|| self.code.as_deref().and_then(fault::status_of)).unwrap_or(500);
+        Problem { status, code: self.code.as_deref().map(Cow::Borrowed), message: Cow::Borrowed(&self.message), param: None }
+    }
 }

@@ -28,7 +28,9 @@ pub(in crate::transform) mod spoke;
 #[cfg(test)]
 mod testing;
 
-pub use convert::{Broken, Collector, Converted, Memory, StreamConverter, answer, continues, request, stream_of_answer, stream_of_fault};
+pub use convert::{
+    Broken, Collector, Converted, Memory, NoAnswer, StreamConverter, answer, continues, request, stream_of_answer, stream_of_fault,
+};
 pub use dialect::Dialect;
 pub use frames::Wire;
 pub use seam::{Breach, Join};

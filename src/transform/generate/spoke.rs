@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, fmt};
 
 use super::{
-    Dialect, Wire,
+    Dialect, NoAnswer, Wire,
     canon::{Answer, Request},
     event::Event,
     frames::Frames,
 };
 use crate::{
-    protocol::json::{Node, WrongShape},
+    protocol::json::Node,
     transform::{Loss, Refused},
 };
 
@@ -92,8 +92,8 @@ pub(in crate::transform) trait Spoke: fmt::Debug + Sync {
     /// A whole answer out of its body.
     ///
     /// # Errors
-    /// The body is not what its dialect says.
-    fn lift_answer<'a>(&self, body: Node<'a>) -> Result<Answer<'a>, WrongShape>;
+    /// The body is not what its dialect says, or says that there is no answer.
+    fn lift_answer<'a>(&self, body: Node<'a>) -> Result<Answer<'a>, NoAnswer>;
 
     /// The body of a whole answer.
     fn lower_answer(&self, answer: &Answer<'_>, telling: &Telling, losses: &mut Vec<Loss>) -> Vec<u8>;

@@ -2,12 +2,15 @@
 
 use super::{
     super::{
-        Dialect,
+        Dialect, NoAnswer,
         canon::{Answer, Block, Choice, Media, MediaKind, Part, Rest, Source},
+        event::StreamFault,
     },
     calls, cite, content,
     leftovers::keep,
-    lift_messages, logprobs, reasoning,
+    lift_messages,
+    lift_stream::read_fault,
+    logprobs, reasoning,
     stop::{self, Said},
     usage,
 };
@@ -17,15 +20,21 @@ use crate::protocol::json::{Fields, Node, WrongShape};
 const SILENT: [&str; 3] = ["object", "system_fingerprint", "obfuscation"];
 
 /// Reads an answer.
-pub(super) fn lift(body: Node<'_>) -> Result<Answer<'_>, WrongShape> {
+pub(super) fn lift(body: Node<'_>) -> Result<Answer<'_>, NoAnswer> {
     let mut fields = body.members()?;
+    if let Some(error) = fields.some("error") {
+        return Err(read_fault(error).into());
+    }
     for name in SILENT {
         fields.take(name);
     }
     let id = fields.text("id")?.unwrap_or_default();
     let nodes = fields.array("choices")?.ok_or_else(|| WrongShape::missing("choices", "an array of choices"))?;
     if nodes.is_empty() {
-        return Err(WrongShape::new("choices", "empty", "at least one choice"));
+        return Err(WrongShape::new("choices", "empty", "at least one choice").into());
+    }
+    if let Some(fault) = nodes.iter().find_map(|choice| fault(*choice)) {
+        return Err(fault.into());
     }
     let mut choices = Vec::with_capacity(nodes.len());
     for (at, node) in nodes.into_iter().enumerate() {
@@ -41,6 +50,13 @@ pub(super) fn lift(body: Node<'_>) -> Result<Answer<'_>, WrongShape> {
         service_tier: fields.text("service_tier").ok().flatten(),
         rest: Rest::of(Dialect::Chat, fields),
     })
+}
+
+/// Why a choice has no answer, where it says so.
+fn fault(choice: Node<'_>) -> Option<StreamFault<'_>> {
+    let mut choice = choice.object()?;
+    let broken = choice.peek_text("finish_reason").as_deref() == Some("error");
+    choice.some("error").map(read_fault).or_else(|| broken.then(StreamFault::default))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float is cut to what fits")]

@@ -336,7 +336,8 @@ fn fault<'a>(name: &[u8], chunk: &Chunk<'a>) -> Option<StreamFault<'a>> {
     Some(StreamFault { status, code: chunk::text(chunk.code), message: chunk::text(chunk.message).unwrap_or_default() })
 }
 
-fn read_fault(error: Node<'_>) -> StreamFault<'_> {
+/// What an `error` says: an object, or a bare sentence.
+pub(super) fn read_fault(error: Node<'_>) -> StreamFault<'_> {
     let Some(mut fields) = error.object() else {
         return StreamFault { message: error.text().unwrap_or_default(), ..StreamFault::default() };
     };

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     protocol::json::{ObjectWriter, object},
-    transform::{Loss, Seal},
+    transform::{Loss, Seal, fault::openai_type},
 };
 
 /// Writes one stream.
@@ -425,15 +425,16 @@ fn sign(head: &Head, index: usize, seal: &Seal<'_>, frames: &mut Frames) {
 
 /// The error that ends a broken stream.
 fn write_fault(fault: &StreamFault<'_>, frames: &mut Frames) {
-    let (kind, code) = match fault.status {
-        Some(429) => ("rate_limit_error", "rate_limit_exceeded"),
-        Some(400..=499) => ("invalid_request_error", "invalid_request"),
-        _ => ("server_error", "server_error"),
-    };
+    let problem = fault.problem();
+    let code = problem.openai_word().unwrap_or(match problem.status {
+        429 => "rate_limit_exceeded",
+        400..=499 => "invalid_request",
+        _ => "server_error",
+    });
     let message = if fault.message.is_empty() { "the model's provider broke the answer off" } else { &fault.message };
     frames.event("", |event| {
         event.object("error", |error| {
-            error.text("message", message).text("type", kind).null("param").text("code", fault.code.as_deref().unwrap_or(code));
+            error.text("message", message).text("type", openai_type(problem.status)).null("param").text("code", code);
         });
     });
 }

@@ -31,11 +31,12 @@ mod usage;
 mod tests;
 
 use super::{
+    NoAnswer,
     canon::{Answer, Request},
     spoke::{Asked, Lift, Lower, Spoke, Target, Telling},
 };
 use crate::{
-    protocol::json::{Node, WrongShape},
+    protocol::json::Node,
     transform::{Loss, Refused},
 };
 
@@ -52,7 +53,7 @@ impl Spoke for Chat {
         lower_request::lower(request, target, losses)
     }
 
-    fn lift_answer<'a>(&self, body: Node<'a>) -> Result<Answer<'a>, WrongShape> {
+    fn lift_answer<'a>(&self, body: Node<'a>) -> Result<Answer<'a>, NoAnswer> {
         lift_answer::lift(body)
     }
 

@@ -2,18 +2,24 @@
 
 use std::borrow::Cow;
 
-use super::{OWN, lift_block, lift_request::name_calls, stop, usage};
+use super::{OWN, lift_block, lift_request::name_calls, lift_stream::fault, stop, usage};
 use crate::{
     protocol::json::{Fields, Node, WrongShape},
-    transform::generate::canon::{Answer, Choice, Rest, Text, Tokens},
+    transform::generate::{
+        NoAnswer,
+        canon::{Answer, Choice, Rest, Text, Tokens},
+    },
 };
 
 /// What every answer says, and what says nothing.
 const EVERY: &[&str] = &["type", "role"];
 
 /// Reads an answer.
-pub(super) fn lift(body: Node<'_>) -> Result<Answer<'_>, WrongShape> {
+pub(super) fn lift(body: Node<'_>) -> Result<Answer<'_>, NoAnswer> {
     let mut fields = body.members()?;
+    if fields.peek("error").is_some_and(|error| !error.is_null()) {
+        return Err(fault(fields).into());
+    }
     let id = fields.text("id")?.unwrap_or_default();
     let model = fields.text("model")?.unwrap_or_default();
     let content = fields.some("content").ok_or_else(|| WrongShape::missing("content", "an array of blocks"))?;

@@ -12,10 +12,13 @@ use super::{
 };
 use crate::{
     protocol::json::{Fields, Node},
-    transform::generate::{
-        canon::{Block, Call, Input, Part, Reasoning, ServerCall, Stop, Tokens},
-        event::{Delta, Event, Opening, StreamFault},
-        spoke::Lift,
+    transform::{
+        fault::status_of,
+        generate::{
+            canon::{Block, Call, Input, Part, Reasoning, ServerCall, Stop, Tokens},
+            event::{Delta, Event, Opening, StreamFault},
+            spoke::Lift,
+        },
     },
 };
 
@@ -255,17 +258,21 @@ impl Lifter {
         sink(Event::Close);
     }
 
-    fn fault(&mut self, mut fields: Fields<'_>, sink: Sink<'_>) {
+    fn fault(&mut self, fields: Fields<'_>, sink: Sink<'_>) {
         self.over = true;
-        let error = fields.take("error");
-        // Some providers put a bare sentence there.
-        let bare = error.and_then(Node::text);
-        let mut members = error.and_then(Node::object).unwrap_or_default();
-        let code = members.take("type").and_then(Node::text);
-        let message = members.take("message").and_then(Node::text).or(bare).unwrap_or_default();
-        let status = code.as_deref().and_then(status);
-        sink(Event::Fault(StreamFault { status, code, message }));
+        sink(Event::Fault(fault(fields)));
     }
+}
+
+/// What an error says, within a stream or in an answer's place.
+pub(super) fn fault(mut fields: Fields<'_>) -> StreamFault<'_> {
+    let error = fields.take("error");
+    // Some providers put a bare sentence there.
+    let bare = error.and_then(Node::text);
+    let mut members = error.and_then(Node::object).unwrap_or_default();
+    let code = members.take("type").and_then(Node::text);
+    let message = members.take("message").and_then(Node::text).or(bare).unwrap_or_default();
+    StreamFault { status: code.as_deref().and_then(status_of), code, message }
 }
 
 /// Members that the canonical form has no place for in a stream.
@@ -286,22 +293,3 @@ fn held(start: &str, input: &str, at: usize) -> Option<Block<'static>> {
     let queries = queries.into_iter().map(|query| Cow::Owned(query.into_owned())).collect();
     Some(lift_block::plain(Part::ServerCall(ServerCall { id, tool, queries, json: Cow::Owned(json) }), at))
 }
-
-/// The status that goes with each of Anthropic's errors.
-fn status(code: &str) -> Option<u16> {
-    STATUS.iter().find(|(known, _)| *known == code).map(|(_, status)| *status)
-}
-
-/// Anthropic's errors and their statuses.
-pub(super) const STATUS: &[(&str, u16)] = &[
-    ("invalid_request_error", 400),
-    ("authentication_error", 401),
-    ("billing_error", 402),
-    ("permission_error", 403),
-    ("not_found_error", 404),
-    ("request_too_large", 413),
-    ("rate_limit_error", 429),
-    ("api_error", 500),
-    ("timeout_error", 504),
-    ("overloaded_error", 529),
-];

@@ -6,7 +6,6 @@
 use std::{borrow::Cow, collections::VecDeque};
 
 use super::{
-    lift_stream::STATUS,
     lower_answer::{estimate, message_id},
     place::Place,
     stop,
@@ -15,6 +14,7 @@ use super::{
 };
 use crate::transform::{
     Loss, Seal,
+    fault::claude_type,
     generate::{
         canon::{Block, Logprob, Part, Reasoning, Rest, Stop, Tokens},
         event::{Delta, Event, Opening, StreamFault},
@@ -190,8 +190,7 @@ impl Lowerer {
     }
 
     fn fault(&self, fault: &StreamFault<'_>, frames: &mut Frames) {
-        let named = |code: &str| STATUS.iter().find(|(known, _)| *known == code).map(|(known, _)| *known);
-        let kind = fault.code.as_deref().and_then(named).unwrap_or_else(|| fault.status.map_or("api_error", kind));
+        let kind = claude_type(fault.problem().status);
         frames.event("error", |o| {
             o.text("type", "error").object("error", |error| {
                 error.text("type", kind).text("message", &fault.message);
@@ -200,18 +199,6 @@ impl Lowerer {
                 o.text("request_id", &self.telling.request_id);
             }
         });
-    }
-}
-
-/// Anthropic's word for an error of this status.
-fn kind(status: u16) -> &'static str {
-    match status {
-        503 => "overloaded_error",
-        408 => "timeout_error",
-        _ => {
-            let known = STATUS.iter().find(|(_, known)| *known == status).map(|(kind, _)| *kind);
-            known.unwrap_or(if (400..500).contains(&status) { "invalid_request_error" } else { "api_error" })
-        }
     }
 }
 

@@ -35,12 +35,12 @@ mod usage;
 mod tests;
 
 use super::{
-    Dialect,
+    Dialect, NoAnswer,
     canon::{Answer, Request},
     spoke::{Asked, Lift, Lower, Spoke, Target, Telling},
 };
 use crate::{
-    protocol::json::{Node, WrongShape},
+    protocol::json::Node,
     transform::{Loss, Refused},
 };
 
@@ -66,7 +66,7 @@ impl Spoke for Claude {
         lower_request::lower(request, target, losses)
     }
 
-    fn lift_answer<'a>(&self, body: Node<'a>) -> Result<Answer<'a>, WrongShape> {
+    fn lift_answer<'a>(&self, body: Node<'a>) -> Result<Answer<'a>, NoAnswer> {
         lift_answer::lift(body)
     }
 

@@ -4,13 +4,14 @@ use std::borrow::Cow;
 
 use super::{
     super::{
-        Dialect,
+        Dialect, NoAnswer,
         canon::{Answer, Block, Choice, Part, Rest, ServerTool, Stop, Text},
     },
     fields,
     grounds::{Cited, Grounds},
     ids,
     lift_part::{self, leftover},
+    lift_stream::fault,
     logprobs, stop, usage,
 };
 use crate::{
@@ -19,8 +20,11 @@ use crate::{
 };
 
 /// Reads the whole body.
-pub(super) fn lift(body: Node<'_>) -> Result<Answer<'_>, WrongShape> {
+pub(super) fn lift(body: Node<'_>) -> Result<Answer<'_>, NoAnswer> {
     let mut fields = body.members()?;
+    if let Some(error) = fields.some("error") {
+        return Err(fault(error).into());
+    }
     let id = fields::text(&mut fields, "responseId")?.unwrap_or_default();
     let model = fields::text(&mut fields, "modelVersion")?.unwrap_or_default();
     let created = fields::text(&mut fields, "createTime")?.and_then(|text| time::read(&text));

@@ -162,8 +162,8 @@ impl Lifter {
     }
 }
 
-/// Google's error object.
-fn fault(error: Node<'_>) -> StreamFault<'static> {
+/// Google's error object, within a stream or in an answer's place.
+pub(super) fn fault(error: Node<'_>) -> StreamFault<'static> {
     let Some(mut members) = error.object() else {
         return StreamFault { message: Cow::Owned(error.text().unwrap_or_default().into_owned()), ..StreamFault::default() };
     };

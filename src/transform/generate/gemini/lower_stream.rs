@@ -17,8 +17,11 @@ use super::{
     usage,
 };
 use crate::{
-    protocol::json::{ArrayWriter, ObjectWriter, array},
-    transform::{Loss, Seal},
+    protocol::{
+        Family,
+        json::{ArrayWriter, ObjectWriter, array},
+    },
+    transform::{Loss, Seal, fault::google_status},
 };
 
 /// The stream as far as it was written.
@@ -304,28 +307,10 @@ impl Lowerer {
 
 /// Google's error object.
 fn write_fault(fault: &StreamFault<'_>, frames: &mut Frames) {
-    let status = fault.status.unwrap_or(match fault.code.as_deref() {
-        Some("overloaded_error" | "overloaded" | "UNAVAILABLE" | "upstream_error") => 503,
-        Some("rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" | "RESOURCE_EXHAUSTED") => 429,
-        Some("timeout_error" | "upstream_timeout" | "DEADLINE_EXCEEDED") => 504,
-        Some("invalid_request_error" | "INVALID_ARGUMENT") => 400,
-        Some(_) | None => 500,
-    });
-    let word = match status {
-        400 | 413 | 422 => "INVALID_ARGUMENT",
-        401 => "UNAUTHENTICATED",
-        403 => "PERMISSION_DENIED",
-        404 => "NOT_FOUND",
-        429 => "RESOURCE_EXHAUSTED",
-        499 => "CANCELLED",
-        501 => "UNIMPLEMENTED",
-        502 | 503 | 529 => "UNAVAILABLE",
-        504 => "DEADLINE_EXCEEDED",
-        _ => "INTERNAL",
-    };
+    let status = fault.problem().status_for(Family::Gemini);
     frames.event("", |o| {
         o.object("error", |o| {
-            o.unsigned("code", u64::from(status)).text("message", &fault.message).text("status", word);
+            o.unsigned("code", u64::from(status)).text("message", &fault.message).text("status", google_status(status));
         });
     });
 }

@@ -36,11 +36,12 @@ mod usage;
 mod tests;
 
 use super::{
+    NoAnswer,
     canon::{Answer, Request},
     spoke::{Asked, Lift, Lower, Spoke, Target, Telling},
 };
 use crate::{
-    protocol::json::{Node, WrongShape},
+    protocol::json::Node,
     transform::{Loss, Refused},
 };
 
@@ -57,7 +58,7 @@ impl Spoke for Gemini {
         lower_request::lower(request, target, losses)
     }
 
-    fn lift_answer<'a>(&self, body: Node<'a>) -> Result<Answer<'a>, WrongShape> {
+    fn lift_answer<'a>(&self, body: Node<'a>) -> Result<Answer<'a>, NoAnswer> {
         lift_answer::lift(body)
     }
 

@@ -2,7 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::super::canon::{Answer, Block, Choice, Logprob, Part, Rest, ServerTool, Text};
+use super::super::{
+    NoAnswer,
+    canon::{Answer, Block, Choice, Logprob, Part, Rest, ServerTool, Text},
+    event::StreamFault,
+};
 use super::{
     OWN, lift_items,
     lift_items::nulls_gone,
@@ -15,7 +19,6 @@ use crate::protocol::json::{Fields, Node, WrongShape};
 /// Members that echo the request, or that say nothing of the answer's content.
 const ECHO: &[&str] = &[
     "object",
-    "error",
     "background",
     "completed_at",
     "instructions",
@@ -48,8 +51,11 @@ const ECHO: &[&str] = &[
 ];
 
 /// Lifts an answer.
-pub(super) fn lift(body: Node<'_>) -> Result<Answer<'_>, WrongShape> {
+pub(super) fn lift(body: Node<'_>) -> Result<Answer<'_>, NoAnswer> {
     let mut fields = body.members()?;
+    if fields.peek_text("status").as_deref() == Some("failed") || fields.some("error").is_some() {
+        return Err(fault(body.members()?).into());
+    }
     let mut blocks = Vec::new();
     let mut logprobs = Vec::new();
     let mut seen = Seen::default();
@@ -80,6 +86,24 @@ pub(super) fn lift(body: Node<'_>) -> Result<Answer<'_>, WrongShape> {
         service_tier: head.service_tier,
         rest: Rest::of(OWN, beyond(fields)),
     })
+}
+
+/// What an answer that failed, or an `error` event, says.
+pub(super) fn fault(mut fields: Fields<'_>) -> StreamFault<'_> {
+    let inner = fields.some("error");
+    let status = fields.take("status").or_else(|| fields.take("status_code")).and_then(Node::unsigned);
+    let bare = inner.and_then(Node::text);
+    let mut fields = inner.and_then(Node::object).unwrap_or(fields);
+    let word = |fields: &mut Fields<'_>, name: &str| {
+        fields.some(name).map(|node| node.text().map_or_else(|| node.json().to_owned(), Cow::into_owned))
+    };
+    let code = word(&mut fields, "code").or_else(|| word(&mut fields, "type"));
+    let message = word(&mut fields, "message");
+    StreamFault {
+        status: status.and_then(|status| status.try_into().ok()),
+        code: code.map(Cow::Owned),
+        message: message.map(Cow::Owned).or(bare).unwrap_or_default(),
+    }
 }
 
 /// What stands around the output; of the object in a stream's events too.

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::super::{
     canon::{Block, Part, Rest, Stop},
-    event::{Delta, Event, Opening, StreamFault},
+    event::{Delta, Event, Opening},
     spoke::Lift,
 };
 use super::{
@@ -410,21 +410,9 @@ impl Reader {
     }
 
     /// `error` events, and answers that failed.
-    fn fault(&mut self, mut fields: Fields<'_>, sink: &mut Sink<'_>) {
-        let inner = fields.some("error").and_then(Node::object);
-        let status = fields.take("status").or_else(|| fields.take("status_code")).and_then(Node::unsigned);
-        let mut fields = inner.unwrap_or(fields);
-        let word = |fields: &mut Fields<'_>, name: &str| {
-            fields.some(name).map(|node| node.text().map_or_else(|| node.json().to_owned(), Cow::into_owned))
-        };
-        let code = word(&mut fields, "code").or_else(|| word(&mut fields, "type"));
-        let message = word(&mut fields, "message").unwrap_or_default();
+    fn fault(&mut self, fields: Fields<'_>, sink: &mut Sink<'_>) {
         self.over = true;
-        sink(Event::Fault(StreamFault {
-            status: status.and_then(|status| status.try_into().ok()),
-            code: code.map(Cow::Owned),
-            message: Cow::Owned(message),
-        }));
+        sink(Event::Fault(lift_answer::fault(fields)));
     }
 }
 

@@ -56,7 +56,7 @@ impl Lower for Writer {
         match event {
             Event::Open(opening) => {
                 self.out.open(opening);
-                let begun = Ending { status: "in_progress", reason: None };
+                let begun = Ending::of(("in_progress", None));
                 self.out.snapshot(sink.frames, "response.created", begun, None);
                 self.out.snapshot(sink.frames, "response.in_progress", begun, None);
             }
@@ -108,8 +108,7 @@ impl Writer {
     }
 
     fn ending(&self) -> Ending<'_> {
-        let (status, reason) = stop::lower(self.stop.as_ref().unwrap_or(&Stop::End), self.seen);
-        Ending { status, reason }
+        Ending::of(stop::lower(self.stop.as_ref().unwrap_or(&Stop::End), self.seen))
     }
 
     fn begin(&mut self, number: usize, head: &Block<'_>, sink: &mut Sink<'_>) {
@@ -343,13 +342,26 @@ impl Writer {
             "incomplete" | "cancelled" => "response.incomplete",
             _ => "response.completed",
         };
-        let (status, reason) = stop::lower(self.stop.as_ref().unwrap_or(&Stop::End), self.seen);
-        self.out.snapshot(sink.frames, kind, Ending { status, reason }, self.usage.as_ref());
+        let ending = Ending::of(stop::lower(self.stop.as_ref().unwrap_or(&Stop::End), self.seen));
+        self.out.snapshot(sink.frames, kind, ending, self.usage.as_ref());
     }
 
+    /// An answer that has begun ends as one that failed: that is what clients look for. Before it has, there is but an error.
     fn fault(&mut self, fault: &StreamFault<'_>, sink: &mut Sink<'_>) {
-        self.out.event(sink.frames, "error", |o| {
-            o.text("code", fault.code.as_deref().unwrap_or("server_error")).text("message", &fault.message).null("param");
+        let problem = fault.problem();
+        let code = problem.openai_word().unwrap_or(match problem.status {
+            429 => "rate_limit_exceeded",
+            400..=499 => "invalid_prompt",
+            _ => "server_error",
         });
+        let message = if fault.message.is_empty() { "the model's provider broke the answer off" } else { &fault.message };
+        if self.out.has_begun() {
+            let ending = Ending { status: "failed", reason: None, fault: Some((code, message)) };
+            self.out.snapshot(sink.frames, "response.failed", ending, self.usage.as_ref());
+        } else {
+            self.out.event(sink.frames, "error", |o| {
+                o.text("code", code).text("message", message).null("param");
+            });
+        }
     }
 }

@@ -32,12 +32,12 @@ mod usage;
 mod tests;
 
 use super::{
-    Dialect,
+    Dialect, NoAnswer,
     canon::{Answer, Request},
     spoke::{Asked, Lift, Lower, Spoke, Target, Telling},
 };
 use crate::{
-    protocol::json::{Node, WrongShape},
+    protocol::json::Node,
     transform::{Loss, Refused},
 };
 
@@ -57,7 +57,7 @@ impl Spoke for Responses {
         Ok(lower_request::lower(request, losses))
     }
 
-    fn lift_answer<'a>(&self, body: Node<'a>) -> Result<Answer<'a>, WrongShape> {
+    fn lift_answer<'a>(&self, body: Node<'a>) -> Result<Answer<'a>, NoAnswer> {
         lift_answer::lift(body)
     }
 

@@ -38,6 +38,14 @@ pub(super) struct Spot {
 pub(super) struct Ending<'e> {
     pub(super) status: &'static str,
     pub(super) reason: Option<&'e str>,
+    /// Why there is none: a word and a sentence.
+    pub(super) fault: Option<(&'e str, &'e str)>,
+}
+
+impl<'e> Ending<'e> {
+    pub(super) fn of((status, reason): (&'static str, Option<&'e str>)) -> Self {
+        Self { status, reason, fault: None }
+    }
 }
 
 impl Out {
@@ -53,6 +61,11 @@ impl Out {
             standing: telling.standing.clone(),
             items: Vec::new(),
         }
+    }
+
+    /// Whether anything was told.
+    pub(super) fn has_begun(&self) -> bool {
+        self.sequence > 0
     }
 
     /// Takes what is known at the beginning.
@@ -148,7 +161,13 @@ impl Out {
     /// The answer as an object. What echoes the request is at its defaults: the request is not here.
     pub(super) fn response(&self, ending: Ending<'_>, tokens: Option<&Tokens>, o: &mut ObjectWriter<'_>) {
         o.text("id", &self.id).text("object", "response").unsigned("created_at", self.created).text("status", ending.status);
-        o.bool("background", false).null("error");
+        o.bool("background", false);
+        match ending.fault {
+            Some((code, message)) => o.object("error", |o| {
+                o.text("code", code).text("message", message);
+            }),
+            None => o.null("error"),
+        };
         match ending.reason {
             Some(reason) => o.object("incomplete_details", |o| {
                 o.text("reason", reason);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     super::{
         super::{
-            Dialect,
+            Dialect, NoAnswer,
             canon::{Answer, Block, Citation, Media, MediaKind, Part, Reasoning, Rest, ServerResult, ServerTool, Source, Stop, Tokens},
             spoke::spoke,
             testing::{fold_stream, lower_stream, node},
@@ -33,7 +33,8 @@ fn text(text: &str, citations: Vec<Citation<'static>>) -> Part<'static> {
 #[test]
 fn an_answer_that_answers_nothing_is_none() {
     for body in [r#"{"id":"a","usage":{"prompt_tokens":1}}"#, r#"{"id":"a","choices":[]}"#] {
-        assert_eq!(spoke(Dialect::Chat).lift_answer(node(body)).unwrap_err().path, "choices", "{body}");
+        let fault = spoke(Dialect::Chat).lift_answer(node(body)).unwrap_err();
+        assert!(matches!(&fault, NoAnswer::Shape(fault) if fault.path == "choices"), "{body}: {fault}");
     }
 }
 

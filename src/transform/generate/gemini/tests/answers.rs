@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{
     super::{
         super::{
-            Dialect,
+            Dialect, NoAnswer,
             canon::{Block, Citation, Page, Part, Reasoning, Rest, ServerCall, ServerResult, ServerTool, Stop, Tokens},
             spoke::{Spoke, Telling},
             testing::{lower_stream, node},
@@ -78,7 +78,8 @@ fn a_blocked_prompt_comes_back_without_candidates() {
     let lifted = answer(body);
     assert_eq!(lifted.choices[0].stop, Stop::Filtered(Some("PROHIBITED_CONTENT".into())));
     assert_eq!(told(&lifted).0, serde_json::from_str::<serde_json::Value>(body).unwrap());
-    assert_eq!(Gemini.lift_answer(node(r#"{"responseId":"r"}"#)).unwrap_err().path, "candidates");
+    let fault = Gemini.lift_answer(node(r#"{"responseId":"r"}"#)).unwrap_err();
+    assert!(matches!(&fault, NoAnswer::Shape(fault) if fault.path == "candidates"), "{fault}");
 }
 
 #[test]

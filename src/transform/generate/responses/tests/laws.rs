@@ -146,8 +146,9 @@ fn a_stream_that_breaks_ends_with_the_providers_words() {
     assert_eq!(faults, 1);
     let written = events(&String::from_utf8(frames.take()).unwrap());
     let last = written.last().unwrap();
-    assert_eq!((last["type"].as_str(), last["code"].as_str()), (Some("error"), Some("server_error")));
-    assert_eq!(last["message"], "The server had an error while processing your request.");
+    let error = &last["response"]["error"];
+    assert_eq!((last["type"].as_str(), error["code"].as_str()), (Some("response.failed"), Some("server_error")));
+    assert_eq!(error["message"], "The server had an error while processing your request.");
     assert_eq!(last["sequence_number"], written.len() as u64 - 1);
     assert!(!written.iter().any(|event| event["type"] == "response.completed"));
 }

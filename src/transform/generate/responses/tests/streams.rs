@@ -396,13 +396,16 @@ fn a_fault_is_the_last_event_and_no_end() {
     let fault = StreamFault { status: Some(529), code: Some("overloaded_error".into()), message: "Overloaded".into() };
     let (written, _) = write(&[begin(), open(0, empty_text()), words(0, "Hel"), Event::Fault(fault)]);
     let last = written.last().unwrap();
-    assert_eq!(
-        *last,
-        json!({"type": "error", "sequence_number": written.len() - 1, "code": "overloaded_error", "message": "Overloaded", "param": null})
-    );
+    assert_eq!((&last["type"], &last["sequence_number"]), (&json!("response.failed"), &json!(written.len() - 1)));
+    let response = &last["response"];
+    assert_eq!((&response["status"], &response["output"]), (&json!("failed"), &json!([])));
+    assert_eq!(response["error"], json!({"code": "server_error", "message": "Overloaded"}));
     let mut faults = 0;
     lift_stream(Dialect::Responses, sse(&written).as_bytes(), usize::MAX, &mut |event| {
         faults += usize::from(matches!(event, Event::Fault(_)));
     });
     assert_eq!(faults, 1);
+    // What has not begun cannot have failed.
+    let (written, _) = write(&[Event::Fault(StreamFault::default())]);
+    assert_eq!((written.len(), &written[0]["type"], &written[0]["sequence_number"]), (1, &json!("error"), &json!(0)));
 }
