@@ -157,3 +157,63 @@ fn an_error_within_a_stream_keeps_its_kind() {
         }
     }
 }
+
+/// An answer of a dialect with these words, as JSON writes them: whole, and as a stream.
+fn said(from: Dialect, words: &str) -> (String, String) {
+    match from {
+        Dialect::Chat => (
+            format!(
+                r#"{{"id":"c","choices":[{{"index":0,"message":{{"role":"assistant","content":"{words}"}},"finish_reason":"stop"}}]}}"#
+            ),
+            format!(
+                "data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{words}\"}},\"finish_reason\":\"stop\"}}]}}\n\ndata: [DONE]\n\n"
+            ),
+        ),
+        Dialect::Responses => {
+            let item =
+                format!(r#"{{"type":"message","id":"msg_1","role":"assistant","content":[{{"type":"output_text","text":"{words}"}}]}}"#);
+            let whole = format!(r#"{{"id":"resp_1","status":"completed","output":[{item}]}}"#);
+            let stream = format!(
+                "data: {{\"type\":\"response.output_text.delta\",\"output_index\":0,\"content_index\":0,\"delta\":\"{words}\"}}\n\ndata: {{\"type\":\"response.completed\",\"response\":{whole}}}\n\n"
+            );
+            (whole, stream)
+        }
+        Dialect::Claude => (
+            format!(r#"{{"id":"msg_1","content":[{{"type":"text","text":"{words}"}}],"stop_reason":"end_turn"}}"#),
+            format!(
+                "data: {{\"type\":\"message_start\",\"message\":{{\"id\":\"msg_1\"}}}}\n\ndata: {{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{{\"type\":\"text\",\"text\":\"\"}}}}\n\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{words}\"}}}}\n\ndata: {{\"type\":\"message_delta\",\"delta\":{{\"stop_reason\":\"end_turn\"}}}}\n\ndata: {{\"type\":\"message_stop\"}}\n\n"
+            ),
+        ),
+        Dialect::Gemini => {
+            let whole =
+                format!(r#"{{"candidates":[{{"content":{{"role":"model","parts":[{{"text":"{words}"}}]}},"finishReason":"STOP"}}]}}"#);
+            let stream = format!("data: {whole}\n\n");
+            (whole, stream)
+        }
+    }
+}
+
+#[test]
+fn half_a_character_takes_no_words_with_it() {
+    for from in Dialect::ALL {
+        let (whole, stream) = said(from, r"cut \ud83d");
+        for to in Dialect::ALL {
+            let (told, _) = generate::answer(from, to, whole.as_bytes(), &Telling::default()).unwrap();
+            let mut converter = StreamConverter::new(from, Framing::Sse(Splitter::default()), to, &Telling::default());
+            let mut streamed = converter.push(stream.as_bytes()).unwrap();
+            streamed.extend(converter.finish());
+            for told in [told, streamed] {
+                let told = String::from_utf8(told).unwrap();
+                assert!(told.contains("cut \u{fffd}"), "{from:?} to {to:?}: {told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_call_without_an_object_is_told_where_it_stands() {
+    let answer = r#"{"id":"c","choices":[{"message":{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{"}}]}}]}"#;
+    let (_, losses) = generate::answer(Dialect::Chat, Dialect::Gemini, answer.as_bytes(), &Telling::default()).unwrap();
+    let paths: Vec<&str> = losses.iter().map(|loss| loss.path.as_str()).collect();
+    assert!(matches!(paths[..], [path] if path.contains("[0]")), "{paths:?}");
+}

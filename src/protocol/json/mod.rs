@@ -9,5 +9,5 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use node::{Fields, Node, Shape, WrongShape};
+pub use node::{Fields, Node, Shape, WrongShape, mended};
 pub use write::{ArrayWriter, ObjectWriter, array, object, text};

@@ -135,7 +135,8 @@ impl<'a> Node<'a> {
         #[derive(Deserialize)]
         #[serde(transparent)]
         struct Borrowed<'b>(#[serde(borrow)] Cow<'b, str>);
-        serde_json::from_str::<Borrowed<'a>>(self.json()).ok().map(|text| text.0)
+        let read = |json: &'a str| serde_json::from_str::<Borrowed<'a>>(json).ok().map(|text| text.0);
+        read(self.json()).or_else(|| serde_json::from_str(&mended(self.json())?).ok().map(Cow::Owned))
     }
 
     /// A boolean.
@@ -198,6 +199,33 @@ impl<'a> Node<'a> {
         };
         WrongShape::new(name, was, expected)
     }
+}
+
+/// JSON with U+FFFD for each half of a surrogate pair that stands alone, which is no character; `None` where there is none.
+#[must_use]
+pub fn mended(json: &str) -> Option<String> {
+    let unit = |at: usize| {
+        let digits = json.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let (mut out, mut at, mut done) = (String::new(), 0, 0);
+    while let Some(found) = memchr::memchr(b'\\', json.as_bytes().get(at..)?) {
+        at += found;
+        match unit(at) {
+            Some(0xD800..=0xDBFF) if matches!(unit(at + 6), Some(0xDC00..=0xDFFF)) => at += 12,
+            Some(0xD800..=0xDFFF) => {
+                out.push_str(&json[done..at]);
+                out.push_str("\\ufffd");
+                at += 6;
+                done = at;
+            }
+            Some(_) => at += 6,
+            // An escape of one letter.
+            None => at += 2,
+        }
+    }
+    out.push_str(&json[done..]);
+    (done > 0).then_some(out)
 }
 
 /// The members of one object, in their order. A reader takes out what it knows; the rest is kept.

@@ -1,6 +1,6 @@
 //! Reading names what is wrong and keeps the rest; writing gives back what was read.
 
-use super::{Fields, Node, Shape, object, text};
+use super::{Fields, Node, Shape, mended, object, text};
 
 fn fields(json: &str) -> Fields<'_> {
     Node::parse(json.as_bytes()).unwrap().object().unwrap()
@@ -50,6 +50,22 @@ fn numbers_are_read_as_they_are_meant() {
     assert_eq!(read("-3").signed(), Some(-3));
     assert_eq!(read("1e400").number(), Some(f64::INFINITY));
     assert_eq!(read("\"3\"").number(), None);
+}
+
+#[test]
+fn half_a_character_is_no_reason_to_lose_a_text() {
+    for (json, text) in [
+        (r#""a\ud83d""#, "a\u{fffd}"),
+        (r#""\ude00b""#, "\u{fffd}b"),
+        (r#""\ud83d\ude00\ud83d""#, "\u{1f600}\u{fffd}"),
+        (r#""\ud83d\ud83d\ude00""#, "\u{fffd}\u{1f600}"),
+        (r#""\\ud83d\n\u00e9\uD83Dx""#, "\\ud83d\né\u{fffd}x"),
+    ] {
+        assert_eq!(Node::parse(json.as_bytes()).unwrap().text().as_deref(), Some(text), "{json}");
+    }
+    assert_eq!(Node::parse(b"[\"a\"]").unwrap().text(), None);
+    assert_eq!(mended(r#"{"a":"\ud83d\ude00"}"#), None);
+    assert_eq!(mended(r#"{"a":"\ud83d"}"#).as_deref(), Some(r#"{"a":"\ufffd"}"#));
 }
 
 #[test]

@@ -11,11 +11,11 @@ use super::{
     server, stop, usage,
 };
 use crate::{
-    protocol::json::{Fields, Node},
+    protocol::json::{Fields, Node, mended},
     transform::{
         fault::status_of,
         generate::{
-            canon::{Block, Call, Input, Part, Reasoning, ServerCall, Stop, Tokens},
+            canon::{Block, Call, Citation, Input, Part, Reasoning, ServerCall, Stop, Tokens},
             event::{Delta, Event, Opening, StreamFault},
             spoke::Lift,
         },
@@ -42,6 +42,8 @@ pub(super) struct Lifter {
 struct Live {
     index: u64,
     kind: Kind,
+    /// What it cites. Anthropic says so before the words that it is said of; the canonical form wants it behind them.
+    cites: Vec<Citation<'static>>,
 }
 
 #[derive(Debug)]
@@ -67,11 +69,7 @@ impl Lift for Lifter {
         let Some(mut fields) = Node::parse(data).ok().and_then(Node::object) else { return };
         let kind = fields.take("type").and_then(Node::text).unwrap_or_default();
         match &*kind {
-            "content_block_delta" => {
-                if let Some(piece) = Piece::read(data) {
-                    self.piece(piece, sink);
-                }
-            }
+            "content_block_delta" => self.odd_piece(data, sink),
             "content_block_start" => self.start(fields, sink),
             "content_block_stop" => self.stop(&mut fields, sink),
             "message_start" => self.open(fields, sink),
@@ -128,26 +126,29 @@ impl Lifter {
         let Some(node) = fields.take("content_block") else { return };
         let kind = node.object().and_then(|block| block.peek_text("type").map(Cow::into_owned)).unwrap_or_default();
         if server::is_call(&kind) {
-            self.live.push(Live { index, kind: Kind::Held(node.json().to_owned(), String::new()) });
+            self.live.push(Live { index, kind: Kind::Held(node.json().to_owned(), String::new()), cites: Vec::new() });
             return;
         }
         let Ok(mut head) = lift_block::block(node, self.count) else { return };
         let block = self.count;
         self.count += 1;
+        let cites = match &mut head.part {
+            Part::Text { citations, .. } => citations.drain(..).map(Citation::into_owned).collect(),
+            _ => Vec::new(),
+        };
         let (first, kind) = self.split(&mut head.part, block);
         sink(Event::BlockOpen { block, choice: 0, head });
         for delta in first {
             sink(Event::Delta { block, delta });
         }
-        self.live.push(Live { index, kind });
+        self.live.push(Live { index, kind, cites });
     }
 
     /// Takes out of a block's beginning what comes in pieces, where some of it came at once.
     fn split<'a>(&self, part: &mut Part<'a>, block: usize) -> (Vec<Delta<'a>>, Kind) {
         let mut first = Vec::new();
         match part {
-            Part::Text { text, citations } => {
-                first.extend(citations.drain(..).map(|citation| Delta::Cite(Box::new(citation))));
+            Part::Text { text, .. } => {
                 let words = std::mem::take(text);
                 first.extend((!words.is_empty()).then_some(Delta::Text(words)));
             }
@@ -166,6 +167,17 @@ impl Lifter {
             | Part::Opaque { .. } => {}
         }
         (first, Kind::Given(block))
+    }
+
+    /// A piece of a block that its fast reader passed over.
+    fn odd_piece(&mut self, data: &[u8], sink: Sink<'_>) {
+        if let Some(piece) = Piece::read(data) {
+            return self.piece(piece, sink);
+        }
+        let mended = std::str::from_utf8(data).ok().and_then(mended);
+        if let Some(piece) = mended.as_ref().and_then(|json| Piece::read(json.as_bytes())) {
+            self.piece(piece, sink);
+        }
     }
 
     fn begin_call(&self, call: &mut Call<'_>, block: usize) -> String {
@@ -187,6 +199,9 @@ impl Lifter {
             Err(name) => return sink(Event::Unknown { name }),
         };
         let Some(delta) = delta else { return };
+        if let Delta::Cite(citation) = delta {
+            return live.cites.push(citation.into_owned());
+        }
         match (&mut live.kind, &delta) {
             (Kind::Held(_, input), Delta::Input(more)) => input.push_str(more),
             (Kind::Held(..), _) => {}
@@ -203,13 +218,19 @@ impl Lifter {
         let found = self.live.iter().rposition(|live| index.is_none_or(|index| live.index == index));
         if let Some(at) = found {
             let live = self.live.remove(at);
-            self.finish_block(live.kind, sink);
+            self.finish_block(live, sink);
         }
     }
 
-    fn finish_block(&mut self, kind: Kind, sink: Sink<'_>) {
+    fn finish_block(&mut self, Live { kind, cites, .. }: Live, sink: Sink<'_>) {
         let block = match kind {
-            Kind::Given(block) | Kind::Call(block, None) => block,
+            Kind::Given(block) => {
+                for citation in cites {
+                    sink(Event::Delta { block, delta: Delta::Cite(Box::new(citation)) });
+                }
+                block
+            }
+            Kind::Call(block, None) => block,
             Kind::Call(block, Some(input)) => {
                 sink(Event::Delta { block, delta: Delta::Input(Cow::Owned(input)) });
                 block
@@ -243,7 +264,7 @@ impl Lifter {
 
     fn stop_once(&mut self, stop: Stop<'_>, sink: Sink<'_>) {
         for live in std::mem::take(&mut self.live) {
-            self.finish_block(live.kind, sink);
+            self.finish_block(live, sink);
         }
         if !self.stopped {
             self.stopped = true;
