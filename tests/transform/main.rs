@@ -9,6 +9,7 @@
     reason = "a test stops where something is not as it must be, and reads the wish for new goldens from the environment"
 )]
 
+mod asked;
 mod ends;
 mod faults;
 mod garbage;

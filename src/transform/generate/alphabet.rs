@@ -1,7 +1,11 @@
 //! Names that a dialect takes: their letters and their length.
 
+use std::borrow::Cow;
+
 use super::Dialect;
 
+/// The most characters of OpenAI's `user`.
+pub(super) const LONGEST_USER: usize = 64;
 /// Letters of a digest, and the stroke before it.
 const DIGEST: usize = 9;
 
@@ -36,6 +40,21 @@ fn begins(name: &str, dialect: Dialect) -> bool {
 /// FNV-1a: short, stable, and no secret depends on it.
 pub(super) fn digest(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+/// A text within a limit of characters: its beginning and a digest of all of it where it is longer.
+pub(super) fn shortened(text: &str, longest: usize) -> Cow<'_, str> {
+    if text.chars().count() <= longest {
+        return Cow::Borrowed(text);
+    }
+    let digest = format!("_{:016x}", fnv(text.as_bytes()));
+    let mut short: String = text.chars().take(longest - digest.len()).collect();
+    short.push_str(&digest);
+    Cow::Owned(short)
+}
+
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]

@@ -4,13 +4,14 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{
     Dialect, Wire,
-    canon::{Answer, Block, Part, Request, Rest, Role, Thinking, Turn},
+    canon::{Answer, Block, Format, Part, Request, Rest, Role, Thinking, Turn},
     disguise::{self, Undressing},
     event::{Event, StreamFault},
     fold::{Fold, unfold},
     frames::Frames,
     grammar::Grammar,
     likeness::Likeness,
+    names::{Field, path},
     seam::{Breach, Join, Seam},
     spoke::{Asked, Disguise, Lift, Lower, Target, Telling, spoke},
 };
@@ -68,6 +69,11 @@ pub fn request(from: Dialect, to: Dialect, body: &[u8], asked: Asked<'_>, target
         let why = "an item_reference names what this target does not keep; send the items themselves, as clients do with `store: false`";
         return Err(Refused::impossible(format!("{}[{at}]", from.lists().0), why));
     }
+    if let Some((name, _)) = request.rest.members.iter().find(|(name, _)| from == Dialect::Responses && from != to && name == "prompt") {
+        let why = "the template lies with OpenAI; send its words as instructions and input";
+        return Err(Refused::impossible(name.as_ref(), why));
+    }
+    name_json(&mut request, to, &mut losses);
     if let Some(words) = asked.goes_on_from {
         go_on(&mut request, to, words)?;
     }
@@ -75,6 +81,24 @@ pub fn request(from: Dialect, to: Dialect, body: &[u8], asked: Asked<'_>, target
     let tools = disguise::put_on(&mut request, to, &mut losses);
     let body = spoke(to).lower_request(&request, target, &mut losses)?;
     Ok(Converted { body, losses, memory: Memory { include_usage, tools } })
+}
+
+/// OpenAI answers in JSON only where a message names it; others do so unasked.
+fn name_json(request: &mut Request<'_>, to: Dialect, losses: &mut Vec<Loss>) {
+    let is_openais = |dialect: Dialect| matches!(dialect, Dialect::Chat | Dialect::Responses);
+    if !matches!(request.format, Some(Format::Json)) || is_openais(request.from) || !is_openais(to) {
+        return;
+    }
+    let names = |block: &Block<'_>| matches!(&block.part, Part::Text { text, .. } if text.to_ascii_lowercase().contains("json"));
+    // The first turn stays as the conversation grows, so that a longer one begins as the shorter one.
+    if request.turns.first().is_some_and(|turn| turn.blocks.iter().any(names)) {
+        return;
+    }
+    losses.push(Loss::changed(path(request.from, Field::Format), "asked for in words too: the target wants JSON to be named"));
+    let part = Part::Text { text: "Answer with a JSON object.".into(), citations: Vec::new() };
+    let block = Block { part, cache: None, seal: None, at: 0, rest: Rest::default() };
+    let turn = Turn { role: Role::Developer, blocks: vec![block], at: 0, id: None, name: None, rest: Rest::default() };
+    request.turns.insert(0, turn);
 }
 
 /// Whether a model goes on from an answer of its own that was begun. One that is not known to is taken not to: it would

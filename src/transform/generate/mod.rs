@@ -24,6 +24,7 @@ mod rest;
 mod schema;
 mod seam;
 pub(in crate::transform) mod spoke;
+mod strict;
 
 #[cfg(test)]
 mod testing;

@@ -2,16 +2,15 @@
 
 use super::{
     super::{
-        alphabet::fitted,
+        alphabet::{LONGEST_USER, fitted, shortened},
         canon::{Effort, Format, Text},
         effort::thinks_unasked,
         names::Field,
-        schema,
+        schema, strict,
     },
     leftovers::{has, has_inner, write_inner},
     lower_request::Task,
     profile::{Knob, Tuning},
-    strict,
 };
 use crate::{
     protocol::json::ObjectWriter,
@@ -232,7 +231,8 @@ fn format(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) 
             Format::Json => outer.text("type", "json_object"),
             Format::Schema { name, description, schema, strict } => outer.text("type", "json_schema").object("json_schema", |inner| {
                 let schema = schema::json(schema);
-                let strict = strict.or_else(|| (!task.own && strict::holds(&schema)).then_some(true));
+                let kept = strict::kept(*strict, task.request.from, &schema, || task.path(Field::Format).to_owned(), losses);
+                let strict = kept.or_else(|| (!task.own && strict::holds(&schema)).then_some(true));
                 inner.text("name", &schema_name(task, name.as_ref(), losses)).some_text("description", description.as_deref());
                 inner.json("schema", &schema);
                 if let Some(strict) = strict {
@@ -289,7 +289,13 @@ fn cache(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) {
 /// Who asks, and how it is to be served.
 fn about(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) {
     let request = task.request;
-    body.some_text("user", request.user.as_deref());
+    if let Some(user) = &request.user {
+        let short = if task.own { user.as_ref().into() } else { shortened(user, LONGEST_USER) };
+        if short != *user {
+            losses.push(Loss::changed(task.path(Field::User), "the target takes 64 characters"));
+        }
+        body.text("user", &short);
+    }
     if let Some(store) = request.state.store {
         body.bool("store", store);
     }

@@ -1,11 +1,13 @@
 //! What the model may call, and which of it.
 
+use std::borrow::Cow;
+
 use super::{
     super::{
         Dialect,
         canon::{Raw, ServerTool, Text, Tool, ToolChoice, ToolKind},
         names::Field,
-        schema,
+        schema, strict,
     },
     leftovers::{write_inner, write_outer},
     lower_request::Task,
@@ -14,6 +16,9 @@ use crate::{
     protocol::json::{ArrayWriter, Node, ObjectWriter},
     transform::Loss,
 };
+
+/// The schema of a function that takes nothing.
+const EMPTY: &str = r#"{"type":"object","properties":{}}"#;
 
 /// Writes `tools`, `web_search_options`, `tool_choice` and `parallel_tool_calls`.
 pub(super) fn write(task: &Task<'_>, body: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) {
@@ -76,17 +81,13 @@ fn write_tool(task: &Task<'_>, tool: &Tool<'_>, list: &mut ArrayWriter<'_>, loss
         match &tool.kind {
             ToolKind::Function { name, description, schema, strict, .. } => outer.text("type", "function").object("function", |inner| {
                 inner.text("name", name).some_text("description", description.as_deref());
-                match schema {
-                    Some(schema) => {
-                        inner.json("parameters", &schema::json(schema));
-                    }
-                    None if task.own => {}
-                    None => {
-                        inner.json("parameters", r#"{"type":"object","properties":{}}"#);
-                    }
+                let schema = schema.as_ref().map(schema::json).or_else(|| (!task.own).then_some(Cow::Borrowed(EMPTY)));
+                if let Some(schema) = &schema {
+                    inner.json("parameters", schema);
                 }
-                if let Some(strict) = strict {
-                    inner.bool("strict", *strict);
+                let path = || format!("{}.strict", tool_path(tool.at));
+                if let Some(strict) = strict::kept(*strict, task.request.from, schema.as_deref().unwrap_or(EMPTY), path, losses) {
+                    inner.bool("strict", strict);
                 }
                 write_inner(&tool.rest, "function", inner);
             }),

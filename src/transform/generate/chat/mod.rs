@@ -24,7 +24,6 @@ mod media;
 mod profile;
 mod reasoning;
 mod stop;
-mod strict;
 mod usage;
 
 #[cfg(test)]

@@ -81,6 +81,7 @@ const TABLE: &[(&str, Profile)] = &[
     ("gpt-5.4", reasons(Effort::None, Effort::XHigh, Tuning::FreeUnlessThinking)),
     ("gpt-5.5", reasons(Effort::None, Effort::XHigh, Tuning::FreeUnlessThinking)),
     ("gpt-5.", Profile { marks: Marks::Breakpoint, ..reasons(Effort::None, Effort::Max, Tuning::FreeUnlessThinking) }),
+    ("gpt-5-chat", OPENAI),
     ("gpt-5-search", Profile { searches: true, ..OPENAI }),
     ("gpt-5", reasons(Effort::Minimal, Effort::High, Tuning::Fixed)),
     ("gpt-4o-search", Profile { searches: true, tuning: Tuning::Fixed, ..OPENAI }),

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::super::alphabet::shortened;
+
 const LONGEST: usize = 64;
 /// What is kept of a foreign id: prefix and number must fit beside it.
 const KEPT: usize = 40;
@@ -31,19 +33,4 @@ fn plain(id: &str) -> String {
 /// A call's id within the limit; the same text always gives the same id.
 pub(super) fn call(id: &str) -> Cow<'_, str> {
     shortened(id, LONGEST)
-}
-
-/// A text within a limit of characters: its beginning and a digest of all of it where it is longer.
-pub(super) fn shortened(text: &str, longest: usize) -> Cow<'_, str> {
-    if text.chars().count() <= longest {
-        return Cow::Borrowed(text);
-    }
-    let digest = format!("_{:016x}", fnv(text.as_bytes()));
-    let mut short: String = text.chars().take(longest - digest.len()).collect();
-    short.push_str(&digest);
-    Cow::Owned(short)
-}
-
-fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

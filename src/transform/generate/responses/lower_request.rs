@@ -2,14 +2,14 @@
 
 use super::super::{
     Dialect,
-    alphabet::fitted,
+    alphabet::{LONGEST_USER, fitted, shortened},
     canon::{Block, Effort, Format, Part, Request, Role, Turn},
     effort::thinks_unasked,
     names::{Field, path},
-    schema,
+    schema, strict,
 };
 use super::{
-    OWN, ids,
+    OWN,
     lower_items::Items,
     lower_tools::{self, Tools},
     models::{self, Family, Sampling},
@@ -21,8 +21,6 @@ use crate::{
 
 /// The least `max_output_tokens` that the provider takes.
 const LEAST_TOKENS: u64 = 16;
-/// The longest name of an end user that it takes.
-const LONGEST_USER: usize = 64;
 
 /// Lowers a request.
 pub(super) fn lower(request: &Request<'_>, losses: &mut Vec<Loss>) -> Vec<u8> {
@@ -154,14 +152,14 @@ impl Body<'_, '_> {
         let verbosity = self.verbosity();
         let (left, of_format) = (self.left("text."), self.left("text.format."));
         let left: Vec<_> = left.into_iter().filter(|(name, _)| !name.starts_with("format.")).collect();
-        let request = self.request;
+        let (request, mut lost) = (self.request, Vec::new());
         if request.format.is_none() && verbosity.is_none() && left.is_empty() && of_format.is_empty() {
             return;
         }
         o.object("text", |o| {
             if request.format.is_some() || !of_format.is_empty() {
                 o.object("format", |o| {
-                    format(request.format.as_ref(), o);
+                    format(request, o, &mut lost);
                     for (name, json) in of_format {
                         o.json(name, json);
                     }
@@ -172,6 +170,7 @@ impl Body<'_, '_> {
                 o.json(name, json);
             }
         });
+        self.losses.append(&mut lost);
     }
 
     /// How much to say; models that do not think take one word for it.
@@ -260,7 +259,6 @@ impl Body<'_, '_> {
             (!sampling.stop.is_empty(), Field::Stop),
             (sampling.logit_bias.is_some(), Field::LogitBias),
             (sampling.n.is_some_and(|n| n > 1), Field::N),
-            (self.request.cache.content.is_some(), Field::CachedContent),
             (self.request.modalities.iter().any(|kind| !kind.eq_ignore_ascii_case("text")), Field::Modalities),
         ];
         for (_, field) in lost.into_iter().filter(|(is_lost, _)| *is_lost) {
@@ -284,7 +282,7 @@ impl Body<'_, '_> {
         let request = self.request;
         if let Some(user) = &request.user {
             let newer = request.rest.hinted("safety_identifier").is_some();
-            let short = if self.own() { user.as_ref().into() } else { ids::shortened(user, LONGEST_USER) };
+            let short = if self.own() { user.as_ref().into() } else { shortened(user, LONGEST_USER) };
             if short != *user {
                 self.losses.push(Loss::changed(path(request.from, Field::User), "the target takes 64 characters"));
             }
@@ -346,8 +344,8 @@ impl Body<'_, '_> {
 }
 
 /// `text.format`.
-fn format(format: Option<&Format<'_>>, o: &mut ObjectWriter<'_>) {
-    match format {
+fn format(request: &Request<'_>, o: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) {
+    match &request.format {
         None => {}
         Some(Format::Text) => {
             o.text("type", "text");
@@ -359,9 +357,10 @@ fn format(format: Option<&Format<'_>>, o: &mut ObjectWriter<'_>) {
             let name = name.as_deref().filter(|name| !name.is_empty()).unwrap_or("answer");
             let fit = fitted(name, OWN);
             o.text("type", "json_schema").text("name", fit.as_deref().unwrap_or(name)).some_text("description", description.as_deref());
-            o.json("schema", &schema::json(schema));
-            if let Some(strict) = strict {
-                o.bool("strict", *strict);
+            let schema = schema::json(schema);
+            o.json("schema", &schema);
+            if let Some(strict) = strict::kept(*strict, request.from, &schema, || path(request.from, Field::Format).to_owned(), losses) {
+                o.bool("strict", strict);
             }
         }
     }

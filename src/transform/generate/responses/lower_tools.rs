@@ -1,15 +1,23 @@
 //! Definitions of tools, and which of them are to be called, into their wire form.
 
+use std::borrow::Cow;
+
 use super::super::{
     Dialect,
     canon::{Request, Rest, ServerTool, Tool, ToolChoice, ToolKind},
     names::{Field, path},
 };
-use super::{super::schema, OWN};
+use super::{
+    super::{schema, strict},
+    OWN,
+};
 use crate::{
     protocol::json::{ArrayWriter, Fields, Node, ObjectWriter},
     transform::Loss,
 };
+
+/// The schema of a function that takes nothing.
+const EMPTY: &str = r#"{"type":"object","properties":{}}"#;
 
 /// Writes definitions.
 #[derive(Debug)]
@@ -66,7 +74,7 @@ impl Tools<'_> {
         match &tool.kind {
             ToolKind::Function { .. } => {
                 array.object(|o| {
-                    self.function(&tool.kind, o);
+                    self.function(&tool.kind, &path, o);
                     self.rest(&tool.rest, path, o);
                 });
             }
@@ -89,21 +97,16 @@ impl Tools<'_> {
         }
     }
 
-    fn function(&mut self, kind: &ToolKind<'_>, o: &mut ObjectWriter<'_>) {
+    fn function(&mut self, kind: &ToolKind<'_>, path: &str, o: &mut ObjectWriter<'_>) {
         let ToolKind::Function { name, description, schema, strict, .. } = kind else { return };
+        let schema = schema.as_ref().map(schema::json).or_else(|| (self.from != OWN).then_some(Cow::Borrowed(EMPTY)));
         o.text("type", "function").text("name", name).some_text("description", description.as_deref());
-        match schema {
-            Some(schema) => {
-                o.json("parameters", &schema::json(schema));
-            }
-            None if self.from == OWN => {}
-            None => {
-                o.json("parameters", r#"{"type":"object","properties":{}}"#);
-            }
+        if let Some(schema) = &schema {
+            o.json("parameters", schema);
         }
-        match strict {
+        match strict::kept(*strict, self.from, schema.as_deref().unwrap_or(EMPTY), || format!("{path}.strict"), self.losses) {
             Some(strict) => {
-                o.bool("strict", *strict);
+                o.bool("strict", strict);
             }
             // Here absence means strict, elsewhere it does not.
             None if self.from != OWN => {

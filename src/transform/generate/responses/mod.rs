@@ -34,6 +34,7 @@ mod tests;
 use super::{
     Dialect, NoAnswer,
     canon::{Answer, Request},
+    names::{Field, path},
     spoke::{Asked, Lift, Lower, Spoke, Target, Telling},
 };
 use crate::{
@@ -54,6 +55,10 @@ impl Spoke for Responses {
     }
 
     fn lower_request(&self, request: &Request<'_>, _target: Target, losses: &mut Vec<Loss>) -> Result<Vec<u8>, Refused> {
+        if request.cache.content.is_some() {
+            let at = path(request.from, Field::CachedContent);
+            return Err(Refused::impossible(at, "the cached content lies with another provider; send it as contents"));
+        }
         Ok(lower_request::lower(request, losses))
     }
 

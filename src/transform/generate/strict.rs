@@ -1,6 +1,25 @@
-//! Whether a schema can be held to strictly.
+//! Whether OpenAI can hold to a schema strictly.
 
 use serde_json::Value;
+
+use super::Dialect;
+use crate::transform::Loss;
+
+/// A sender's wish for strictness, as far as OpenAI takes it: others hold strictly to schemas that it refuses.
+pub(super) fn kept(
+    strict: Option<bool>,
+    from: Dialect,
+    schema: &str,
+    path: impl FnOnce() -> String,
+    losses: &mut Vec<Loss>,
+) -> Option<bool> {
+    let is_openais = matches!(from, Dialect::Chat | Dialect::Responses);
+    if strict != Some(true) || is_openais || holds(schema) {
+        return strict;
+    }
+    losses.push(Loss::changed(path(), "not strictly: the target holds to closed schemas only, in which every member is required"));
+    Some(false)
+}
 
 /// Whether OpenAI can hold an answer to it strictly: each object closed, each of its members required.
 pub(super) fn holds(json: &str) -> bool {
