@@ -52,14 +52,20 @@ pub(super) enum Opens {
     No,
 }
 
-/// `functionCall`. `id`: unless Google gave none.
-pub(super) fn call(call: &Call<'_>, id: Option<&str>, rest: &Rest<'_>, out: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) {
+/// `functionCall`. `id`: unless Google gave none; `path`: where the call stands in the sender's answer.
+pub(super) fn call(
+    call: &Call<'_>,
+    (id, path): (Option<&str>, impl FnOnce() -> String),
+    rest: &Rest<'_>,
+    out: &mut ObjectWriter<'_>,
+    losses: &mut Vec<Loss>,
+) {
     let args = match &call.input {
         Input::Json(json) => args::object(json),
         Input::Free(text) => Args::Wrapped(args::wrapped("input", text)),
     };
     if matches!(args, Args::Wrapped(_)) {
-        losses.push(Loss::changed(call.name.clone(), "what the call is given is no JSON object, and wrapped into one"));
+        losses.push(Loss::changed(path(), "what the call is given is no JSON object, and wrapped into one"));
     }
     out.object("functionCall", |o| {
         o.some_text("id", id).text("name", &call.name).json("args", args.json());

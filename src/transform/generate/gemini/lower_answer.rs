@@ -142,7 +142,7 @@ fn part(
             let id = (call.id != ids::of_answer(&told.answer.id, *calls)).then_some(&*call.id);
             *calls += 1;
             out.object(|o| {
-                answer_parts::call(call, id, &block.rest, o, losses);
+                answer_parts::call(call, (id, path), &block.rest, o, losses);
                 answer_parts::call_signature(block.seal.as_ref(), told.opens, o);
                 nested::outer(&block.rest, o, path, losses);
             });

@@ -7,6 +7,7 @@ use super::{
         names::Field,
     },
     lower_request::Scene,
+    lower_tools,
     models::{self, Thinks},
     nested, schema,
 };
@@ -100,6 +101,10 @@ fn format(scene: Scene<'_>, out: &mut ObjectWriter<'_>, losses: &mut Vec<Loss>) 
     let path = scene.path(Field::Format);
     if functions && !scene.own && !scene.family.third && !matches!(format, Format::Text) {
         losses.push(Loss::dropped_because(path, "this model gives no JSON where functions are declared"));
+        return;
+    }
+    if !scene.own && !scene.family.third && !matches!(format, Format::Text) && lower_tools::serves(scene) {
+        losses.push(Loss::dropped_because(path, "this model gives no JSON beside tools of Google's own"));
         return;
     }
     match format {

@@ -41,7 +41,7 @@ impl Scene<'_> {
 pub(super) fn lower(request: &Request<'_>, target: Target, losses: &mut Vec<Loss>) -> Result<Vec<u8>, Refused> {
     let scene = Scene { request, family: models::of(&request.model), target, own: request.from == Dialect::Gemini };
     refuse(scene)?;
-    let leading = request.turns.iter().take_while(|turn| matches!(turn.role, Role::System | Role::Developer)).count();
+    let leading = leading(request);
     let (before, turns) = request.turns.split_at(leading);
     let mut out = Vec::with_capacity(2048);
     object(&mut out, |o| {
@@ -53,6 +53,13 @@ pub(super) fn lower(request: &Request<'_>, target: Target, losses: &mut Vec<Loss
         o.array("contents", |a| Speech::new(scene, losses).write(turns, a));
     });
     Ok(out)
+}
+
+/// How many turns are the operator's first words. Somebody has to be answered: where the operator alone speaks, it is in the
+/// last of its turns.
+fn leading(request: &Request<'_>) -> usize {
+    let leading = request.turns.iter().take_while(|turn| matches!(turn.role, Role::System | Role::Developer)).count();
+    if leading == request.turns.len() { leading.saturating_sub(1) } else { leading }
 }
 
 fn refuse(scene: Scene<'_>) -> Result<(), Refused> {

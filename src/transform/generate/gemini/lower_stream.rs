@@ -288,7 +288,7 @@ impl Lowerer {
         let opens = if self.foreign && !said { Opens::Foreign } else { Opens::No };
         self.emit(choice, frames, |a| {
             a.object(|o| {
-                answer_parts::call(&call, id.as_deref(), &head.rest, o, losses);
+                answer_parts::call(&call, (id.as_deref(), || format!("content[{}]", head.at)), &head.rest, o, losses);
                 answer_parts::call_signature(head.seal.as_ref(), opens, o);
             });
         });

@@ -46,7 +46,11 @@ pub(super) fn write(scene: Scene<'_>, out: &mut ObjectWriter<'_>, losses: &mut V
             o.bool("includeServerSideToolInvocations", true);
         }
         nested::filled(o, "functionCallingConfig", |o| {
-            choice(scene, o, losses);
+            if functions || scene.own {
+                choice(scene, o, losses);
+            } else if matches!(scene.request.tool_choice, Some(ToolChoice::Required | ToolChoice::Named(_) | ToolChoice::Among { .. })) {
+                losses.push(Loss::dropped_because(scene.path(Field::ToolChoice), "there is no function to choose"));
+            }
             nested::within(rest, "toolConfig.functionCallingConfig", o);
         });
         nested::within(rest, "toolConfig", o);
@@ -113,6 +117,14 @@ fn server<'r>(kind: &ServerTool, of: Dialect, json: &'r Raw<'_>) -> Option<Membe
         }
     };
     Some((Cow::Borrowed(name), "{}"))
+}
+
+/// Whether Google has a tool of its own for one that is declared.
+pub(super) fn serves(scene: Scene<'_>) -> bool {
+    scene.request.tools.iter().any(|tool| match &tool.kind {
+        ToolKind::Server { tool, of, json } => server(tool, *of, json).is_some(),
+        ToolKind::Function { .. } | ToolKind::Custom { .. } => false,
+    })
 }
 
 /// Whether a definition says more than which tool it is.

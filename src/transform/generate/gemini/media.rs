@@ -27,13 +27,19 @@ pub(super) fn file<'a>(file: &mut Fields<'a>) -> Result<Media<'a>, WrongShape> {
     let uri = fields::text(file, "fileUri")?.ok_or_else(|| WrongShape::missing("fileUri", "a string"))?;
     let name = fields::text(file, "displayName")?;
     let public = uri.starts_with("http") && !is_googles(&uri);
-    let kind = kind(mime.as_deref().or_else(|| guess(&uri)));
+    let kind = if mime.is_none() && is_film(&uri) { MediaKind::Video } else { kind(mime.as_deref().or_else(|| guess(&uri))) };
     Ok(Media { kind, source: if public { Source::Url(uri) } else { Source::FileId(uri) }, mime, name, detail: None })
 }
 
 /// Whether an address is one of Google's stores.
 fn is_googles(uri: &str) -> bool {
     uri.starts_with(FILES) || uri.starts_with("gs://")
+}
+
+/// Whether an address is one of the films that Google plays itself.
+fn is_film(uri: &str) -> bool {
+    let host = uri.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', ':']).next()).unwrap_or_default();
+    matches!(host, "youtube.com" | "www.youtube.com" | "m.youtube.com" | "youtu.be")
 }
 
 /// What a type says of its content.

@@ -32,7 +32,7 @@ const fn family(prefix: &'static str, thinks: Thinks, off: bool, third: bool) ->
 }
 
 /// The first that fits counts.
-const FAMILIES: [Family; 9] = [
+const FAMILIES: [Family; 14] = [
     family("gemini-3-pro", Thinks::Level { lowest: "LOW", medium: false }, false, true),
     family("gemini-3.1-pro", Thinks::Level { lowest: "LOW", medium: true }, false, true),
     family("gemini-3", Thinks::Level { lowest: "MINIMAL", medium: true }, false, true),
@@ -41,7 +41,13 @@ const FAMILIES: [Family; 9] = [
     family("gemini-2.5", Thinks::Budget { min: 1, max: 24_576 }, true, false),
     family("gemini-2", Thinks::No, true, false),
     Family { json_schema: false, ..family("gemini-1", Thinks::No, true, false) },
-    // An alias or a model of tomorrow: every thinking model since 2.5 takes a budget.
+    // Aliases of the newest, and models of tomorrow.
+    family("gemini-pro-latest", Thinks::Level { lowest: "LOW", medium: true }, false, true),
+    family("gemini-flash-latest", Thinks::Level { lowest: "MINIMAL", medium: true }, false, true),
+    family("gemini-flash-lite-latest", Thinks::Level { lowest: "MINIMAL", medium: true }, false, true),
+    family("gemini-4", Thinks::Level { lowest: "LOW", medium: true }, false, true),
+    // Every thinking model since 2.5 takes a budget, the third generation still.
+    family("gemini-", Thinks::Budget { min: 1, max: 24_576 }, true, true),
     family("", Thinks::Budget { min: 1, max: 24_576 }, true, false),
 ];
 

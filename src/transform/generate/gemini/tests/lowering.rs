@@ -233,7 +233,8 @@ fn broken_arguments_keep_their_call() {
 #[test]
 fn choices_of_tools_are_written() {
     let choice = |choice| {
-        let request = Request { tool_choice: Some(choice), ..foreign(r#"{"contents":[]}"#, "gemini-2.5-pro", Dialect::Chat) };
+        let declared = r#"{"contents":[],"tools":[{"functionDeclarations":[{"name":"f"},{"name":"g"}]}]}"#;
+        let request = Request { tool_choice: Some(choice), ..foreign(declared, "gemini-2.5-pro", Dialect::Chat) };
         written(&request).0["toolConfig"]["functionCallingConfig"].clone()
     };
     assert_eq!(choice(ToolChoice::Required), json!({"mode": "ANY"}));
