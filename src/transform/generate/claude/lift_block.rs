@@ -7,9 +7,12 @@ use crate::{
     protocol::json::{Fields, Node, Shape, WrongShape},
     transform::{
         Seal,
-        generate::canon::{Block, Call, CallResult, Input, MediaKind, Part, Reasoning, Rest},
+        generate::canon::{Block, Call, CallResult, Input, Media, MediaKind, Part, Reasoning, Rest, Source},
     },
 };
+
+/// A hint on a document that was a `search_result`: the whole block.
+pub(super) const FOUND: &str = "search_result";
 
 /// Content: a string, or an array of blocks.
 pub(super) fn content(node: Node<'_>) -> Result<Vec<Block<'_>>, WrongShape> {
@@ -43,6 +46,7 @@ pub(super) fn block(node: Node<'_>, at: usize) -> Result<Block<'_>, WrongShape> 
         "thinking" => thinking(&mut fields)?,
         "redacted_thinking" => redacted(&mut fields)?,
         "tool_use" => Part::Call(call(&mut fields)?),
+        "search_result" => return found(node, fields, at),
         "image" => return shown(MediaKind::Image, fields, at),
         "document" => return shown(MediaKind::File, fields, at),
         kind if server::is_call(kind) => return Ok(plain(Part::ServerCall(server::lift_call(node)?), at)),
@@ -113,6 +117,21 @@ fn result<'a>(fields: &mut Fields<'a>) -> Result<CallResult<'a>, WrongShape> {
         failed: fields.bool("is_error")?,
         free: false,
     })
+}
+
+/// What the caller's own search found: a document of plain words. Its own dialect gets it back as it stands.
+fn found<'a>(node: Node<'a>, mut fields: Fields<'a>, at: usize) -> Result<Block<'a>, WrongShape> {
+    let words = media::words(fields.take("content").ok_or_else(|| WrongShape::missing("content", "an array of text blocks"))?);
+    let media = Media {
+        kind: MediaKind::File,
+        source: Source::Plain(Cow::Owned(words)),
+        mime: Some(Cow::Borrowed("text/plain")),
+        name: fields.text("title")?,
+        detail: None,
+    };
+    let mut block = finish(Part::Media(media), fields, at);
+    block.rest.hint(OWN, FOUND, Cow::Borrowed(node.raw()));
+    Ok(block)
 }
 
 fn shown(kind: MediaKind, mut fields: Fields<'_>, at: usize) -> Result<Block<'_>, WrongShape> {

@@ -7,7 +7,9 @@ use serde_json::value::RawValue;
 use super::{
     OWN,
     cache::Marks,
-    citation, ids, lower_server,
+    citation, ids,
+    lift_block::FOUND,
+    lower_server,
     media::{self, NoPlace},
     place::Place,
     server,
@@ -160,6 +162,9 @@ impl Pen<'_> {
     }
 
     fn media(&mut self, media: &Media<'_>, (block, place): (&Block<'_>, Place), out: &mut Vec<u8>) -> bool {
+        if let Some(json) = block.rest.hinted(FOUND) {
+            return self.own(json, true, place, out);
+        }
         let kind = match media::form(media, self.from) {
             Ok(kind) => kind,
             Err(NoPlace(why)) => {

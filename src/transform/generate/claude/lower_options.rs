@@ -180,7 +180,7 @@ fn output(request: &Request<'_>, model: &Model, plan: &Plan, object: &mut Object
         losses.push(Loss::dropped(format!("{}.description", path(request.from, Field::Format))));
     }
     let schema = match &request.format {
-        Some(Format::Schema { schema, .. }) if model.schemas || request.from == OWN => Some(self::schema(request, schema, losses)),
+        Some(Format::Schema { schema, .. }) if takes(request, model, schema) => Some(self::schema(request, schema, losses)),
         Some(Format::Schema { .. } | Format::Json | Format::Text) | None => None,
     };
     if schema.is_none() && plan.effort.is_none() && kept(request, "output_config").next().is_none() {
@@ -199,6 +199,11 @@ fn output(request: &Request<'_>, model: &Model, plan: &Plan, object: &mut Object
     });
 }
 
+/// Whether the model's option for the shape of its answer takes a schema.
+fn takes(request: &Request<'_>, model: &Model, schema: &Schema<'_>) -> bool {
+    request.from == OWN || model.schemas && !schema::is_recursive(schema)
+}
+
 fn schema<'s>(request: &Request<'_>, schema: &'s Schema<'_>, losses: &mut Vec<Loss>) -> Cow<'s, str> {
     let rigor = if request.from == OWN { Rigor::Open } else { Rigor::Closed };
     let (text, changed) = schema::write(schema, rigor);
@@ -212,7 +217,7 @@ fn schema<'s>(request: &Request<'_>, schema: &'s Schema<'_>, losses: &mut Vec<Lo
 pub(super) fn spoken_format(request: &Request<'_>, model: &Model, losses: &mut Vec<Loss>) -> Option<String> {
     let words = match &request.format {
         Some(Format::Json) => "Answer with one JSON object and nothing else.".to_owned(),
-        Some(Format::Schema { schema, .. }) if !model.schemas && request.from != OWN => {
+        Some(Format::Schema { schema, .. }) if !takes(request, model, schema) => {
             let (text, _) = schema::write(schema, Rigor::Open);
             format!("Answer with JSON and nothing else. It follows this JSON schema: {text}")
         }

@@ -98,7 +98,7 @@ impl Pen<'_> {
         if let Some(description) = description.as_deref().filter(|text| from == OWN || !text.is_empty()) {
             object.text("description", description);
         }
-        let strict = self.strict(*strict, &at);
+        let strict = self.strict(*strict, schema.as_ref(), &at);
         let rigor = if strict == Some(true) && from != OWN { Rigor::Closed } else { Rigor::Open };
         object.json("input_schema", &self.schema(schema.as_ref(), rigor, &at));
         if let Some(strict) = strict {
@@ -119,10 +119,14 @@ impl Pen<'_> {
         text
     }
 
-    fn strict(&mut self, strict: Option<bool>, at: &dyn Fn() -> String) -> Option<bool> {
+    fn strict(&mut self, strict: Option<bool>, schema: Option<&Schema<'_>>, at: &dyn Fn() -> String) -> Option<bool> {
         if strict != Some(true) || self.request.from == OWN {
             // Only Claude's own clients need to hear that a tool is not strict: it is the rule here.
             return strict.filter(|_| self.request.from == OWN);
+        }
+        if schema.is_some_and(schema::is_recursive) {
+            self.losses.push(Loss::dropped_because(format!("{}.strict", at()), "a schema that holds itself is not held to strictly"));
+            return None;
         }
         self.strict += 1;
         if self.model.schemas && self.strict <= STRICT {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value;
+
 use crate::{
     protocol::json::{Fields, Node, ObjectWriter, object},
     transform::generate::{canon::Schema, schema},
@@ -70,6 +72,33 @@ pub(super) fn input<'s>(schema: Option<&'s Schema<'_>>, rigor: Rigor) -> (Cow<'s
     (Cow::Owned(String::from_utf8(out).unwrap_or_default()), changed || combined)
 }
 
+/// Whether a schema holds itself, which none that is strict may.
+pub(super) fn is_recursive(schema: &Schema<'_>) -> bool {
+    let Ok(root) = serde_json::from_str::<Value>(&schema::json(schema)) else { return false };
+    descends(&root, &root, &mut Vec::new())
+}
+
+/// Whether a way down from `from` comes to one of the references that led to it. `done` holds those, by their names.
+fn descends<'v>(root: &'v Value, from: &'v Value, done: &mut Vec<&'v str>) -> bool {
+    match from {
+        Value::Array(all) => all.iter().any(|one| descends(root, one, done)),
+        Value::Object(members) => members.iter().any(|(name, value)| match (name.as_str(), value.as_str()) {
+            // What is only defined is looked at where it is named.
+            ("$defs" | "definitions", _) => false,
+            ("$ref", Some(named)) if done.contains(&named) || named == "#" => true,
+            ("$ref", Some(named)) => {
+                let Some(target) = named.strip_prefix('#').and_then(|way| root.pointer(way)) else { return false };
+                done.push(named);
+                let found = descends(root, target, done);
+                done.pop();
+                found
+            }
+            _ => descends(root, value, done),
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
 /// Whether a schema's `type` is an object's, alone or among others (`["object", "null"]`).
 fn says_object(kind: Node<'_>) -> bool {
     let is_it = |kind: Node<'_>| kind.text().as_deref() == Some("object");
@@ -105,6 +134,8 @@ impl Closing {
     fn member(&mut self, name: &str, value: Node<'_>, object: &mut ObjectWriter<'_>) {
         match name {
             _ if BOUNDS.contains(&name) => self.changed = true,
+            // None and one are what it can count.
+            "minItems" if value.unsigned().is_none_or(|least| least > 1) => self.changed = true,
             "properties" | "$defs" | "definitions" | "patternProperties" => {
                 let members = value.object().map(Fields::rest).unwrap_or_default();
                 object.object(name, |inner| {
