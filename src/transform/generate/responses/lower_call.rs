@@ -8,7 +8,7 @@ use super::{
     OWN, ids,
     stream_out::{Out, Spot},
 };
-use crate::protocol::json::ObjectWriter;
+use crate::protocol::json::{Node, ObjectWriter};
 
 /// A call that is being written.
 #[derive(Debug)]
@@ -73,7 +73,9 @@ impl Calling {
             o.text(member, &self.input);
         });
         out.done(frames, &self.spot, |o| {
-            self.write("completed", o);
+            // What is no JSON was cut off.
+            let whole = self.free || Node::parse(self.input.as_bytes()).is_ok();
+            self.write(if whole { "completed" } else { "incomplete" }, o);
             self.rest.write(OWN, o, String::new, &mut Vec::new());
         });
     }

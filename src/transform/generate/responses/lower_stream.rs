@@ -327,10 +327,17 @@ impl Writer {
     }
 
     fn halt(&mut self, stop: &Stop<'_>, sink: &mut Sink<'_>) {
-        if matches!(stop, Stop::Pause) {
-            sink.losses.push(Loss::changed("stop_reason", "the target has no word for a pause"));
-        }
         self.stop = Some(stop.clone().into_owned());
+        let loss = match stop {
+            Stop::Pause => Some(Loss::changed("stop_reason", "the target has no word for a pause")),
+            Stop::Sequence(Some(_)) => Some(Loss::dropped("stop_sequence")),
+            Stop::Window | Stop::Filtered(Some(_)) => Some(Loss::changed("stop_reason", "the nearest reason")),
+            Stop::Other(_) if self.ending().status == "completed" => Some(Loss::changed("stop_reason", "the target has no word for it")),
+            Stop::End | Stop::Sequence(None) | Stop::MaxTokens | Stop::Calls | Stop::Refusal | Stop::Filtered(None) | Stop::Other(_) => {
+                None
+            }
+        };
+        sink.losses.extend(loss);
         let status = if self.ending().status == "incomplete" { "incomplete" } else { "completed" };
         self.finish_messages(status, sink);
         self.servers.finish(&mut self.out, sink);

@@ -355,20 +355,35 @@ fn tools_of_other_providers_become_items_with_their_steps() {
 
 #[test]
 fn stops_without_a_word_of_their_own_find_the_nearest() {
-    for (stop, status, reason) in [
-        (Stop::End, "completed", Value::Null),
-        (Stop::Sequence(Some("END".into())), "completed", Value::Null),
-        (Stop::Pause, "completed", Value::Null),
-        (Stop::Window, "incomplete", json!("max_output_tokens")),
-        (Stop::Refusal, "incomplete", json!("content_filter")),
-        (Stop::Filtered(Some("SAFETY".into())), "incomplete", json!("content_filter")),
-        (Stop::Other("odd".into()), "completed", Value::Null),
+    for (stop, status, reason, lost) in [
+        (Stop::End, "completed", Value::Null, None),
+        (Stop::Sequence(None), "completed", Value::Null, None),
+        (Stop::Sequence(Some("END".into())), "completed", Value::Null, Some("stop_sequence")),
+        (Stop::Pause, "completed", Value::Null, Some("stop_reason")),
+        (Stop::MaxTokens, "incomplete", json!("max_output_tokens"), None),
+        (Stop::Window, "incomplete", json!("max_output_tokens"), Some("stop_reason")),
+        (Stop::Refusal, "incomplete", json!("content_filter"), None),
+        (Stop::Filtered(Some("SAFETY".into())), "incomplete", json!("content_filter"), Some("stop_reason")),
+        (Stop::Other("odd".into()), "completed", Value::Null, Some("stop_reason")),
+        (Stop::Other("steered".into()), "incomplete", json!("steered"), None),
     ] {
-        let (written, _) = write(&[begin(), Event::Stop { choice: 0, stop: stop.clone() }, Event::Close]);
+        let (written, losses) = write(&[begin(), Event::Stop { choice: 0, stop: stop.clone() }, Event::Close]);
+        assert_eq!(paths(&losses), Vec::from_iter(lost), "{stop:?}");
         let last = written.last().unwrap();
         assert_eq!(last["type"], format!("response.{status}"), "{stop:?}");
         assert_eq!(last["response"]["incomplete_details"]["reason"], reason, "{stop:?}");
         assert_eq!(last["response"]["output"], json!([]));
+    }
+}
+
+#[test]
+fn a_call_that_was_cut_off_is_not_complete() {
+    let call = Call { id: "toolu_1".into(), item_id: None, name: "f".into(), namespace: None, input: Input::Json("".into()) };
+    for (input, status) in [("{\"a\":1}", "completed"), ("", "completed"), ("{\"a\":", "incomplete")] {
+        let piece = Event::Delta { block: 0, delta: Delta::Input(input.into()) };
+        let end = Event::Stop { choice: 0, stop: Stop::MaxTokens };
+        let (written, _) = write(&[begin(), open(0, Part::Call(call.clone())), piece, Event::BlockClose { block: 0 }, end, Event::Close]);
+        assert_eq!(written.last().unwrap()["response"]["output"][0]["status"], status, "{input}");
     }
 }
 
