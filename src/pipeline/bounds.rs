@@ -161,7 +161,7 @@ fn member(call: &Resolved, name: &str) -> Option<Value> {
             let content_type = call.call.call.inbound.headers.get(CONTENT_TYPE)?.to_str().ok()?;
             form::scan(body, content_type).ok()?.text(body, name).map(Value::from)
         }
-        Content::Empty | Content::Unread(_) => None,
+        Content::Empty | Content::Offer { .. } | Content::Unread(_) => None,
     }
 }
 

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    harness::{Answer, Gateway, KEY, NARROW},
+    harness::{Answer, Gateway, KEY, NARROW, furnished},
     money::user,
     sockets::{create, dial},
 };
@@ -501,7 +501,7 @@ async fn counts_and_compactions_lean_on_what_is_kept() {
 /// A gateway that keeps, with a key that opens nothing and two requests a minute for the one that opens everything.
 async fn limited() -> Gateway {
     let (platform, _tasks) = native::platform();
-    let shelf = Arc::new(MemoryStore::new(platform.clock));
+    let shelf = furnished(&platform, "claude", "{}").await;
     let gateway = Gateway::configured("claude", async |store| {
         let nobody = store.save(None, NewUser::named("nobody")).await.unwrap();
         store.save(None, NewKey::of(nobody.id, key::digest_text(OPENS_NOTHING), key::prefix(OPENS_NOTHING))).await.unwrap();

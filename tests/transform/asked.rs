@@ -29,6 +29,7 @@ fn ask(from: Dialect, more: &Value) -> Value {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_a_provider_takes_is_what_it_gets() {
     let open = json!({"type": "object", "properties": {"a": {"type": "string"}}});
     let closed = json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": false});

@@ -137,9 +137,8 @@ pub async fn run(config: Config, (platform, tasks): (Platform, Arc<Tasks>), star
     let write = |replay| Writer::new(replay, Arc::clone(&store) as _, Arc::clone(&platform.clock), writing);
     let lefts: Vec<Arc<FileJournal>> = left.iter().map(|replay| Arc::clone(&replay.journal)).collect();
     let (writer, home) = (write(replay), left.into_iter().map(write).collect());
-    let stores = Stores::of(&store);
     let oidc = config.oidc.clone().map(|settings| Oidc::new(settings, Arc::new(Signatures)));
-    let control = Arc::new(Control::new(stores, sealer, platform.clone()).with_oidc(oidc));
+    let control = Arc::new(Control::new(Stores::of(&store), sealer, platform.clone()).with_oidc(oidc));
     let here = Arc::new(MemoryCounters::new());
     let own = shared.is_none().then(|| Arc::clone(&here));
     let place = Place::take(&config, heir, own.as_ref()).await?;
@@ -157,9 +156,8 @@ pub async fn run(config: Config, (platform, tasks): (Platform, Arc<Tasks>), star
         serving.engine.count(place.counters.as_ref().map_or_else(|| here as _, |handed| Arc::clone(handed) as _));
     }
     if !control.snapshot().load().rows().quotas.is_empty() {
-        catch_up(&*journal, &*platform.clock).await;
-        for left in lefts {
-            catch_up(&*left, &*platform.clock).await;
+        for journal in std::iter::once(&journal).chain(&lefts) {
+            catch_up(&**journal, &*platform.clock).await;
         }
     }
     count((&config, shared), &serving.engine, &control, &store).await;
