@@ -15,7 +15,7 @@ use crate::{
     transform::{
         fault::status_of,
         generate::{
-            canon::{Block, Call, Citation, Input, Part, Reasoning, ServerCall, Stop, Tokens},
+            canon::{Block, Call, Input, Part, Reasoning, ServerCall, Stop, Tokens},
             event::{Delta, Event, Opening, StreamFault},
             spoke::Lift,
         },
@@ -42,8 +42,6 @@ pub(super) struct Lifter {
 struct Live {
     index: u64,
     kind: Kind,
-    /// What it cites. Anthropic says so before the words that it is said of; the canonical form wants it behind them.
-    cites: Vec<Citation<'static>>,
 }
 
 #[derive(Debug)]
@@ -126,29 +124,26 @@ impl Lifter {
         let Some(node) = fields.take("content_block") else { return };
         let kind = node.object().and_then(|block| block.peek_text("type").map(Cow::into_owned)).unwrap_or_default();
         if server::is_call(&kind) {
-            self.live.push(Live { index, kind: Kind::Held(node.json().to_owned(), String::new()), cites: Vec::new() });
+            self.live.push(Live { index, kind: Kind::Held(node.json().to_owned(), String::new()) });
             return;
         }
         let Ok(mut head) = lift_block::block(node, self.count) else { return };
         let block = self.count;
         self.count += 1;
-        let cites = match &mut head.part {
-            Part::Text { citations, .. } => citations.drain(..).map(Citation::into_owned).collect(),
-            _ => Vec::new(),
-        };
         let (first, kind) = self.split(&mut head.part, block);
         sink(Event::BlockOpen { block, choice: 0, head });
         for delta in first {
             sink(Event::Delta { block, delta });
         }
-        self.live.push(Live { index, kind, cites });
+        self.live.push(Live { index, kind });
     }
 
     /// Takes out of a block's beginning what comes in pieces, where some of it came at once.
     fn split<'a>(&self, part: &mut Part<'a>, block: usize) -> (Vec<Delta<'a>>, Kind) {
         let mut first = Vec::new();
         match part {
-            Part::Text { text, .. } => {
+            Part::Text { text, citations } => {
+                first.extend(citations.drain(..).map(|citation| Delta::Cite(Box::new(citation))));
                 let words = std::mem::take(text);
                 first.extend((!words.is_empty()).then_some(Delta::Text(words)));
             }
@@ -199,9 +194,6 @@ impl Lifter {
             Err(name) => return sink(Event::Unknown { name }),
         };
         let Some(delta) = delta else { return };
-        if let Delta::Cite(citation) = delta {
-            return live.cites.push(citation.into_owned());
-        }
         match (&mut live.kind, &delta) {
             (Kind::Held(_, input), Delta::Input(more)) => input.push_str(more),
             (Kind::Held(..), _) => {}
@@ -218,19 +210,13 @@ impl Lifter {
         let found = self.live.iter().rposition(|live| index.is_none_or(|index| live.index == index));
         if let Some(at) = found {
             let live = self.live.remove(at);
-            self.finish_block(live, sink);
+            self.finish_block(live.kind, sink);
         }
     }
 
-    fn finish_block(&mut self, Live { kind, cites, .. }: Live, sink: Sink<'_>) {
+    fn finish_block(&mut self, kind: Kind, sink: Sink<'_>) {
         let block = match kind {
-            Kind::Given(block) => {
-                for citation in cites {
-                    sink(Event::Delta { block, delta: Delta::Cite(Box::new(citation)) });
-                }
-                block
-            }
-            Kind::Call(block, None) => block,
+            Kind::Given(block) | Kind::Call(block, None) => block,
             Kind::Call(block, Some(input)) => {
                 sink(Event::Delta { block, delta: Delta::Input(Cow::Owned(input)) });
                 block
@@ -264,7 +250,7 @@ impl Lifter {
 
     fn stop_once(&mut self, stop: Stop<'_>, sink: Sink<'_>) {
         for live in std::mem::take(&mut self.live) {
-            self.finish_block(live, sink);
+            self.finish_block(live.kind, sink);
         }
         if !self.stopped {
             self.stopped = true;

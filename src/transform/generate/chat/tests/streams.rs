@@ -302,7 +302,7 @@ fn no_end_is_written_behind_a_fault() {
         &mut losses,
     );
     let text = String::from_utf8(frames.take()).unwrap();
-    assert_eq!(text, "data: {\"error\":{\"message\":\"busy\",\"type\":\"server_error\",\"param\":null,\"code\":\"overloaded_error\"}}\n\n");
+    assert_eq!(text, "data: {\"error\":{\"message\":\"busy\",\"type\":\"server_error\",\"param\":null,\"code\":\"server_error\"}}\n\n");
 }
 
 proptest! {

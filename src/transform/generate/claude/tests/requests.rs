@@ -209,7 +209,7 @@ fn a_wrong_request_is_told_with_its_path() {
 
 #[test]
 fn what_only_claude_knows_is_kept_and_lost_under_its_whole_name() {
-    let body = json!({"messages": [{"role": "user", "content": [{"type": "search_result", "source": "s", "title": "t", "content": []}]}],
+    let body = json!({"messages": [{"role": "user", "content": [{"type": "container_upload", "file_id": "f"}]}],
         "output_config": {"effort": "low", "task_budget": {"type": "tokens", "total": 20_000}},
         "context_management": {"edits": []}, "metadata": {"user_id": "u", "x": 1}, "thinking": {"type": "adaptive", "display": "omitted", "y": 2}})
     .to_string();
