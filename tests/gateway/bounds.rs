@@ -80,7 +80,6 @@ async fn a_strict_budget_lets_in_what_cannot_cost_more_and_nothing_else() {
         ("/v1/messages", search(json!({})), 429),
         ("/v1/responses", json!({"max_output_tokens": 1, "background": true, "input": "hi"}), 403),
         ("/up/v1/batches", json!({"input_file_id": "file-1", "endpoint": "/v1/chat/completions"}), 403),
-        ("/up/v1/realtime/calls?model=m", json!({}), 403),
     ];
     for (path, more, status) in cases {
         let mut body = match path {
@@ -97,6 +96,9 @@ async fn a_strict_budget_lets_in_what_cannot_cost_more_and_nothing_else() {
         let audit = gateway.engine.counters().audit().await.unwrap();
         assert!(audit.agrees() && audit.reservations == 0, "{path} {more}: {audit:?}");
     }
+    let headers = [("authorization", &*format!("Bearer {KEY}")), ("content-type", "application/sdp")];
+    let answered = gateway.call("POST", "/up/v1/realtime/calls?model=m", &headers, b"v=0\r\n").await;
+    assert_eq!(answered.status, 403, "{}", answered.text());
 }
 
 #[tokio::test]
