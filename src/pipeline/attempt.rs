@@ -199,13 +199,18 @@ async fn refused(engine: &Engine, mut attempted: Box<Attempted>) -> Failure {
     let (status, family) = (attempted.reply.status, attempted.key.kind().family());
     let judged = judge::refusal(status, &attempted.reply.headers, &body, (family, engine.platform.clock.unix_ms()));
     if status.as_u16() == 401 {
-        // Its text would tell the client about the provider's key, and read as if the client's own were wrong.
-        let message = format!("provider {:?} refused the credential it was given", attempted.provider.name);
-        return Failure::of(judged, GatewayError::new(FaultKind::Upstream, message));
+        let error = no_entry(&attempted.provider.name);
+        return Failure::of(judged, error);
     }
     headers::towards_client(&mut attempted.reply.headers);
     attempted.reply.body = Body::from(body);
     Failure { judged, said: Said::Reply(attempted) }
+}
+
+/// What a client hears of a provider that refused its credential: the provider's own text would tell about its key, and read as if
+/// the client's were wrong.
+pub(super) fn no_entry(provider: &str) -> GatewayError {
+    GatewayError::new(FaultKind::Upstream, format!("provider {provider:?} refused the credential it was given"))
 }
 
 fn broken_off(fault: BodyFault) -> GatewayError {

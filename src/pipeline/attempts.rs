@@ -1,11 +1,11 @@
 //! Asks one after the other, as failover says, until somebody answers.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::{
-    attempt::{Attempted, Failure, Said},
+    attempt::{self, Attempted, Failure, Said},
     authorize::Admitted,
     engine::Engine,
     error::GatewayError,
@@ -23,6 +23,7 @@ use crate::{
     protocol::{Operation, OperationGroup, fault::FaultKind},
     route::OnStreamFault,
     snapshot::Credential,
+    store::record::HealthWord,
     transform::generate::{self, Dialect},
 };
 
@@ -65,7 +66,7 @@ pub(super) async fn answer(
             }
             // Nothing of an answer has passed, so there is nothing to go on with.
             Step::Rescue { .. } | Step::Stop => return course.last_words().map(|attempted| (attempted, None)),
-            Step::Rest(until_ms) => return Err(resting(&targets, until_ms.saturating_sub(engine.platform.clock.unix_ms()))),
+            Step::Rest(until_ms) => return Err(resting(engine, &targets, until_ms.saturating_sub(engine.platform.clock.unix_ms()))),
         };
         let (target, credential) = course.begin(at, trail);
         match renew::attempt(engine, (admitted, target), credential, trail).await {
@@ -119,8 +120,8 @@ pub(super) fn one<'t>(
     let mut course = Course::new(engine, targets, call, prefix(targets, call));
     match course.next() {
         Step::Try { at, after: Duration::ZERO } => Ok(course.begin(at, trail)),
-        Step::Try { after, .. } => Err(resting(targets, u64::try_from(after.as_millis()).unwrap_or(u64::MAX))),
-        Step::Rest(until_ms) => Err(resting(targets, until_ms.saturating_sub(engine.platform.clock.unix_ms()))),
+        Step::Try { after, .. } => Err(resting(engine, targets, u64::try_from(after.as_millis()).unwrap_or(u64::MAX))),
+        Step::Rest(until_ms) => Err(resting(engine, targets, until_ms.saturating_sub(engine.platform.clock.unix_ms()))),
         Step::Rescue { .. } | Step::Stop => Err(nobody(targets)),
     }
 }
@@ -417,8 +418,20 @@ fn may_redo(call: &Resolved) -> bool {
     matches!(classified.inbound.method, Method::GET | Method::HEAD) || classified.row.metered() && !is_made_once
 }
 
-/// Everybody asked for patience.
-fn resting(targets: &[Target], left_ms: u64) -> GatewayError {
+/// Everybody asked for patience, or has refused the credentials that there are.
+fn resting(engine: &Engine, targets: &[Target], left_ms: u64) -> GatewayError {
+    let reports = engine.health.reports(engine.platform.clock.unix_ms());
+    let is_dead = |account| reports.iter().any(|report| report.account == account && report.why == HealthWord::Dead);
+    let accounts = |target: &Target| {
+        let provider = Arc::clone(&target.provider);
+        (0..provider.credentials.len()).map(move |at| provider.account(provider.credentials.get(at)))
+    };
+    let mut all = targets.iter().flat_map(accounts).peekable();
+    if all.peek().is_some() && all.all(is_dead) {
+        let mut names: Vec<&str> = targets.iter().map(|target| &*target.provider.name).collect();
+        names.dedup();
+        return attempt::no_entry(&names.join(", "));
+    }
     let names: Vec<String> = targets.iter().map(|target| format!("\"{}/{}\"", target.provider.name, target.model)).collect();
     let message = format!("{} cannot be asked now: rate limited or failing; try again later", names.join(", "));
     GatewayError { retry_after: Some(Duration::from_millis(left_ms)), ..GatewayError::new(FaultKind::RateLimited, message) }

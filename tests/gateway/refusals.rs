@@ -88,9 +88,16 @@ async fn a_providers_refusal_of_our_key_is_not_the_clients() {
     let body = "{\"error\":{\"message\":\"Incorrect API key provided: sk-provider-canary\"}}";
     let head = format!("HTTP/1.1 401 Unauthorized\r\ncontent-length: {}\r\n\r\n", body.len());
     gateway.upstream.answers(vec![head.into_bytes().into(), body.as_bytes().to_vec().into()]);
-    let answer = gateway.post("/v1/chat/completions", b"{\"model\":\"up/m\"}").await;
-    assert_eq!(answer.status, 502);
-    assert!(!answer.text().contains("canary"), "{}", answer.text());
+    let mut told = Vec::new();
+    // Nobody is asked the second time, since nothing else is known of the key: the client hears why once more.
+    for _ in 0..2 {
+        let answer = gateway.post("/v1/chat/completions", b"{\"model\":\"up/m\"}").await;
+        assert_eq!(answer.status, 502, "{}", answer.text());
+        assert!(!answer.text().contains("canary"), "{}", answer.text());
+        told.push(answer.json()["error"]["message"].clone());
+    }
+    assert_eq!(told, [r#"provider "up" refused the credential it was given"#; 2]);
+    assert_eq!(gateway.upstream.got().len(), 1);
     let row = &gateway.journal.rows(1).await[0];
     assert_eq!((row.status, row.ended, row.usage.total()), (502, gproxy::store::record::Ended::Failed, 0));
 }
