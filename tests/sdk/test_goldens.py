@@ -42,7 +42,7 @@ EXCEPTIONS: dict[tuple[str, str, str], tuple[str, str]] = {
 }
 
 # Google's way to cache has no form elsewhere: the request is refused, as the golden says.
-REFUSED = {("gemini-on-chat", "cache"), ("gemini-on-claude", "cache")}
+REFUSED = {("gemini-on-chat", "cache"), ("gemini-on-claude", "cache"), ("gemini-on-responses", "cache")}
 
 
 @dataclass(frozen=True)
